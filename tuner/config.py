@@ -165,7 +165,7 @@ class StudyConfig:
             pattern = name.removeprefix(WIDTHS)
             if pattern != name and not any(architecture(model).matches(pattern) for model in self.models):
                 raise UsageError(_no_match(pattern, self.models))
-        epochs, schedules = self._possible("epochs"), self._possible("schedule")
+        epochs, schedules = self.possible("epochs"), self.possible("schedule")
         horizon = schedules & set(HORIZON_SCHEDULES)
         if horizon and len(epochs) > 1 and self.pruner[0] != "none":
             raise UsageError(
@@ -173,7 +173,8 @@ class StudyConfig:
                 "cannot be compared for pruning: fix epochs, or set pruner: none"
             )
 
-    def _possible(self, name: str) -> set[Any]:
+    def possible(self, name: str) -> set[Any]:
+        """The values that a trial may have; of a range only its ends."""
         dimension = self.space.get(name)
         started = {row[name] for row in self.start if name in row}
         if dimension is None:
@@ -183,7 +184,7 @@ class StudyConfig:
     @property
     def models(self) -> tuple[str, ...]:
         """Every network that a trial may train."""
-        return tuple(sorted(self._possible("model")))
+        return tuple(sorted(self.possible("model")))
 
     @property
     def seed(self) -> int:

@@ -1,1 +1,50 @@
-def main(prog_name: str) -> None: ...
+"""The command line: one file a command. Heavy imports stand inside the commands, so that --help is quick."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from ..errors import UsageError, nearest
+from . import best, dashboard, delete, evaluate, repair, search, show, stop, studies, train, worker
+
+
+class _Group(click.Group):
+    """Commands in the order of the work, and a misspelt one names the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tuner")
+def main() -> None:
+    """Search the hyper-parameters of image-classification networks, and remember everything.
+
+    \b
+    tuner search --trials 50 --gpu 0     search; run it again to go on
+    tuner dashboard                      look at it in a browser
+    tuner best --export config.yaml      the best configuration, as a file
+    tuner train config.yaml              train it, and test it once
+    """
+
+
+for _command in (
+    search.search,
+    best.best,
+    train.train,
+    evaluate.evaluate,
+    dashboard.dashboard,
+    studies.studies,
+    show.show,
+    delete.delete,
+    worker.worker,
+    stop.stop,
+    repair.repair,
+):
+    main.add_command(_command)

@@ -1,0 +1,133 @@
+"""One trial in a worker's hands: every write of it proves the lease first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from .config import TrialConfig
+from .metrics import Score
+from .space import seed_of, suggest
+from .study.ledger import Claim
+from .study.record import Record
+
+T = TypeVar("T")
+
+
+class ClaimedTrial:
+    """What a training run says to its trial. Errors of every write: LeaseLost, EndedOutside."""
+
+    def __init__(self, record: Record, claim: Claim) -> None:
+        self.record = record
+        self.claim = claim
+        self.curve: list[dict[str, Any]] = []
+        self._reported: set[int] = set()
+        self._trial: optuna.Trial | None = None
+
+    @property
+    def reported(self) -> bool:
+        """Whether the storage has any epoch of this trial."""
+        return bool(self._reported)
+
+    @property
+    def storage(self) -> optuna.storages.BaseStorage:
+        return self.record.storage.optuna
+
+    def frozen(self) -> FrozenTrial:
+        return self.storage.get_trial(self.claim.trial_id)
+
+    def configure(self, *, threads: int, precision: str) -> TrialConfig:
+        """The trial's configuration: as recorded, or drawn now, all parameters in one transaction."""
+        study_config = self.record.config
+        # Points that are counted off (grid, quasi Monte Carlo) are drawn under the study's lock.
+        alone = study_config.sampler[0] in ("grid", "qmc")
+
+        def draw() -> tuple[TrialConfig, FrozenTrial]:
+            self.storage.get_all_trials(self.record.ledger.study_id, deepcopy=False)  # the cache must know the row
+            trial = optuna.Trial(self.record.study(), self.claim.trial_id)
+            stored = trial.user_attrs.get("config")
+            if stored is not None:
+                return TrialConfig.from_dict(stored, f"trial {self.claim.number}"), self.frozen()
+            config = suggest(
+                trial,
+                study_config,
+                trial.user_attrs.get("set", {}),
+                seed=seed_of(study_config.seed, "trial", self.claim.number),
+                threads=threads,
+                precision=precision,
+            )
+            trial.set_user_attr("config", config.to_dict())
+            return config, self.frozen()
+
+        config, frozen = self._write(draw, alone=alone)
+        self._reported = set(frozen.intermediate_values)
+        return config
+
+    def report(self, score: Score) -> None:
+        """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
+        self.curve.append(asdict(score))
+        if score.epoch in self._reported:
+            return
+
+        def put() -> None:
+            self.storage.set_trial_intermediate_value(self.claim.trial_id, score.epoch, score.val_accuracy)
+            self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
+
+        self._write(put)
+        self._reported.add(score.epoch)
+
+    def should_prune(self) -> bool:
+        def ask() -> bool:
+            study = self.record.study()
+            return bool(study.pruner.prune(study, self.frozen()))
+
+        return self._write(ask)
+
+    def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
+        """End the trial with its reason and its costs. `infeasible` names why no sampler should go there again."""
+
+        def end() -> None:
+            self.storage.set_trial_user_attr(self.claim.trial_id, "run", facts)
+            if self.curve:
+                self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
+            if infeasible is not None:
+                optuna.Trial(self.record.study(), self.claim.trial_id).set_constraint(infeasible, 1.0)
+            self.record.study().tell(self.claim.number, value, state=state)
+
+        self.record.ledger.finish(self.claim, end)
+
+    def duplicate(self, config: TrialConfig) -> FrozenTrial | None:
+        """A COMPLETE trial of the very same configuration, but for its seed and its number of threads."""
+        wanted = _essence(config.to_dict())
+        for other in self.record.frozen_trials():
+            if other.state is TrialState.COMPLETE and other.number != self.claim.number:
+                theirs = other.user_attrs.get("config")
+                if theirs is not None and _essence(theirs) == wanted:
+                    return other
+        return None
+
+    def take_over(self, other: FrozenTrial) -> None:
+        """End as a COMPLETE trial with the figures of another."""
+        curve, run = other.user_attrs.get("curve", []), other.user_attrs.get("run", {})
+
+        def copy() -> None:
+            for step, value in other.intermediate_values.items():
+                self.storage.set_trial_intermediate_value(self.claim.trial_id, step, value)
+            self.storage.set_trial_user_attr(self.claim.trial_id, "config", other.user_attrs["config"])
+            self.storage.set_trial_user_attr(self.claim.trial_id, "curve", curve)
+            facts = {**run, "reason": f"same configuration as trial {other.number}: took over its figures", "same_as": other.number}
+            self.storage.set_trial_user_attr(self.claim.trial_id, "run", facts)
+            self.record.study().tell(self.claim.number, other.value, state=TrialState.COMPLETE)
+
+        self.record.ledger.finish(self.claim, copy)
+
+    def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:
+        return self.record.ledger.write(self.claim, call, alone=alone)
+
+
+def _essence(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in ("seed", "threads")}

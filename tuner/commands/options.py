@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+
+storage_option = click.option(
+    "--storage",
+    envvar="TUNER_STORAGE",
+    metavar="URL",
+    help="sqlite:///FILE or postgresql://...  [default: TUNER_STORAGE, else studies/tuner.db]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+data_option = click.option("--data", metavar="SPEC", help="cifar10, digits or folder:PATH (PATH/train/CLASS/*, PATH/test/CLASS/*).")
+device_option = click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda:0 or mps.")
+gpu_option = click.option("--gpu", metavar="N[,N...]", help="GPUs to use, one worker each.")
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Workers: K in all on the CPU (default one a core, at most 8), K a GPU (default 1).",
+)
+progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 90, 90s, 15m, 2h or 1h30m, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value).strip())
+        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
+        if seconds <= 0:
+            raise UsageError(f"--timeout takes a time such as 90s, 15m or 1h30m, not {value!r}")
+        return seconds

@@ -1,0 +1,36 @@
+"""tuner repair: trials that other tools left RUNNING."""
+
+from __future__ import annotations
+
+import click
+
+from .options import json_option, storage_option
+
+
+@click.command()
+@click.argument("study")
+@click.option("--yes", is_flag=True, help="Mend without asking.")
+@storage_option
+@json_option
+def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
+    """Show the trials of STUDY that are RUNNING in nobody's hands, and put them back in the queue.
+
+    A search of tuner mends its own: this is for rows that other tools left behind.
+    """
+    from ..output import print_json, say
+    from ..study.record import load
+    from ..study.storage import Storage
+    from ..studyfiles import find
+
+    record = load(Storage(storage), find(study)[0])
+    found = record.ledger.zombies()
+    if as_json:
+        print_json([{"number": z.number, "why": z.why} for z in found])
+    elif not found:
+        say(f"study {record.name!r} has no trial that is RUNNING in nobody's hands")
+    for zombie in found:
+        if not as_json:
+            click.echo(f"trial {zombie.number}: RUNNING, {zombie.why}")
+    if found and not as_json and (yes or click.confirm(f"Put {len(found)} back in the queue?", err=True)):
+        mended = record.ledger.mend(found)
+        say(f"{mended} trials are back in the queue: `tuner search {record.name}` goes on with them")

@@ -1,0 +1,86 @@
+"""tuner search: run a study, or go on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import Duration, data_option, device_option, gpu_option, progress_option, storage_option, workers_option
+
+
+@click.command()
+@click.argument("study", default="mynet")
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The study's total of trials.  [default: 50 for a new study]")
+@click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total.")
+@gpu_option
+@device_option
+@workers_option
+@data_option
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="The study's seed.  [default: the study file's]")
+@click.option("--timeout", type=Duration(), metavar="TIME", help="End cleanly after 90s, 15m or 1h30m.")
+@click.option("--target", type=click.FloatRange(0, 1, min_open=True), metavar="ACC", help="End cleanly at this validation accuracy.")
+@click.option("--dry-run", is_flag=True, help="Show the space, time real steps, estimate the search; write nothing.")
+@click.option(
+    "--checkpoints",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="PATH",
+    help="Where checkpoints go.  [default: beside the SQLite file]",
+)
+@click.option(
+    "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
+)
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs.")
+@click.option(
+    "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
+)
+@storage_option
+@progress_option
+def search(
+    study: str,
+    trials: int | None,
+    more: int | None,
+    gpu: str | None,
+    device: str,
+    workers: int | None,
+    data: str | None,
+    seed: int | None,
+    timeout: float | None,
+    target: float | None,
+    dry_run: bool,
+    checkpoints: Path | None,
+    keep: int,
+    precision: str,
+    capture: bool,
+    storage: str | None,
+    no_progress: bool,
+) -> None:
+    """Run STUDY, or go on with it.
+
+    STUDY is a name (looked for in ./studies, then among the shipped ones: mynet, googlenet, mynet-fast, journal,
+    quickstart) or the path of a YAML file. Run the same command again to go on after any interruption; --trials is
+    the study's total, not a number to add. Ctrl-C puts running trials back in the queue.
+    """
+    from ..search import Request, run
+
+    run(
+        Request(
+            study=study,
+            trials=trials,
+            more=more,
+            gpu=gpu,
+            device=device,
+            workers=workers,
+            source=data,
+            seed=seed,
+            timeout=timeout,
+            target=target,
+            checkpoints=checkpoints,
+            keep=keep,
+            precision=precision,
+            capture=capture,
+            storage=storage,
+            progress=not no_progress,
+        ),
+        dry_run=dry_run,
+    )

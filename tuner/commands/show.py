@@ -1,0 +1,39 @@
+"""tuner show: one study, trial by trial."""
+
+from __future__ import annotations
+
+import click
+
+from .options import json_option, storage_option
+
+
+@click.command()
+@click.argument("study", required=False)
+@click.option("--trial", type=click.IntRange(min=0), metavar="N", help="One trial, epoch by epoch.")
+@storage_option
+@json_option
+def show(study: str | None, trial: int | None, storage: str | None, as_json: bool) -> None:
+    """Show the trials of STUDY (the study searched last) with their curves, or one trial epoch by epoch."""
+    from ..output import print_json
+    from ..showing import show_study, show_trial, study_facts
+    from ..study.record import load
+    from ..study.storage import Storage
+    from ..study.trials import rows
+    from ..studyfiles import find
+
+    record = load(Storage(storage), find(study)[0] if study else None)
+    if trial is None:
+        if as_json:
+            print_json(study_facts(record))
+        else:
+            show_study(record)
+        return
+    from ..errors import UsageError
+
+    row = next((r for r in rows(record) if r.number == trial), None)
+    if row is None:
+        raise UsageError(f"--trial {trial}: study {record.name!r} has no such trial")
+    if as_json:
+        print_json(row.to_dict())
+    else:
+        show_trial(record, row)

@@ -1,0 +1,60 @@
+"""tuner studies: what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import json_option, storage_option
+
+
+@click.command()
+@storage_option
+@json_option
+def studies(storage: str | None, as_json: bool) -> None:
+    """List the studies in the storage, and the study files that could be searched."""
+    from rich.table import Table
+
+    from ..output import out, print_json, say
+    from ..study.record import load, names
+    from ..study.storage import Storage
+    from ..study.trials import best
+    from ..studyfiles import available
+
+    opened = Storage(storage)
+    found: list[dict[str, Any]] = []
+    for name in names(opened):
+        record = load(opened, name)
+        counts, top = record.ledger.counts(), best(record)
+        found.append(
+            {
+                "name": name,
+                "models": list(record.config.models),
+                "data": record.config.data.source,
+                "slots": counts.slots,
+                "complete": counts.complete,
+                "pruned": counts.pruned,
+                "failed": counts.fail,
+                "running": counts.running,
+                "waiting": counts.waiting,
+                "best_trial": top[0].number if top else None,
+                "best_value": top[0].value if top else None,
+            }
+        )
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("study", "data", "trials", "pruned", "failed", "unfinished", "best"):
+        table.add_column(heading, justify="left" if heading in ("study", "data") else "right", no_wrap=heading != "data")
+    for row in found:
+        best_text = "-" if row["best_value"] is None else f"{row['best_value']:.4f} (trial {row['best_trial']})"
+        done = f"{row['complete'] + row['pruned']} of {row['slots']}"
+        open_rows = row["running"] + row["waiting"]
+        table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
+    if found:
+        out().print(table)
+    else:
+        say(f"no study in {str(opened)!r} yet")
+    say(f"study files: {', '.join(sorted(available()))}")

@@ -1,0 +1,40 @@
+"""tuner train: train a configuration outright, and test it once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import data_option, device_option, gpu_option, json_option, progress_option
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where weights.pt and the curves go.  [default: trained/CONFIG]",
+)
+@click.option("--all-data", is_flag=True, help="Train on the training and the validation part together.")
+@data_option
+@device_option
+@gpu_option
+@json_option
+@progress_option
+def train(
+    config: Path, out: Path | None, all_data: bool, data: str | None, device: str, gpu: str | None, as_json: bool, no_progress: bool
+) -> None:
+    """Train the configuration in the file CONFIG, made by `tuner best --export`.
+
+    The trial's validation figures come again, epoch by epoch; then the test accuracy, once. Run it again to go on
+    after an interruption.
+    """
+    from ..places import places
+    from ..retrain import retrain, show
+
+    [place, *_] = places(device=device, gpu=gpu, workers=1, at_most=1)
+    folder = out or Path("trained") / config.stem
+    result = retrain(config, folder, all_data=all_data, source=data, device=place.device, progress=not no_progress)
+    show(result, folder, as_json=as_json)

@@ -1,0 +1,30 @@
+"""tuner worker: join a study from any machine."""
+
+from __future__ import annotations
+
+import click
+
+from .options import data_option, device_option, gpu_option, progress_option, storage_option, workers_option
+
+
+@click.command()
+@click.argument("study")
+@gpu_option
+@device_option
+@workers_option
+@data_option
+@click.option(
+    "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
+)
+@storage_option
+@progress_option
+def worker(
+    study: str, gpu: str | None, device: str, workers: int | None, data: str | None, keep: int, storage: str | None, no_progress: bool
+) -> None:
+    """Work on STUDY, which another command has made, until its total is reached.
+
+    All that is needed is the storage, and the same images: --data says where they are on this machine.
+    """
+    from ..search import Request, join
+
+    join(Request(study=study, gpu=gpu, device=device, workers=workers, source=data, keep=keep, storage=storage, progress=not no_progress))

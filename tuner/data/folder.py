@@ -1,0 +1,105 @@
+"""A folder of images: PATH/train/CLASS/* and PATH/test/CLASS/* (or PATH/val/CLASS/*)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import TunerError, UsageError
+from . import decode
+from .cache import Decoded, Part, Say, cached
+from .dataset import Dataset
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".apng", ".avif", ".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi"}
+EXTENSIONS |= {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".ico", ".pcx", ".sgi", ".icb", ".xbm", ".xpm"}
+NAMED_AT_MOST = 5  # classes in a message
+
+# path, size in bytes, modification time in ns
+Found = tuple[str, int, int]
+
+
+def folder(path: str, size: int, say: Say) -> Dataset:
+    """Images of any size, mode and format that Pillow reads, chosen by extension; classes are sorted by name.
+
+    Where there are both test/ and val/, test/ is read. Links are followed; hidden files, files of other kinds
+    and folders within a class folder are passed over.
+    """
+    base = Path(path).expanduser().resolve()
+    if not base.is_dir():
+        problem = "is a file, not a folder" if base.exists() else "does not exist"
+        raise UsageError(f"data 'folder:{path}': {str(base)!r} {problem}: give a folder that holds train/ and test/ (or val/)")
+    try:
+        train, test = _parts(base)
+    except OSError as error:
+        raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
+    identity = []
+    for classes in (train, test):
+        identity += [f"{file}\0{length}\0{time}" for found in classes.values() for file, length, time in found]
+
+    def read() -> Decoded:
+        say(f"folder:{base}: decoding {sum(map(len, train.values())) + sum(map(len, test.values())):,} images")
+        return Decoded(classes=tuple(train), train=_part(train, size), test=_part(test, size))
+
+    return cached(f"folder:{base}", identity, size, read, say)
+
+
+def _parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
+    """The image files of each class, of the training and of the test part, checked."""
+    second = base / "test" if (base / "test").is_dir() else base / "val"
+    for part, wanted in ((base / "train", "train/"), (second, "test/ or val/")):
+        if not part.is_dir():
+            raise TunerError(f"data folder {str(base)!r} has no {wanted}: images belong in train/CLASS/ and test/CLASS/ (or val/CLASS/)")
+    train, test = _classes(base / "train"), _classes(second)
+    if not train:
+        raise TunerError(f"{str(base / 'train')!r} has no class folders: images belong in train/CLASS/")
+    if train.keys() != test.keys():
+        only = [
+            f"only in {part.name}/: {_names(names)}"
+            for part, names in ((base / "train", train.keys() - test.keys()), (second, test.keys() - train.keys()))
+            if names
+        ]
+        raise TunerError(f"train/ and {second.name}/ of {str(base)!r} have different classes ({'; '.join(only)}): make them the same")
+    if len(train) < 2:
+        raise TunerError(f"{str(base / 'train')!r} has one class only, {next(iter(train))!r}: at least two are needed")
+    for part, classes in ((base / "train", train), (second, test)):
+        for name, found in classes.items():
+            if not found:
+                raise TunerError(f"class folder {str(part / name)!r} holds no image files (such as .png or .jpg): add some or remove it")
+    for name, found in train.items():
+        if len(found) < 2:
+            raise TunerError(f"class {name!r} has one training image in {str(base / 'train' / name)!r}: at least two are needed")
+    return train, test
+
+
+def _classes(part: Path) -> dict[str, list[Found]]:
+    with os.scandir(part) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    return {name: _images(part / name) for name in names}
+
+
+def _images(class_folder: Path) -> list[Found]:
+    found = []
+    with os.scandir(class_folder) as entries:
+        for entry in entries:
+            extension = "." + entry.name.rpartition(".")[2].lower()
+            if entry.name.startswith(".") or extension not in EXTENSIONS or entry.is_dir():
+                continue
+            try:
+                status = entry.stat()  # of the file a link leads to
+            except FileNotFoundError:
+                raise TunerError(f"image {entry.path!r} is a link to nothing: replace or remove it") from None
+            found.append((entry.path, status.st_size, status.st_mtime_ns))
+    return sorted(found)
+
+
+def _names(names: set[str]) -> str:
+    shown = sorted(names)
+    more = f" and {len(shown) - NAMED_AT_MOST} more" if len(shown) > NAMED_AT_MOST else ""
+    return ", ".join(map(repr, shown[:NAMED_AT_MOST])) + more
+
+
+def _part(classes: dict[str, list[Found]], size: int) -> Part:
+    labels = np.repeat(np.arange(len(classes)), [len(found) for found in classes.values()])
+    return Part(labels=labels, chunks=decode.files([file for found in classes.values() for file, _, _ in found], size))

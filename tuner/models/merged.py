@@ -1,0 +1,139 @@
+"""The fast form of a network: fewer, larger operations that compute the same function.
+
+The three 1x1 convolutions of a block that read the same input are one convolution, one BatchNorm and one ReLU
+here. Convolution, BatchNorm and the optimisers treat each output channel on its own, so that nothing but the
+order of sums differs. What is saved and loaded always has the plain network's names and shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from .inception import Block, Inception
+from .layers import Pointwise, join
+
+MERGED = ("b1", "b2", "b3")  # the branches of a block that begin with a 1x1 convolution of its input
+
+
+class MergedBlock(nn.Module):
+    """A block whose `reduce` computes the first unit of b1, b2 and b3. The rest keeps its plain names."""
+
+    def __init__(self, plain: Block) -> None:
+        super().__init__()
+        first = [plain.get_submodule(branch)[0] for branch in MERGED]  # type: ignore[index]
+        self.rows: list[int] = [conv.out_channels for conv in first]
+        planes, pool = plain.b4[1].in_channels, plain.b4[1].out_channels
+        self.reduce = nn.Sequential(Pointwise(planes, sum(self.rows)), nn.BatchNorm2d(sum(self.rows)), nn.ReLU(inplace=True))
+        self.b2 = plain.b2[3:]
+        self.b3 = plain.b3[3:]
+        self.b4 = plain.b4
+        self.b4[1] = Pointwise(planes, pool)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b1, b2, b3 = torch.split(self.reduce(x), self.rows, 1)
+        return join([b1, self.b2(b2), self.b3(b3), self.b4(x)])
+
+
+class Merged(nn.Module):
+    """The fast form of a plain network, with a copy of its weights."""
+
+    def __init__(self, plain: Inception) -> None:
+        super().__init__()
+        weights = plain.state_dict()
+        self.plain_names = list(weights)
+        plain = copy.deepcopy(plain)
+        self.pre_layers = plain.pre_layers
+        self.maxpool = plain.maxpool
+        self.stages = plain.stages
+        for name, block in plain.named_children():
+            if isinstance(block, Block):
+                self.add_module(name, MergedBlock(block))
+        self.linear = plain.linear
+        self.sources = self._sources()
+        self.load_state_dict(self.from_plain(weights, self.state_dict()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pre_layers(x)
+        for stage in self.stages:
+            x = self.get_submodule(stage)(x)
+        return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    def _sources(self) -> dict[str, list[tuple[str, int]]]:
+        """Name here -> the plain names whose rows it holds, in order, each with its number of rows.
+
+        A scalar (`num_batches_tracked`) has no rows: it holds the value of each of its plain names.
+        """
+        sources = {}
+        for name in self.state_dict():
+            block = self.get_submodule(name.split(".")[0])
+            if isinstance(block, MergedBlock) and ".reduce." in name:
+                sources[name] = [(name.replace("reduce", branch), n) for branch, n in zip(MERGED, block.rows, strict=True)]
+            else:
+                sources[name] = [(name, -1)]
+        return sources
+
+    def to_plain(self, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights, gradients or an optimiser's moments, keyed by names here, under their plain names and in plain order.
+
+        Copies on the CPU, contiguous: they stay as they are while training goes on.
+        """
+        plain = {}
+        for name, tensor in named.items():
+            parts = self.sources[name]
+            alone = tensor.ndim == 0 or len(parts) == 1
+            rows = [tensor] * len(parts) if alone else torch.split(tensor, [n for _, n in parts])
+            for (source, _), part in zip(parts, rows, strict=True):
+                plain[source] = part.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {name: plain[name] for name in self.plain_names if name in plain}
+
+    def from_plain(self, plain: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The reverse of `to_plain`: tensors keyed and shaped as `like` is. ValueError when a name or a shape differs."""
+        named = {}
+        wanted = {source for name in like for source, _ in self.sources[name]}
+        if wanted != plain.keys():
+            raise ValueError(f"weights of another network: {min(wanted ^ plain.keys())} is not in both")
+        for name, target in like.items():
+            parts = [plain[source] for source, _ in self.sources[name]]
+            named[name] = parts[0] if target.ndim == 0 else torch.cat(parts)
+            if named[name].shape != target.shape:
+                raise ValueError(f"weights of another network: {name} is {tuple(named[name].shape)}, not {tuple(target.shape)}")
+        return named
+
+
+class Folded:
+    """A network for evaluation: each BatchNorm's running statistics are folded into its convolution.
+
+    `refresh` takes the network's weights as they are now, into the same memory.
+    """
+
+    def __init__(self, network: Merged) -> None:
+        self._pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d, nn.Conv2d]] = []
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network.linear = network.linear
+        for path, sequence in network.named_modules():
+            if isinstance(sequence, nn.Sequential):
+                folded = self.network.get_submodule(path)
+                for (key, conv), (norm_key, norm) in pairwise(sequence.named_children()):
+                    if isinstance(norm, nn.BatchNorm2d):
+                        assert isinstance(conv, nn.Conv2d)
+                        setattr(folded, norm_key, nn.Identity())
+                        self._pairs.append((conv, norm, getattr(folded, key)))
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        for conv, norm, folded in self._pairs:
+            assert folded.bias is not None and norm.running_mean is not None and norm.running_var is not None
+            weight, bias = fuse_conv_bn_weights(
+                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            folded.weight.copy_(weight)
+            folded.bias.copy_(bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.network(x)  # type: ignore[no-any-return]

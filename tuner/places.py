@@ -1,0 +1,76 @@
+"""From `--device`, `--gpu` and `--workers` to the places where workers train."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import UsageError
+from .objective import Place
+
+MOST_CPU_WORKERS = 8
+
+
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device_name(device: str) -> str:
+    """The device that a name means: `auto` is the first GPU, else the CPU. Errors: UsageError for one that is not there."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda:0"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = device.partition(":")
+    if kind == "cpu" and not index:
+        return "cpu"
+    if kind == "mps" and not index:
+        if not torch.backends.mps.is_available():
+            raise UsageError("device 'mps' is not there: use --device cpu")
+        return "mps"
+    if kind != "cuda" or not (index or "0").isdigit():
+        raise UsageError(f"unknown device {device!r}: give auto, cpu, cuda:0 or mps")
+    return f"cuda:{_gpu(int(index or 0), f'device {device!r}')}"
+
+
+def gpus(text: str) -> list[int]:
+    """The GPUs of `--gpu 0,1`. Errors: UsageError for one that is not there."""
+    numbers = []
+    for part in text.split(","):
+        if not part.strip().isdigit():
+            raise UsageError(f"--gpu takes GPU numbers such as 0 or 0,1, not {text!r}")
+        numbers.append(_gpu(int(part), f"GPU {int(part)}"))
+    return list(dict.fromkeys(numbers))
+
+
+def _gpu(number: int, named: str) -> int:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number >= count:
+        there = f"GPUs here: 0 to {count - 1}" if count else "no GPU is here"
+        raise UsageError(f"{named} is not there ({there}): use --device cpu")
+    return number
+
+
+def places(
+    *, device: str, gpu: str | None, workers: int | None, at_most: int, precision: str = "fp32", capture: bool = False
+) -> list[Place]:
+    """One place a worker: `workers` in all on the CPU, `workers` a GPU elsewhere.
+
+    On the CPU by default one a core, at most 8 and at most `at_most`; the cores are shared out as threads, because
+    one process a core with one thread each trains more images a second than one process on all.
+    """
+    if gpu is not None:
+        if device != "auto":
+            raise UsageError(f"--gpu {gpu} and --device {device} say two things: give one of them")
+        names = [f"cuda:{number}" for number in gpus(gpu)]
+    else:
+        names = [device_name(device)]
+    if names == ["cpu"]:
+        count = workers or max(1, min(cores(), MOST_CPU_WORKERS, at_most))
+        return [Place(device="cpu", threads=max(1, cores() // count), precision=precision)] * count
+    threads = max(1, cores() // (len(names) * (workers or 1)))
+    return [Place(device=name, threads=threads, precision=precision, capture=capture) for name in names for _ in range(workers or 1)]

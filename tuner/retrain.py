@@ -1,0 +1,155 @@
+"""A configuration trained outright: the trial's figures again, then the test accuracy, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import checkpoint
+from .config import TrialConfig, config_text, read_config
+from .data import load
+from .data.parts import Parts
+from .errors import Interrupted, TunerError, UsageError
+from .output import out as console
+from .output import print_json, say
+from .train import Diverged, Run, Stopped
+
+RESULT = "result.json"
+WEIGHTS = "weights.pt"
+
+
+def retrain(
+    path: Path, folder: Path, *, all_data: bool = False, source: str | None = None, device: str = "cpu", progress: bool = True
+) -> dict[str, Any]:
+    """Train the configuration in a file and test it once; everything it makes goes to `folder`.
+
+    A call that was interrupted is gone on with from its last epoch, and one that is finished is only told again.
+    Returns the figures: `epochs`, `val_accuracy`, `test_accuracy` and what they belong to.
+    Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
+    """
+    config, origin, fingerprint = read_config(path)
+    if source is not None:
+        config = replace(config, data=replace(config.data, source=source))
+    tell = say if progress else _quiet
+    dataset = load(config.data, progress=tell)
+    if fingerprint is not None and fingerprint != dataset.fingerprint:
+        raise TunerError(
+            f"data {config.data.source!r} is not what {path} was found on (fingerprint {dataset.fingerprint}, "
+            f"the file says {fingerprint}): give the same images with --data, or remove the line from the file"
+        )
+    stamp = _stamp(config, dataset.fingerprint, all_data)
+    result = folder / RESULT
+    if result.exists() and (found := _finished(result, stamp)) is not None:
+        tell(f"{folder} already holds this configuration, trained and tested; remove the folder to do it again")
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {str(folder)!r} cannot be made: {error.strerror}") from None
+    parts = Parts(dataset, config.data, device)
+    with _stoppable() as stop:
+        train = parts.everything(config.augment) if all_data else parts.train(config.augment)
+        run = Run(config, train, None if all_data else parts.val(), classes=parts.classes, device=device, stop=stop)
+        going_on = _resume(run, folder / "checkpoint", stamp, tell)
+        try:
+            for score in run.epochs():
+                if score.epoch > going_on:
+                    checkpoint.save(folder / "checkpoint", run, study=stamp)
+                held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
+                figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
+                tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
+        except Stopped:
+            raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
+        except Diverged as fault:
+            raise TunerError(f"{path}: diverged, {fault}: a smaller lr may help") from None
+    test_loss, test_accuracy = run.evaluate(parts.test())
+    outcome: dict[str, Any] = {
+        "config": str(path),
+        "model": config.model,
+        "parameters": run.parameters,
+        "epochs": [asdict(score) for score in run.curve],
+        "val_accuracy": run.curve[-1].val_accuracy,
+        "test_loss": test_loss,
+        "test_accuracy": test_accuracy,
+        "test_images": len(parts.test()),
+        "seconds": sum(score.seconds for score in run.curve),
+        "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
+        "all_data": all_data,
+        "stamp": stamp,
+    }
+    torch.save(run.weights(), folder / WEIGHTS)
+    (folder / "config.yaml").write_text(config_text(config, fingerprint=dataset.fingerprint, origin=origin), encoding="utf-8")
+    result.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+    checkpoint.remove(folder / "checkpoint")
+    return outcome
+
+
+def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+    """Print what `retrain` returned."""
+    if as_json:
+        print_json({**figures, "weights": str(folder / WEIGHTS)})
+        return
+    lines = [f"{figures['model']}, {figures['parameters']:,} parameters, {len(figures['epochs'])} epochs in {figures['seconds']:.1f} s"]
+    trial = figures["trial"]
+    if figures["val_accuracy"] is not None:
+        line = f"validation accuracy {figures['val_accuracy']:.4f}"
+        if trial["trial"] is not None and trial["validation_accuracy"] is not None:
+            same = trial["validation_accuracy"] == figures["val_accuracy"]
+            word = "exactly as" if same else f"not {trial['validation_accuracy']:.4f} as"
+            line += f", {word} in trial {trial['trial']} of study {trial['study']}"
+            line += "" if same else " (another device, thread count or version?)"
+        lines.append(line)
+    lines.append(f"test accuracy {figures['test_accuracy']:.4f} on {figures['test_images']:,} images")
+    for line in lines:
+        console().print(line, highlight=False)
+    say(f"wrote {folder / WEIGHTS}, {folder / RESULT} (the curves) and {folder / 'config.yaml'}")
+    say(f"next: tuner evaluate {folder / WEIGHTS}")
+
+
+def _resume(run: Run, path: Path, stamp: str, tell: Any) -> int:
+    try:
+        if checkpoint.load(path, run, study=stamp):
+            tell(f"going on after epoch {len(run.curve)}")
+            return len(run.curve)
+    except checkpoint.CheckpointError as fault:
+        tell(f"{fault}: trained again from the start")
+    return 0
+
+
+def _finished(result: Path, stamp: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("stamp") == stamp and (result.parent / WEIGHTS).exists() else None
+
+
+def _stamp(config: TrialConfig, fingerprint: str, all_data: bool) -> str:
+    """What a finished or interrupted training in a folder must agree on to be this one."""
+    plain = config.to_dict()
+    plain["data"] = {**plain["data"], "source": fingerprint}
+    return hashlib.sha256(json.dumps([plain, all_data], sort_keys=True).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _stoppable() -> Iterator[Any]:
+    """SIGINT and SIGTERM end the run within an epoch; its last epoch is safe."""
+    asked: list[int] = []
+    kept = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _quiet(line: str) -> None:
+    del line

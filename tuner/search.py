@@ -1,0 +1,156 @@
+"""A search from its command line to its table: what `tuner search` and `tuner worker` do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .board import board
+from .config import StudyConfig
+from .data import Dataset, load, split
+from .errors import Interrupted, TunerError, UsageError, nearest
+from .objective import tidy
+from .output import print_best, say
+from .places import places
+from .study import record as records
+from .study.record import Record
+from .study.storage import Storage
+from .studyfiles import available, find
+from .workers.supervisor import Supervisor, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for on the command line."""
+
+    study: str
+    trials: int | None = None
+    more: int | None = None
+    gpu: str | None = None
+    device: str = "auto"
+    workers: int | None = None
+    source: str | None = None
+    seed: int | None = None
+    timeout: float | None = None
+    target: float | None = None
+    checkpoints: Path | None = None
+    keep: int = 5
+    precision: str = "fp32"
+    capture: bool = False
+    storage: str | None = None
+    progress: bool = True
+
+
+def run(request: Request, *, dry_run: bool = False) -> None:
+    """Make the study or go on with it, until its total is reached or something ends the search.
+
+    Errors: UsageError and TunerError before anything is written, Interrupted after a clean stop.
+    """
+    if request.trials is not None and request.more is not None:
+        raise UsageError(f"--trials {request.trials} and --more {request.more} say two things: give one of them")
+    name, path = find(request.study)
+    config = StudyConfig.from_file(path) if path is not None else None
+    if dry_run:
+        from .dryrun import dry_run as estimate
+
+        if config is None:
+            raise UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, available())}")
+        config = config.overridden(source=request.source, seed=request.seed)
+        estimate(name, config, _dataset(config, request.progress), request)
+        return
+    # Unusable devices and data are told before a storage is made.
+    if config is not None:
+        config = config.overridden(source=request.source, seed=request.seed)
+    elif not request.storage and not Path("studies/tuner.db").exists():
+        raise UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, available())}")
+    places(
+        device=request.device,
+        gpu=request.gpu,
+        workers=request.workers,
+        at_most=10**6,
+        precision=request.precision,
+        capture=request.capture,
+    )
+    dataset = _dataset(config, request.progress) if config is not None else None
+    storage = Storage(request.storage)
+    if config is None:
+        config = _stored(storage, name).overridden(source=request.source, seed=request.seed)
+    if dataset is None:
+        dataset = _dataset(config, request.progress)
+    record = records.make_or_go_on(
+        storage,
+        name,
+        config,
+        dataset.fingerprint,
+        trials=request.trials,
+        more=request.more,
+        checkpoints=request.checkpoints,
+    )
+    supervise(record, request)
+
+
+def join(request: Request) -> None:
+    """Work on a study that is there, with nothing but its storage: what `tuner worker` does."""
+    storage = Storage(request.storage)
+    supervise(records.load(storage, request.study), request)
+
+
+def supervise(record: Record, request: Request) -> None:
+    """Run workers on a study to the end, and say how it ended."""
+    counts = record.ledger.counts()
+    left = counts.slots - counts.finished
+    if left <= 0:
+        say(
+            f"Study {record.name!r} is finished: {counts.finished} of {counts.slots} trials. To go on: tuner search {record.name} --more 10"
+        )
+        print_best(record)
+        return
+    where = places(
+        device=request.device,
+        gpu=request.gpu,
+        workers=request.workers,
+        at_most=left,
+        precision=request.precision,
+        capture=request.capture,
+    )
+    with board(record, where, counts, shown=request.progress) as view:
+        supervisor = Supervisor(
+            record, request.storage, where, view, source=request.source, keep=request.keep, timeout=request.timeout, target=request.target
+        )
+        record.ledger.patience.stop_with(supervisor.interrupted, view.say)
+        verdict = supervisor.run()
+        tidy(record, request.keep)
+    _conclude(record, verdict)
+
+
+def _conclude(record: Record, verdict: Verdict) -> None:
+    counts = record.ledger.counts()
+    standing = f"{counts.finished} of {counts.slots} trials"
+    if verdict.kind == "failed":
+        raise TunerError(f"{verdict.reason}; {standing} are finished, `tuner show {record.name}` has the details")
+    if verdict.kind == "interrupted":
+        raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
+    words = {
+        "full": f"Study {record.name!r} is finished: {standing}.",
+        "exhausted": f"Study {record.name!r} is finished: every configuration of its space was tried, {standing}.",
+    }
+    say(words.get(verdict.kind, f"Search ended, {verdict.reason}: {standing} finished, {counts.waiting} back in the queue."))
+    print_best(record)
+    say(f"Next: tuner best {record.name} --export config.yaml, then tuner train config.yaml")
+
+
+def _stored(storage: Storage, name: str) -> StudyConfig:
+    """The definition of a study whose file is not at hand."""
+    if name not in records.names(storage):
+        raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, available())}")
+    return records.load(storage, name).config
+
+
+def _dataset(config: StudyConfig, progress: bool) -> Dataset:
+    """The images, decoded once before any worker starts; checked against the batch sizes that the study may draw."""
+    dataset = load(config.data, progress=say if progress else None)
+    train, _ = split(dataset, config.data)
+    largest = max(config.possible("batch_size"))
+    if largest > len(train):
+        raise UsageError(f"batch_size {largest} is more than the {len(train)} images of the training part: choose a smaller one")
+    return dataset

@@ -1,0 +1,82 @@
+"""A study and its trials as text and as plain facts: what `tuner show` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from .board import sparkline
+from .output import out, params_text
+from .study.record import Record
+from .study.trials import TrialRow, best, rows
+
+
+def study_facts(record: Record) -> dict[str, Any]:
+    """Everything about a study for machines; accuracies are fractions."""
+    counts, top = record.ledger.counts(), best(record)
+    return {
+        "name": record.name,
+        "storage": str(record.storage),
+        "checkpoints": str(record.checkpoints),
+        "definition": record.config.to_dict(),
+        "data_fingerprint": record.data,
+        "slots": counts.slots,
+        "finished": counts.finished,
+        "best_trial": top[0].number if top else None,
+        "best_value": top[0].value if top else None,
+        "trials": [row.to_dict() for row in rows(record)],
+    }
+
+
+def show_study(record: Record) -> None:
+    """A study's standing, then a line a trial with its curve."""
+    counts = record.ledger.counts()
+    config, console = record.config, out()
+    states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
+    states |= {"running": counts.running, "in the queue": counts.waiting}
+    standing = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+    console.print(f"Study {record.name}: {counts.finished} of {counts.slots} trials finished ({standing or 'none begun'})", highlight=False)
+    data = config.data
+    part = f", {data.train_images} training images" if data.train_images else ""
+    console.print(
+        f"{' or '.join(config.models)} on {data.source}{part}; sampler {config.sampler[0]}, pruner {config.pruner[0]}", highlight=False
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
+        table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    top = best(record)
+    for row in rows(record):
+        accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
+        value = "-" if row.value is None else f"{row.value:.4f}"
+        note = f" ({row.reason})" if row.state in ("PRUNED", "FAIL") and not row.reason.startswith("pruned") else ""
+        mark = " *" if top and row.number == top[0].number else ""
+        table.add_row(
+            f"{row.number}{mark}", row.state.lower(), value, str(len(accuracies)), sparkline(accuracies), params_text(row.params) + note
+        )
+    console.print(table)
+    if top:
+        console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+
+
+def show_trial(record: Record, row: TrialRow) -> None:
+    """One trial: what it was, why it ended, and its figures epoch by epoch."""
+    console = out()
+    console.print(
+        f"Trial {row.number} of study {record.name}: {row.state.lower()}" + (f", {row.reason}" if row.reason else ""), highlight=False
+    )
+    console.print(params_text(row.params), highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for epoch in row.epochs:
+        figures = (epoch[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"))
+        table.add_row(str(epoch["epoch"]), *(f"{figure:.4f}" for figure in figures), f"{epoch['seconds']:.1f}")
+    console.print(table)
+    for note in row.run.get("notes", []):
+        console.print(f"note: {note}", highlight=False)
+    cost = {name: row.run.get(name) for name in ("parameters", "images_per_second", "peak_memory_mb", "device", "threads")}
+    console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cost.items() if value is not None), highlight=False)
+    if "traceback" in row.run:
+        console.print(row.run["traceback"], highlight=False, markup=False)

@@ -1,0 +1,99 @@
+"""What a database outage is, and how long it is waited out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import optuna
+import sqlalchemy as sa
+import tenacity
+
+from ..errors import Interrupted, TunerError
+from .storage import Storage, first_line
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 300.0
+_PASSING = ("locked", "busy", "unable to open")  # SQLite's errors that another process causes and ends
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether an error says that the database is away, rather than that a statement was wrong."""
+    if isinstance(error, optuna.exceptions.StorageInternalError):
+        error = error.__cause__
+    if isinstance(error, (sa.exc.TimeoutError, sa.exc.PendingRollbackError, sa.exc.DisconnectionError)):
+        return True
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
+        return False
+    if type(error.orig).__module__.startswith("sqlite3"):
+        return any(word in str(error.orig).lower() for word in _PASSING)
+    return True
+
+
+class StorageAway(TunerError):
+    """The database stayed away for longer than we wait. Nothing is lost: the same command goes on."""
+
+
+class Patience:
+    """Runs calls that may meet an outage. `ended` is when the last outage ended, on this process's clock."""
+
+    def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
+        self.storage = storage
+        self.seconds = float(os.environ.get("TUNER_PATIENCE_SECONDS", PATIENCE_SECONDS))
+        self.ended: float | None = None
+        self._stop = stop or threading.Event()
+        self._say = say or (lambda line: None)
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """The call's result, tried again while the database is away.
+
+        The call must be one transaction that finds its own work done if a commit succeeded without saying so.
+        Errors: StorageAway when the database stays away, Interrupted when `stop` is set meanwhile.
+        """
+        away = False
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_outage),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
+            stop=tenacity.stop_after_delay(self.seconds),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            for attempt in retrying:
+                with attempt:
+                    if away and self._stop.is_set():
+                        raise Interrupted("stopped while the database was away")
+                    try:
+                        result = call()
+                    except Exception as error:
+                        if is_outage(error):
+                            if not away:
+                                self._say(f"database away ({first_line(error)}): waiting for it")
+                            away = True
+                            self.storage.forget()
+                        raise
+        except Exception as error:
+            if is_outage(error):
+                away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({first_line(error)})"
+                raise StorageAway(f"{away_for}: search again to go on") from None
+            raise
+        if away:
+            self.ended = time.monotonic()
+            self._say("database back")
+        return result
+
+    def stop_with(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        """From now on end a wait when `stop` is set, and say when one begins and ends."""
+        self._stop, self._say = stop, say
+
+    def _sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def recent(self, seconds: float) -> bool:
+        """Whether an outage ended less than so many seconds ago."""
+        return self.ended is not None and time.monotonic() - self.ended < seconds

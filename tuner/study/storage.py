@@ -1,0 +1,160 @@
+"""From a URL to an Optuna storage that several processes share."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import sqlalchemy as sa
+from filelock import FileLock
+
+from ..errors import TunerError, UsageError
+from . import tables
+
+DEFAULT_URL = "sqlite:///studies/tuner.db"
+BUSY_SECONDS = 60
+SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "afpfs", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre"}
+
+# What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class _WalConnection(sqlite3.Connection):
+    """SQLite as several processes need it: readers beside one writer, no fsync a commit, no checks lost at a crash."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute("PRAGMA journal_mode=WAL")
+        self.execute("PRAGMA synchronous=NORMAL")
+
+
+def parse(url: str) -> sa.URL:
+    """The URL with its driver named; one that cannot be used is a UsageError without its password."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise UsageError(f"storage {url!r} is not a URL: give sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise UsageError(f"storage {shown(parsed)!r}: {backend} is not supported: give sqlite:///FILE or postgresql://...")
+    if parsed.database in (None, "", ":memory:"):
+        raise UsageError(f"storage {url!r} is in memory only, and workers are processes of their own: give sqlite:///FILE")
+    return parsed
+
+
+def shown(url: sa.URL) -> str:
+    """A URL for people: the password hidden, the driver as they typed it."""
+    return url.render_as_string(hide_password=True).replace("postgresql+psycopg:", "postgresql:")
+
+
+def sqlite_path(url: sa.URL) -> Path | None:
+    """The SQLite file; None for a server."""
+    return Path(str(url.database)).absolute() if url.get_backend_name() == "sqlite" else None
+
+
+class Storage:
+    """One database of studies, opened. `optuna` is the process's one cached Optuna storage over it."""
+
+    def __init__(self, url: str | None = None) -> None:
+        """Open the database, and make its schema if it has none. Errors: TunerError where it does not open."""
+        self.url = parse(url or DEFAULT_URL)
+        self.path = sqlite_path(self.url)
+        if self.path is not None:
+            _check_place(self.path, make=url is None)
+        options: dict[str, Any] = {"pool_pre_ping": True}
+        if self.path is not None:
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "factory": _WalConnection}
+        else:
+            # A worker frozen inside a transaction must not hold up the others for longer than a lease.
+            settings = "-c idle_in_transaction_session_timeout=30000"
+            options |= {"pool_size": 2, "max_overflow": 3, "pool_recycle": 1800}
+            options["connect_args"] = {"connect_timeout": 10, "application_name": "tuner", "options": settings}
+        plain = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        try:
+            with self.exclusive(options["connect_args"]):
+                self._rdb = optuna.storages.RDBStorage(plain, engine_kwargs=options)
+                tables.metadata.create_all(self._rdb.engine)
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
+            raise TunerError(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
+        except RuntimeError as error:  # Optuna's own: a schema of another version
+            raise TunerError(f"storage {shown(self.url)!r}: {first_line(error)}") from None
+        self.engine = self._rdb.engine
+        self.optuna = optuna.storages.get_storage(self._rdb)
+
+    @contextmanager
+    def exclusive(self, connect_args: dict[str, Any] | None = None) -> Iterator[None]:
+        """The one lock under which schema and studies are made: whoever comes first makes them, the others wait."""
+        if self.path is not None:
+            with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
+                yield
+            return
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=connect_args or {})
+        with engine.connect() as connection:
+            connection.execute(sa.text("SET idle_in_transaction_session_timeout = 0"))
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            yield
+
+    def forget(self) -> None:
+        """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
+        self.optuna = optuna.storages.get_storage(self._rdb)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """One transaction for our own tables and for all that Optuna's storage does inside it."""
+        sessions = self._rdb.scoped_session
+        with self.engine.begin() as connection:
+            sessions.remove()
+            sessions(bind=connection, join_transaction_mode="rollback_only")
+            try:
+                yield connection
+            except BaseException:
+                self.forget()
+                raise
+            finally:
+                sessions.remove()
+
+    @property
+    def now(self) -> sa.ColumnElement[float]:
+        """The database's clock in seconds, as SQL: leases must not depend on the clocks of machines."""
+        if self.path is not None:
+            return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
+        return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
+
+    def close(self) -> None:
+        self._rdb.remove_session()
+        self.engine.dispose()
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong in one line, from the innermost cause, without SQLAlchemy's links."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    original = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(original).splitlines() if line.strip()]
+    return (lines[0] if lines else type(original).__name__).removesuffix(".")
+
+
+def _check_place(path: Path, *, make: bool) -> None:
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        raise TunerError(f"storage folder {str(path.parent)!r} does not exist: make it, or give another --storage")
+    if path.is_dir():
+        raise TunerError(f"storage {str(path)!r} is a folder: give the path of a file")
+    mounts = sorted(psutil.disk_partitions(all=True), key=lambda part: len(part.mountpoint))
+    system = [part.fstype for part in mounts if path.is_relative_to(part.mountpoint)]
+    if system and system[-1] in NETWORK_FILE_SYSTEMS:
+        raise TunerError(f"storage {str(path)!r} is on a network file system ({system[-1]}), where SQLite loses data: use postgresql://")

@@ -1,0 +1,42 @@
+"""Our two tables, and the columns of Optuna's that we read. Everything else goes through Optuna's own calls."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from optuna.trial import TrialState
+
+metadata = sa.MetaData()
+
+# One row a study. `turn` is only ever updated: first, in every transaction that counts or makes trials, so that
+# SQLite takes its write lock and PostgreSQL the row's lock before anything is read. No foreign key: Optuna's
+# own tools must be able to delete a study; `uid` tells a row whose study is gone from its successor's.
+studies = sa.Table(
+    "tuner_studies",
+    metadata,
+    sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("uid", sa.String(32), nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("stops", sa.Integer, nullable=False),
+    sa.Column("searched", sa.Float(53), nullable=False),
+)
+
+# One row a trial that was ever claimed. `epoch` rises at every claim; a writer that names an older one is refused.
+leases = sa.Table(
+    "tuner_leases",
+    metadata,
+    sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("study_id", sa.Integer, nullable=False, index=True),
+    sa.Column("owner", sa.String(300), nullable=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("beat", sa.Float(53), nullable=False),
+    sa.Column("deaths", sa.Integer, nullable=False),
+)
+
+trials = sa.table(
+    "trials",
+    sa.column("trial_id", sa.Integer),
+    sa.column("number", sa.Integer),
+    sa.column("study_id", sa.Integer),
+    sa.column("state", sa.Enum(TrialState)),
+)

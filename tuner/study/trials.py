@@ -1,0 +1,99 @@
+"""Trials as plain rows, for tables, files and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from .. import __version__
+from ..config import TrialConfig, config_text
+from ..errors import NothingToShow, UsageError
+from .record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """One trial. `epochs` holds the figures of every epoch; `run` why it ended and what it cost; both may be empty."""
+
+    number: int
+    state: str
+    value: float | None
+    params: Mapping[str, Any]
+    epochs: list[dict[str, Any]]
+    run: Mapping[str, Any]
+    config: TrialConfig | None
+    start: int | None
+
+    @property
+    def reason(self) -> str:
+        return str(self.run.get("reason", ""))
+
+    @property
+    def seconds(self) -> float:
+        """Training and validation time of all epochs."""
+        return float(sum(epoch["seconds"] for epoch in self.epochs))
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = {"number": self.number, "state": self.state, "value": self.value, "params": dict(self.params)}
+        return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
+
+
+def row(trial: FrozenTrial) -> TrialRow:
+    config = trial.user_attrs.get("config")
+    changed = trial.user_attrs.get("set") or {}
+    params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
+    return TrialRow(
+        number=trial.number,
+        state=trial.state.name,
+        value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        params=params,
+        epochs=list(trial.user_attrs.get("curve", [])),
+        run=trial.user_attrs.get("run", {}),
+        config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
+        start=trial.user_attrs.get("start"),
+    )
+
+
+def rows(record: Record) -> list[TrialRow]:
+    """All trials by number."""
+    return [row(trial) for trial in record.frozen_trials()]
+
+
+def best(record: Record, k: int = 1) -> list[TrialRow]:
+    """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first.
+
+    Rows without a configuration were not trained by us (told from outside while queued) and do not count.
+    """
+    complete = [r for r in rows(record) if r.state == "COMPLETE" and r.value is not None and r.config is not None]
+    return sorted(complete, key=lambda r: (-(r.value or 0.0), r.number))[:k]
+
+
+def chosen(record: Record, number: int | None) -> TrialRow:
+    """The best trial, or the one of that number. Errors: NothingToShow without a COMPLETE one."""
+    if number is not None:
+        found = next((r for r in rows(record) if r.number == number), None)
+        if found is None:
+            raise UsageError(f"--trial {number}: study {record.name!r} has no such trial")
+        if found.config is None:
+            raise NothingToShow(f"trial {number} of study {record.name!r} has no configuration yet ({found.state})")
+        return found
+    top = best(record)
+    if not top:
+        raise NothingToShow(f"study {record.name!r} has no COMPLETE trial yet: go on with `tuner search {record.name}`")
+    return top[0]
+
+
+def exported(record: Record, trial: TrialRow) -> str:
+    """The configuration file of a trial."""
+    assert trial.config is not None
+    origin = {
+        "study": record.name,
+        "trial": trial.number,
+        "validation_accuracy": trial.value,
+        "state": trial.state,
+        "versions": {"tuner": __version__, **trial.run.get("versions", {})},
+    }
+    return config_text(trial.config, fingerprint=record.data, origin=origin)

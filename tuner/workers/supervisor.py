@@ -1,0 +1,257 @@
+"""The supervisor: starts workers, starts dead ones again, and ends them all. No worker outlives it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import TunerError
+from ..objective import Place
+from ..study.ledger import Counts
+from ..study.owner import Owner
+from ..study.record import Record
+from .worker import EXIT_STOPPED, Assignment, work
+
+SAME_FAULTS = 3  # FAIL trials in a row with one reason end a search
+DEATHS_IN_A_ROW = 5  # workers that die without finishing an epoch end it too
+POLL_SECONDS = 0.2
+COUNT_SECONDS = 2.0
+GRACE_SECONDS = 30.0
+
+
+class View(Protocol):
+    """Whoever watches: told of every event of a worker and, now and then, of the study's counts."""
+
+    def event(self, worker: int, kind: str, facts: dict[str, Any]) -> None: ...
+
+    def counts(self, counts: Counts) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How a search ended: `full` (its total reached), `exhausted`, `interrupted`, `timeout`, `target`, `stopped`, `failed`."""
+
+    kind: str
+    reason: str = ""
+
+
+@dataclass
+class _Slot:
+    """One place and the process in it."""
+
+    assignment: Assignment
+    process: BaseProcess | None = None
+    connection: Connection | None = None
+    owner: Owner | None = None
+    ended: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+class Supervisor:
+    """Runs one worker a place until the study is full or something ends the search."""
+
+    def __init__(
+        self,
+        record: Record,
+        url: str | None,
+        places: Sequence[Place],
+        view: View,
+        *,
+        source: str | None = None,
+        keep: int = 5,
+        timeout: float | None = None,
+        target: float | None = None,
+    ) -> None:
+        self._record = record
+        self._view = view
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._target = target
+        self._slots = [_Slot(assignment=Assignment(url=url, study=record.name, source=source, keep=keep, place=place)) for place in places]
+        self._context = multiprocessing.get_context("spawn")
+        self._verdict: Verdict | None = None
+        self._faults: deque[str] = deque(maxlen=SAME_FAULTS)
+        self._deaths = 0
+        self._signals = 0
+        self._stops = record.ledger.counts().stops
+        self._killed_at = float("inf")
+        self._exhausted = False
+        self.interrupted = threading.Event()
+
+    def run(self) -> Verdict:
+        """Work until the end; every worker has ended and every trial is in its place when this returns."""
+        with self._handled():
+            try:
+                for slot in self._slots:
+                    self._start(slot)
+                counted = 0.0
+                while any(not slot.ended for slot in self._slots):
+                    self._listen()
+                    self._look_at_the_clock()
+                    if time.monotonic() - counted > COUNT_SECONDS:
+                        counted = time.monotonic()
+                        self._count()
+            finally:
+                self._kill_all()
+        if self._verdict is None:
+            self._verdict = Verdict(kind="exhausted" if self._exhausted else "full")
+        return self._verdict
+
+    @contextmanager
+    def _handled(self) -> Iterator[None]:
+        """SIGINT and SIGTERM end the search cleanly; the second one kills the workers."""
+
+        def handle(*_: object) -> None:
+            self._signals += 1
+            self.interrupted.set()
+
+        kept = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    # -- processes
+
+    def _start(self, slot: _Slot) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=work, args=(slot.assignment, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        assert process.pid is not None
+        slot.process, slot.connection, slot.owner = process, ours, Owner.of(process.pid)
+
+    def _listen(self) -> None:
+        """Pass on what workers say, and see to those that ended."""
+        waited: dict[Any, _Slot] = {}
+        for slot in self._slots:
+            if not slot.ended and slot.process is not None and slot.connection is not None:
+                waited[slot.process.sentinel] = slot
+                if not slot.connection.closed:
+                    waited[slot.connection] = slot
+        for ready in wait(list(waited), timeout=POLL_SECONDS):
+            slot = waited[ready]
+            if ready is slot.connection:
+                self._hear(slot)
+            elif not slot.ended:
+                self._ended(slot)
+
+    def _hear(self, slot: _Slot) -> None:
+        assert slot.connection is not None
+        try:
+            while not slot.connection.closed and slot.connection.poll():
+                self._event(slot, *slot.connection.recv())
+        except (EOFError, OSError):
+            slot.connection.close()
+
+    def _ended(self, slot: _Slot) -> None:
+        """A worker's process is gone: hear its last words, free its trials, and start it again if there is work."""
+        assert slot.process is not None and slot.connection is not None and slot.owner is not None
+        self._hear(slot)
+        slot.connection.close()
+        slot.process.join()
+        code = slot.process.exitcode
+        died = code not in (0, EXIT_STOPPED)
+        ours = self._verdict is not None  # we told it to end, or killed it
+        if code != 0:
+            freed = self._record.ledger.reap(slot.owner, died=died and not ours)
+            if died and not ours:
+                self._deaths += 1
+                trials = "".join(f", trial {number} back in the queue" for number in freed)
+                self._view.event(self._slots.index(slot), "died", {"text": f"worker died ({_cause(code)}){trials}"})
+        if ours or code == 0:
+            slot.ended = True
+        elif self._deaths >= DEATHS_IN_A_ROW:
+            slot.ended = True
+            self._end(Verdict(kind="failed", reason=f"workers die again and again without finishing an epoch ({_cause(code)})"))
+        else:
+            self._start(slot)
+
+    def _kill_all(self) -> None:
+        for slot in self._slots:
+            if not slot.ended and slot.process is not None:
+                slot.process.kill()
+                slot.process.join()
+
+    # -- what ends a search
+
+    def _event(self, slot: _Slot, kind: str, facts: dict[str, Any]) -> None:
+        self._view.event(self._slots.index(slot), kind, facts)
+        if kind == "epoch":
+            self._deaths = 0
+        elif kind == "full":
+            self._exhausted = self._exhausted or facts["exhausted"]
+        elif kind == "fatal":
+            self._end(Verdict(kind="failed", reason=facts["text"]))
+        elif kind == "end":
+            self._judge(facts)
+
+    def _judge(self, facts: dict[str, Any]) -> None:
+        """The same fault three times in a row, or a value that reaches the target."""
+        if facts["state"] in ("COMPLETE", "PRUNED", "FAIL"):
+            self._deaths = 0
+            self._faults.append(facts["reason"] if facts["state"] == "FAIL" else "")
+            if len(self._faults) == SAME_FAULTS and len(set(self._faults)) == 1 and self._faults[0]:
+                self._end(Verdict(kind="failed", reason=f"{SAME_FAULTS} trials in a row failed the same way: {self._faults[0]}"))
+        if self._target is not None and facts["state"] == "COMPLETE" and facts["value"] >= self._target:
+            self._end(Verdict(kind="target", reason=f"validation accuracy {facts['value']:.4f} reaches the target {self._target:g}"))
+
+    def _look_at_the_clock(self) -> None:
+        if self._signals:
+            if self._verdict is not None and self._verdict.kind == "stopped":
+                self._verdict = None  # it was letting trials finish; now it stops them
+            self._end(Verdict(kind="interrupted"))
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._end(Verdict(kind="timeout", reason="the time given with --timeout is over"))
+        if self._verdict is not None and (self._signals > 1 or time.monotonic() > self._killed_at):
+            for slot in self._slots:
+                if not slot.ended and slot.process is not None:
+                    slot.process.kill()
+
+    def _end(self, verdict: Verdict, word: str = "stop") -> None:
+        """The first verdict counts. Workers are told; those that do not hear are killed after a while."""
+        if self._verdict is not None:
+            return
+        self._verdict = verdict
+        if word == "stop":
+            self._killed_at = time.monotonic() + GRACE_SECONDS
+        for slot in self._slots:
+            if slot.connection is not None and not slot.connection.closed:
+                try:
+                    slot.connection.send(word)
+                except OSError:
+                    continue
+
+    def _count(self) -> None:
+        try:
+            counts = self._record.ledger.peek()
+        except SQLAlchemyError:
+            return  # the database is away; the workers wait for it and say so
+        self._view.counts(counts)
+        if counts.stops > self._stops:
+            self._end(Verdict(kind="stopped", reason="stopped by `tuner stop`"), "finish")
+
+
+def _cause(code: int | None) -> str:
+    """Why a process ended, in words."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        return f"{name}: out of memory?" if name == "SIGKILL" else name
+    return f"exit code {code}"
+
+
+def raise_failure(verdict: Verdict) -> None:
+    """A failed search as the error that the user sees."""
+    if verdict.kind == "failed":
+        raise TunerError(verdict.reason)
