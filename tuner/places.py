@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from .errors import UsageError
-from .objective import Place
 
 MOST_CPU_WORKERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker trains: a device, its CPU threads, and how."""
+
+    device: str = "cpu"
+    threads: int = 1
+    precision: str = "fp32"
+    capture: bool = False
 
 
 def cores() -> int:
@@ -56,12 +66,19 @@ def _gpu(number: int, named: str) -> int:
 
 
 def places(
-    *, device: str, gpu: str | None, workers: int | None, at_most: int, precision: str = "fp32", capture: bool = False
+    *,
+    device: str,
+    gpu: str | None,
+    workers: int | None,
+    at_most: int,
+    threads: int = 1,
+    precision: str = "fp32",
+    capture: bool = False,
 ) -> list[Place]:
     """One place a worker: `workers` in all on the CPU, `workers` a GPU elsewhere.
 
-    On the CPU by default one a core, at most 8 and at most `at_most`; the cores are shared out as threads, because
-    one process a core with one thread each trains more images a second than one process on all.
+    On the CPU by default one a core, at most 8 and at most `at_most`, each with one thread: that trains more images
+    a second than one process on all cores, and never waits at a barrier for a core that something else uses.
     """
     if gpu is not None:
         if device != "auto":
@@ -69,8 +86,6 @@ def places(
         names = [f"cuda:{number}" for number in gpus(gpu)]
     else:
         names = [device_name(device)]
-    if names == ["cpu"]:
-        count = workers or max(1, min(cores(), MOST_CPU_WORKERS, at_most))
-        return [Place(device="cpu", threads=max(1, cores() // count), precision=precision)] * count
-    threads = max(1, cores() // (len(names) * (workers or 1)))
-    return [Place(device=name, threads=threads, precision=precision, capture=capture) for name in names for _ in range(workers or 1)]
+    on_cpu = names == ["cpu"]
+    count = workers or (max(1, min(cores(), MOST_CPU_WORKERS, at_most)) if on_cpu else 1)
+    return [Place(device=name, threads=threads, precision=precision, capture=capture) for name in names for _ in range(count)]

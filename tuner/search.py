@@ -9,7 +9,6 @@ from .board import board
 from .config import StudyConfig
 from .data import Dataset, load, split
 from .errors import Interrupted, TunerError, UsageError, nearest
-from .objective import tidy
 from .output import print_best, say
 from .places import places
 from .study import record as records
@@ -29,6 +28,7 @@ class Request:
     gpu: str | None = None
     device: str = "auto"
     workers: int | None = None
+    threads: int = 1
     source: str | None = None
     seed: int | None = None
     timeout: float | None = None
@@ -68,6 +68,7 @@ def run(request: Request, *, dry_run: bool = False) -> None:
         gpu=request.gpu,
         workers=request.workers,
         at_most=10**6,
+        threads=request.threads,
         precision=request.precision,
         capture=request.capture,
     )
@@ -110,6 +111,7 @@ def supervise(record: Record, request: Request) -> None:
         gpu=request.gpu,
         workers=request.workers,
         at_most=left,
+        threads=request.threads,
         precision=request.precision,
         capture=request.capture,
     )
@@ -119,7 +121,6 @@ def supervise(record: Record, request: Request) -> None:
         )
         record.ledger.patience.stop_with(supervisor.interrupted, view.say)
         verdict = supervisor.run()
-        tidy(record, request.keep)
     _conclude(record, verdict)
 
 

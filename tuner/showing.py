@@ -6,8 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from .board import sparkline
-from .output import out, params_text
+from .output import out, params_text, sparkline
 from .study.record import Record
 from .study.trials import TrialRow, best, rows
 

@@ -13,17 +13,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .capture import Captured, CudaRecorder
+from .capture import Captured, CudaRecorder, Recorder, Step
 from .config import TrialConfig
 from .data.resident import Resident
 from .errors import UsageError
+from .memory import keep_freed_memory
 from .metrics import Score, Sums
 from .models import architecture
 from .models.inception import Inception
 from .models.merged import Folded, Merged
 from .optimizer import optimizer, rate
 
-EVALUATION_BATCH = 250
+EVALUATION_BATCH = 500
+CPU_EVALUATION_BATCH = 64  # stays nearer to the cache
 
 
 class Diverged(Exception):
@@ -40,15 +42,16 @@ class Run:
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
-    `stop` is asked before each step. `capture` records the step as a CUDA graph; elsewhere it does nothing.
-    A batch larger than the training part is a UsageError. Sets the number of threads of this process.
+    Without `val` the scores have no validation figures. `stop` is asked before each step. `capture` records the step
+    as a CUDA graph; elsewhere it does nothing. A batch larger than the training part is a UsageError. Sets the number
+    of threads of this process.
     """
 
     def __init__(
         self,
         config: TrialConfig,
         train: Resident,
-        val: Resident,
+        val: Resident | None,
         *,
         classes: int,
         device: str = "cpu",
@@ -68,20 +71,21 @@ class Run:
         self._device = torch.device(device)
         self._whole = True  # not within an epoch
         torch.set_num_threads(config.threads)
-        if self._device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
+        _prepare(self._device)
         self.network = fast(build(config, classes), self._device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._folded = Folded(self.network)
         self._lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)
         self._optimizer = optimizer(config, self.network, self._lr)
         self._sums = Sums(self._device)
+        self.step: Step = self._step
         if capture and self._device.type == "cuda":
-            moments = [tensor for slots in self._optimizer.state.values() for tensor in slots.values()]
-            changed = [*self.network.state_dict().values(), *moments, self._sums.tensor]
-            self.step: Callable[[Tensor, Tensor], None] = Captured(self._step, config.batch_size, CudaRecorder(self._device), changed)
-        else:
-            self.step = self._step
+            self.step = self._captured(CudaRecorder(self._device))
+
+    def _captured(self, recorder: Recorder) -> Captured:
+        moments = [tensor for slots in self._optimizer.state.values() for tensor in slots.values()]
+        changed = [*self.network.state_dict().values(), *moments, self._sums.tensor]
+        return Captured(self._step, self.config.batch_size, recorder, changed)
 
     def epochs(self) -> Iterator[Score]:
         """First the scores of `curve` that are there already, then one for each epoch trained.
@@ -92,9 +96,9 @@ class Run:
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
             began = time.perf_counter()
             train_loss, train_accuracy = self._train_epoch(epoch)
-            val_loss, val_accuracy = self.evaluate(self.val)
+            val_loss, val_accuracy = self.evaluate(self.val) if self.val is not None else (None, None)
             for part, loss in (("training", train_loss), ("validation", val_loss)):
-                if not math.isfinite(loss):
+                if loss is not None and not math.isfinite(loss):
                     raise Diverged(f"{part} loss is {loss} in epoch {epoch}")
             score = Score(
                 epoch=epoch,
@@ -114,7 +118,7 @@ class Run:
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator).to(self._device)
-        batches = order.split(config.batch_size)
+        batches = torch.split(order, config.batch_size)
         self._whole = False
         self.network.train()
         self._sums.reset()
@@ -132,7 +136,7 @@ class Run:
         with autocast(self._device, self.config.precision):
             logits = self.network(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        loss.backward()
+        torch.autograd.backward(loss)
         self._optimizer.step()
         self._sums.add(loss, logits, labels)
 
@@ -184,6 +188,14 @@ def build(config: TrialConfig, classes: int) -> Inception:
         return Inception(architecture(config.model), config.channels, classes)
 
 
+def _prepare(device: torch.device) -> None:
+    """Settings of the whole process that make training on a device fast."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
 def fast(plain: Inception, device: torch.device) -> Merged:
     """The network's fast form on a device, with its weights."""
     return Merged(plain).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
@@ -192,14 +204,16 @@ def fast(plain: Inception, device: torch.device) -> Merged:
 def accuracy(plain: Inception, part: Resident, *, device: str = "cpu", precision: str = "fp32") -> tuple[float, float]:
     """Cross entropy per image and accuracy of a network: the figures that the Run with these weights gives."""
     where = torch.device(device)
+    _prepare(where)
     return _evaluate(Folded(fast(plain, where)), part, where, precision)
 
 
 def _evaluate(folded: Folded, part: Resident, device: torch.device, precision: str) -> tuple[float, float]:
     sums = Sums(device)
     folded.refresh()
+    size = CPU_EVALUATION_BATCH if device.type == "cpu" else EVALUATION_BATCH
     with torch.inference_mode(), autocast(device, precision):
-        for rows in torch.arange(len(part), device=device).split(EVALUATION_BATCH):
+        for rows in torch.split(torch.arange(len(part), device=device), size):
             images, labels = part.batch(rows)
             logits = folded(images)
             sums.add(F.cross_entropy(logits, labels), logits, labels)
@@ -208,7 +222,10 @@ def _evaluate(folded: Folded, part: Resident, device: torch.device, precision: s
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """bf16 where the precision says so; weights and BatchNorm stay fp32. The cache of cast weights is no use: each is read once a step."""
+    """bf16 where the precision says so; weights and BatchNorm stay fp32.
+
+    Each weight is read once a step: a cache of cast weights is of no use, and a captured step must not hold one.
+    """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 

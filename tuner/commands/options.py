@@ -25,6 +25,14 @@ workers_option = click.option(
     metavar="K",
     help="Workers: K in all on the CPU (default one a core, at most 8), K a GPU (default 1).",
 )
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="T",
+    help="CPU threads a worker; more than one pays only for wide networks.",
+)
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 
 

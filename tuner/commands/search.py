@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import Duration, data_option, device_option, gpu_option, progress_option, storage_option, workers_option
+from .options import Duration, data_option, device_option, gpu_option, progress_option, storage_option, threads_option, workers_option
 
 
 @click.command()
@@ -16,6 +16,7 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 @gpu_option
 @device_option
 @workers_option
+@threads_option
 @data_option
 @click.option("--seed", type=click.IntRange(min=0), metavar="S", help="The study's seed.  [default: the study file's]")
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End cleanly after 90s, 15m or 1h30m.")
@@ -43,6 +44,7 @@ def search(
     gpu: str | None,
     device: str,
     workers: int | None,
+    threads: int,
     data: str | None,
     seed: int | None,
     timeout: float | None,
@@ -71,6 +73,7 @@ def search(
             gpu=gpu,
             device=device,
             workers=workers,
+            threads=threads,
             source=data,
             seed=seed,
             timeout=timeout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import data_option, device_option, gpu_option, progress_option, storage_option, workers_option
+from .options import data_option, device_option, gpu_option, progress_option, storage_option, threads_option, workers_option
 
 
 @click.command()
@@ -12,6 +12,7 @@ from .options import data_option, device_option, gpu_option, progress_option, st
 @gpu_option
 @device_option
 @workers_option
+@threads_option
 @data_option
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
@@ -19,7 +20,15 @@ from .options import data_option, device_option, gpu_option, progress_option, st
 @storage_option
 @progress_option
 def worker(
-    study: str, gpu: str | None, device: str, workers: int | None, data: str | None, keep: int, storage: str | None, no_progress: bool
+    study: str,
+    gpu: str | None,
+    device: str,
+    workers: int | None,
+    threads: int,
+    data: str | None,
+    keep: int,
+    storage: str | None,
+    no_progress: bool,
 ) -> None:
     """Work on STUDY, which another command has made, until its total is reached.
 
@@ -27,4 +36,16 @@ def worker(
     """
     from ..search import Request, join
 
-    join(Request(study=study, gpu=gpu, device=device, workers=workers, source=data, keep=keep, storage=storage, progress=not no_progress))
+    join(
+        Request(
+            study=study,
+            gpu=gpu,
+            device=device,
+            workers=workers,
+            threads=threads,
+            source=data,
+            keep=keep,
+            storage=storage,
+            progress=not no_progress,
+        )
+    )

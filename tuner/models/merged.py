@@ -26,14 +26,15 @@ class MergedBlock(nn.Module):
 
     def __init__(self, plain: Block) -> None:
         super().__init__()
-        first = [plain.get_submodule(branch)[0] for branch in MERGED]  # type: ignore[index]
-        self.rows: list[int] = [conv.out_channels for conv in first]
-        planes, pool = plain.b4[1].in_channels, plain.b4[1].out_channels
+        first = [_conv(branch[0]) for branch in (plain.b1, plain.b2, plain.b3)]
+        self.rows = [conv.out_channels for conv in first]
+        planes, pool = first[0].in_channels, _conv(plain.b4[1]).out_channels
         self.reduce = nn.Sequential(Pointwise(planes, sum(self.rows)), nn.BatchNorm2d(sum(self.rows)), nn.ReLU(inplace=True))
         self.b2 = plain.b2[3:]
         self.b3 = plain.b3[3:]
         self.b4 = plain.b4
         self.b4[1] = Pointwise(planes, pool)
+        self.to(first[0].weight)  # its dtype and device
 
     def forward(self, x: Tensor) -> Tensor:
         b1, b2, b3 = torch.split(self.reduce(x), self.rows, 1)
@@ -121,9 +122,8 @@ class Folded:
                 folded = self.network.get_submodule(path)
                 for (key, conv), (norm_key, norm) in pairwise(sequence.named_children()):
                     if isinstance(norm, nn.BatchNorm2d):
-                        assert isinstance(conv, nn.Conv2d)
                         setattr(folded, norm_key, nn.Identity())
-                        self._pairs.append((conv, norm, getattr(folded, key)))
+                        self._pairs.append((_conv(conv), norm, getattr(folded, key)))
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -137,3 +137,8 @@ class Folded:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.network(x)  # type: ignore[no-any-return]
+
+
+def _conv(module: nn.Module) -> nn.Conv2d:
+    assert isinstance(module, nn.Conv2d), module
+    return module

@@ -104,6 +104,7 @@ def make_sampler(config: StudyConfig) -> SeededSampler:
         if len(config.models) > 1 and any(name not in joint(config) for name in config.space if name.startswith("widths.")):
             raise UsageError("sampler grid cannot search widths that only some of the models have: search one model at a time")
         options["search_space"] = grid(config)
+
     def build(seed: int) -> BaseSampler:
         return _SAMPLERS[name](seed=seed, **options)  # type: ignore[call-arg]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,13 +17,14 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TunerError
-from ..objective import Place
+from ..places import Place
 from ..study.ledger import Counts
 from ..study.owner import Owner
 from ..study.record import Record
 from .worker import EXIT_STOPPED, Assignment, work
 
 SAME_FAULTS = 3  # FAIL trials in a row with one reason end a search
+FAULTS = 10  # FAIL trials in a row whatever their reasons
 DEATHS_IN_A_ROW = 5  # workers that die without finishing an epoch end it too
 POLL_SECONDS = 0.2
 COUNT_SECONDS = 2.0
@@ -80,7 +81,7 @@ class Supervisor:
         self._slots = [_Slot(assignment=Assignment(url=url, study=record.name, source=source, keep=keep, place=place)) for place in places]
         self._context = multiprocessing.get_context("spawn")
         self._verdict: Verdict | None = None
-        self._faults: deque[str] = deque(maxlen=SAME_FAULTS)
+        self._faults: list[str] = []
         self._deaths = 0
         self._signals = 0
         self._stops = record.ledger.counts().stops
@@ -201,11 +202,20 @@ class Supervisor:
         """The same fault three times in a row, or a value that reaches the target."""
         if facts["state"] in ("COMPLETE", "PRUNED", "FAIL"):
             self._deaths = 0
-            self._faults.append(facts["reason"] if facts["state"] == "FAIL" else "")
-            if len(self._faults) == SAME_FAULTS and len(set(self._faults)) == 1 and self._faults[0]:
-                self._end(Verdict(kind="failed", reason=f"{SAME_FAULTS} trials in a row failed the same way: {self._faults[0]}"))
+            self._count_faults(facts["reason"] if facts["state"] == "FAIL" else None)
         if self._target is not None and facts["state"] == "COMPLETE" and facts["value"] >= self._target:
             self._end(Verdict(kind="target", reason=f"validation accuracy {facts['value']:.4f} reaches the target {self._target:g}"))
+
+    def _count_faults(self, reason: str | None) -> None:
+        """Failed trials cost no slot, so a search that only fails would never end by itself."""
+        if reason is None:
+            self._faults.clear()
+            return
+        self._faults.append(re.sub(r"\d+", "#", reason))  # the same fault names another trial's file each time
+        same = len(self._faults) >= SAME_FAULTS and len(set(self._faults[-SAME_FAULTS:])) == 1
+        if same or len(self._faults) >= FAULTS:
+            number, how = (SAME_FAULTS, "the same way") if same else (FAULTS, "the last like this")
+            self._end(Verdict(kind="failed", reason=f"{number} trials in a row failed {how}: {reason}"))
 
     def _look_at_the_clock(self) -> None:
         if self._signals:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import Interrupted, TunerError
-from ..objective import Place
+from ..places import Place
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 PR_SET_PDEATHSIG = 1

@@ -1,0 +1,96 @@
+"""Which step is recorded, when anew, and that recording leaves no trace. The recorder here only pretends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.runs import STRICT, make, same
+from tuner.capture import Captured
+from tuner.config import TrialConfig
+
+
+class Pretender:
+    """Warms up by running three times, and replays by running again, as a CUDA graph would on the same memory."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def warm_up(self, run: Callable[[], None]) -> None:
+        self.events.append("warm up")
+        for _ in range(3):
+            run()
+
+    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+        self.events.append("record")
+
+        def replay() -> None:
+            self.events.append("replay")
+            run()
+
+        return replay
+
+
+def captured(size: int) -> tuple[Captured, Pretender, torch.Tensor, list[int]]:
+    """A step that adds up its images in `total`, and notes the memory that it read them from."""
+    total, places, recorder = torch.zeros(()), [], Pretender()
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        total.add_(images.sum() + labels.sum())
+        places.append(images.data_ptr())
+
+    return Captured(step, size, recorder, [total]), recorder, total, places
+
+
+def batch(count: int, value: float, size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.full((count, 3, size, size), value), torch.zeros(count, dtype=torch.int64)
+
+
+def test_full_batches_are_recorded_once_and_replayed_from_the_same_memory() -> None:
+    step, recorder, total, places = captured(4)
+    for value in (1.0, 2.0, 3.0):
+        step(*batch(4, value))
+    assert recorder.events == ["warm up", "record", "replay", "replay", "replay"]
+    assert total == 48 * (1 + 2 + 3), "the warm-up left no trace"
+    assert len(set(places)) == 1
+
+
+def test_a_short_batch_is_stepped_as_it_is_and_the_recording_stands() -> None:
+    step, recorder, total, _ = captured(4)
+    step(*batch(3, 1.0))
+    assert recorder.events == [] and total == 36
+    step(*batch(4, 1.0))
+    step(*batch(1, 1.0))
+    step(*batch(4, 1.0))
+    assert recorder.events == ["warm up", "record", "replay", "replay"] and total == 36 + 48 + 12 + 48
+
+
+def test_images_of_another_shape_are_recorded_anew() -> None:
+    step, recorder, total, _ = captured(4)
+    step(*batch(4, 1.0))
+    step(*batch(4, 1.0, size=3))
+    step(*batch(4, 1.0, size=3))
+    assert recorder.events == ["warm up", "record", "replay"] * 2 + ["replay"] and total == 48 + 108 + 108
+
+
+@pytest.mark.parametrize("config", STRICT.values(), ids=STRICT)
+def test_a_captured_run_has_the_same_course_taken_up_again_too(config: TrialConfig) -> None:
+    plain = make(config)
+    scores = list(plain.epochs())
+    run, recorder = make(config), Pretender()
+    run.step = run._captured(recorder)
+    epochs = run.epochs()
+    assert next(epochs) == scores[0]
+    state = run.state()
+    assert list(epochs) == scores[1:] and same(run.weights(), plain.weights())
+    assert recorder.events == ["warm up", "record"] + ["replay"] * 9, "of 4 batches an epoch the last is short"
+    run.load_state(state)
+    assert list(run.epochs()) == scores, "loading is in place: the recording stands"
+    assert recorder.events.count("record") == 1
+
+
+def test_on_a_cpu_capture_does_nothing() -> None:
+    assert not isinstance(make(replace(STRICT["sgd"], epochs=1), capture=True).step, Captured)

@@ -1,0 +1,115 @@
+"""A training run on disk, whole at any moment.
+
+    NAME.json                 which weights count, their checksum, whose they are, and the curve for people to read
+    NAME.e3.89abcdef.pt       the run's state after epoch 3, with its checksum in the name
+
+The JSON is the commit point: weights lie under a name of their own before it names them, and older ones go after.
+So a process that is killed at any point leaves the older or the newer checkpoint, whole. Nothing is forced to the
+disk: what a killed process wrote is safe in the kernel, and after a power cut the checksum finds what was lost.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import json
+import os
+import pickle
+import zlib
+from pathlib import Path
+
+import torch
+
+from .train import Run
+
+
+class CheckpointError(Exception):
+    """There is a checkpoint, and it cannot be gone on from; the text is the reason."""
+
+
+def save(path: Path, run: Run, *, study: str) -> None:
+    """Save a run between two epochs. `path` is the checkpoint's name without suffix; `study` the id that `load` asks for.
+
+    OSError when it cannot be written: then the checkpoint before it is as it was.
+    """
+    state = run.state()
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    epoch, crc32 = len(state["curve"]), zlib.crc32(content)
+    weights = path.with_name(f"{path.name}.e{epoch}.{crc32:08x}.pt")
+    commit = {
+        "study": study,
+        "epoch": epoch,
+        "weights": weights.name,
+        "size": len(content),
+        "crc32": crc32,
+        "config": run.config.to_dict(),
+        "curve": state["curve"],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Both are written before either counts, so that a full disk is met while the old checkpoint stands.
+    new = {weights: content, _json(path): json.dumps(commit, indent=1).encode()}
+    temporary = {target: path.with_name(f"{path.name}{target.suffix}.{os.getpid()}.tmp") for target in new}
+    try:
+        for target, written in temporary.items():
+            written.write_bytes(new[target])
+        for target, written in temporary.items():
+            written.replace(target)
+    except OSError:
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
+        raise
+    for old in _weights(path):
+        if old != weights:
+            old.unlink(missing_ok=True)
+
+
+def load(path: Path, run: Run, *, study: str) -> bool:
+    """Bring a new run to where the checkpoint is; False when there is none.
+
+    CheckpointError, with the run as it was, when it is damaged or belongs to another study or configuration.
+    """
+    named = _json(path)
+    if not named.exists():
+        return False
+    try:
+        commit = json.loads(_read(named))
+        whose, config, size, crc32 = (commit[key] for key in ("study", "config", "size", "crc32"))
+        weights = path.with_name(commit["weights"])
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(f"{named.name} is damaged") from None
+    if whose != study:
+        raise CheckpointError(f"{named.name} belongs to another study")
+    if config != json.loads(json.dumps(run.config.to_dict())):
+        raise CheckpointError(f"{named.name} belongs to another configuration")
+    content = _read(weights)
+    if len(content) != size or zlib.crc32(content) != crc32:
+        raise CheckpointError(f"{weights.name} is damaged: its size or its checksum differs")
+    try:
+        run.load_state(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except (ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{weights.name} does not fit: {error}") from None
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove the checkpoint, and what a killed process left of others."""
+    _json(path).unlink(missing_ok=True)  # first: weights that no JSON names are no checkpoint
+    for left in [*_weights(path), *path.parent.glob(f"{glob.escape(path.name)}.*.tmp")]:
+        left.unlink(missing_ok=True)
+
+
+def _json(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _weights(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{glob.escape(path.name)}.e*.pt"))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{file.name} cannot be read: {error.strerror}") from None
