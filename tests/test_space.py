@@ -63,7 +63,7 @@ def test_every_sampler_draws_the_same_search_interrupted_or_not(tmp_path: Any, s
     config = StudyConfig.from_dict({"space": FINITE if sampler == "grid" else SPACE, "sampler": sampler})
     if sampler in ("tpe", "gp"):  # leave the random start-up early
         config = StudyConfig.from_dict({"space": SPACE, "sampler": {"name": sampler, "n_startup_trials": 4}})
-    one, two = Storage(f"sqlite:///{tmp_path}/1.db"), Storage(f"sqlite:///{tmp_path}/2.db")
+    one, two = Storage(f"sqlite:///{tmp_path}/1.db", make=True), Storage(f"sqlite:///{tmp_path}/2.db", make=True)
     through = search(one, "s", config, 9)
     assert search(two, "s", config, 9, kills=(0, 3, 6, 7)) == through
     assert len({(c["lr"], c["batch_size"], c["epochs"], str(c["widths"])) for c in through}) > 5, "the draws differ from each other"
@@ -73,7 +73,7 @@ def test_every_sampler_draws_the_same_search_interrupted_or_not(tmp_path: Any, s
 def test_another_seed_is_another_search(tmp_path: Any) -> None:
     drawn = []
     for seed in (0, 1):
-        storage = Storage(f"sqlite:///{tmp_path}/{seed}.db")
+        storage = Storage(f"sqlite:///{tmp_path}/{seed}.db", make=True)
         drawn.append([c["lr"] for c in search(storage, "s", StudyConfig.from_dict({"space": SPACE, "seed": seed}), 3)])
         storage.close()
     assert drawn[0] != drawn[1]
@@ -81,7 +81,7 @@ def test_another_seed_is_another_search(tmp_path: Any) -> None:
 
 def test_the_grid_visits_every_point_once_and_then_there_is_nothing_more(tmp_path: Any) -> None:
     config = StudyConfig.from_dict({"space": FINITE, "sampler": "grid"})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     drawn = search(storage, "s", config, 18)
     assert size(config) == 18
     assert len({(c["lr"], c["batch_size"], c["widths"]["*.pool"]) for c in drawn}) == 18
@@ -90,8 +90,10 @@ def test_the_grid_visits_every_point_once_and_then_there_is_nothing_more(tmp_pat
 
 
 def test_start_rows_run_first_and_what_they_leave_out_is_drawn(tmp_path: Any) -> None:
-    config = StudyConfig.from_dict({"space": SPACE, "start": [{"lr": 0.05, "momentum": 0.5}, {"batch_size": 16, "widths": {"*.pool": 1.5}}]})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    config = StudyConfig.from_dict(
+        {"space": SPACE, "start": [{"lr": 0.05, "momentum": 0.5}, {"batch_size": 16, "widths": {"*.pool": 1.5}}]}
+    )
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     first, second, third = search(storage, "s", config, 3)
     assert (first["lr"], first["momentum"]) == (0.05, 0.5) and first["batch_size"] in (8, 16, 32)
     assert (second["batch_size"], second["widths"], second["momentum"]) == (16, {"*.pool": 1.5}, 0.9)
@@ -101,14 +103,14 @@ def test_start_rows_run_first_and_what_they_leave_out_is_drawn(tmp_path: Any) ->
 
 def test_a_grid_with_a_start_row_that_leaves_values_out(tmp_path: Any) -> None:
     config = StudyConfig.from_dict({"space": FINITE, "sampler": "grid", "start": [{"lr": 0.01}]})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     assert search(storage, "s", config, 2)[0]["lr"] == 0.01
     storage.close()
 
 
 def test_a_width_that_the_drawn_model_lacks_is_not_drawn(tmp_path: Any) -> None:
     config = StudyConfig.from_dict({"model": ["mynet", "googlenet"], "space": {"widths": {"e4.pool": [0.5, 1.0], "stem": [0.5, 1.0]}}})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     for drawn in search(storage, "s", config, 8):
         assert set(drawn["widths"]) == ({"stem"} if drawn["model"] == "mynet" else {"e4.pool", "stem"})
     assert size(config) == 2 + 4
@@ -118,7 +120,7 @@ def test_a_width_that_the_drawn_model_lacks_is_not_drawn(tmp_path: Any) -> None:
 
 def test_rows_told_from_outside_without_parameters_do_not_empty_the_joint_draw(tmp_path: Any) -> None:
     config = StudyConfig.from_dict({"space": SPACE, "sampler": {"name": "tpe", "n_startup_trials": 2}})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     search(storage, "s", config, 4)
     record = make_or_go_on(storage, "s", config, "f", more=2)
     claim = record.ledger.claim(Owner.here(), record.new_trial)
@@ -131,7 +133,7 @@ def test_rows_told_from_outside_without_parameters_do_not_empty_the_joint_draw(t
 
 
 def test_diverged_trials_are_told_to_the_sampler(tmp_path: Any) -> None:
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     record = make_or_go_on(storage, "s", StudyConfig.from_dict({"space": SPACE}), "f")
     trial = claimed(record)
     trial.configure(threads=1, precision="fp32")
@@ -144,7 +146,7 @@ def test_diverged_trials_are_told_to_the_sampler(tmp_path: Any) -> None:
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_every_pruner_is_built_and_asked(tmp_path: Any, pruner: str) -> None:
     config = StudyConfig.from_dict({"space": SPACE, "pruner": pruner})
-    storage = Storage(f"sqlite:///{tmp_path}/g.db")
+    storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     record = make_or_go_on(storage, "s", config, "f")
     pruned = []
     for number in range(12):
@@ -152,7 +154,9 @@ def test_every_pruner_is_built_and_asked(tmp_path: Any, pruner: str) -> None:
         trial.configure(threads=1, precision="fp32")
         for epoch in range(1, 7):
             good = 0.9 if number < 6 else 0.1
-            record.ledger.write(trial.claim, lambda e=epoch, g=good, t=trial: storage.optuna.set_trial_intermediate_value(t.claim.trial_id, e, g))
+            record.ledger.write(
+                trial.claim, lambda e=epoch, g=good, t=trial: storage.optuna.set_trial_intermediate_value(t.claim.trial_id, e, g)
+            )
             if trial.should_prune():
                 pruned.append(number)
                 trial.finish(TrialState.PRUNED, {"reason": "test"})

@@ -31,8 +31,7 @@ def serve(
     storage: Storage, *, host: str, port: int, browser: bool, allow_writes: bool, allow_hosts: Collection[str], token: str | None
 ) -> None:
     """Serve until SIGINT or SIGTERM. Errors: UsageError beyond loopback without a token, TunerError for a port in use."""
-    if not is_loopback(host) and not token:
-        raise UsageError(f"--host {host} can be reached from other machines: give --token or set TUNER_DASHBOARD_TOKEN")
+    check_reach(host, token)
     names = {"localhost", "127.0.0.1", "[::1]", host, *allow_hosts}
     if not is_loopback(host):
         names |= {socket.gethostname(), socket.getfqdn()}
@@ -54,6 +53,12 @@ def serve(
     if browser and is_loopback(host) and not token:
         webbrowser.open(address)
     server.run()  # waitress itself ends on KeyboardInterrupt
+
+
+def check_reach(host: str, token: str | None) -> None:
+    """UsageError for an address that other machines can reach, without a token."""
+    if not is_loopback(host) and not token:
+        raise UsageError(f"--host {host} can be reached from other machines: give --token or set TUNER_DASHBOARD_TOKEN")
 
 
 def guarded(application: Application, *, hosts: Collection[str], token: str | None, allow_writes: bool) -> Application:

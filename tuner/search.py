@@ -13,6 +13,7 @@ from .output import print_best, say
 from .places import places
 from .study import record as records
 from .study.record import Record
+from .study.sampler import make_pruner, make_sampler
 from .study.storage import Storage
 from .studyfiles import available, find
 from .workers.supervisor import Supervisor, Verdict
@@ -73,7 +74,10 @@ def run(request: Request, *, dry_run: bool = False) -> None:
         capture=request.capture,
     )
     dataset = _dataset(config, request.progress) if config is not None else None
-    storage = Storage(request.storage)
+    if config is not None:
+        make_sampler(config)
+        make_pruner(config)
+    storage = Storage(request.storage, make=request.more is None)
     if config is None:
         config = _stored(storage, name).overridden(source=request.source, seed=request.seed)
     if dataset is None:

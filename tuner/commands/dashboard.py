@@ -23,11 +23,12 @@ def dashboard(
     host: str, port: int, no_browser: bool, allow_writes: bool, allow_host: tuple[str, ...], token: str | None, storage: str | None
 ) -> None:
     """Serve optuna-dashboard, read-only, for the browser. Ctrl-C ends it."""
-    from ..dashboard import serve
+    from ..dashboard import check_reach, serve
     from ..study.storage import Storage
 
+    check_reach(host, token)
     serve(
-        Storage(storage),
+        Storage(storage, make=True),
         host=host,
         port=port,
         browser=not no_browser,

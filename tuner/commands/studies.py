@@ -18,13 +18,17 @@ def studies(storage: str | None, as_json: bool) -> None:
 
     from ..output import out, print_json, say
     from ..study.record import load, names
-    from ..study.storage import Storage
+    from ..study.storage import NoStudyYet, Storage
     from ..study.trials import best
     from ..studyfiles import available
 
-    opened = Storage(storage)
     found: list[dict[str, Any]] = []
-    for name in names(opened):
+    try:
+        opened = Storage(storage)
+        known = names(opened)
+    except NoStudyYet:
+        known = []
+    for name in known:
         record = load(opened, name)
         counts, top = record.ledger.counts(), best(record)
         found.append(
@@ -56,5 +60,5 @@ def studies(storage: str | None, as_json: bool) -> None:
     if found:
         out().print(table)
     else:
-        say(f"no study in {str(opened)!r} yet")
+        say("no study yet: make one with `tuner search`")
     say(f"study files: {', '.join(sorted(available()))}")

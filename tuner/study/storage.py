@@ -27,6 +27,10 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
+class NoStudyYet(UsageError):
+    """There is no database to read: nothing was searched here."""
+
+
 class _WalConnection(sqlite3.Connection):
     """SQLite as several processes need it: readers beside one writer, no fsync a commit, no checks lost at a crash."""
 
@@ -65,12 +69,17 @@ def sqlite_path(url: sa.URL) -> Path | None:
 class Storage:
     """One database of studies, opened. `optuna` is the process's one cached Optuna storage over it."""
 
-    def __init__(self, url: str | None = None) -> None:
-        """Open the database, and make its schema if it has none. Errors: TunerError where it does not open."""
+    def __init__(self, url: str | None = None, *, make: bool = False) -> None:
+        """Open the database, and make its schema if it has none; with `make` also a SQLite file that is missing.
+
+        Errors: TunerError where it does not open, NoStudyYet where there is no file to read.
+        """
         self.url = parse(url or DEFAULT_URL)
         self.path = sqlite_path(self.url)
+        if self.path is not None and not make and self.path.parent.is_dir() and not self.path.exists():
+            raise NoStudyYet(f"no study in {shown(self.url)!r} yet: make one with `tuner search`")
         if self.path is not None:
-            _check_place(self.path, make=url is None)
+            _check_place(self.path, make=make and url is None)
         options: dict[str, Any] = {"pool_pre_ping": True}
         if self.path is not None:
             options["connect_args"] = {"timeout": BUSY_SECONDS, "factory": _WalConnection}
@@ -150,6 +159,8 @@ def first_line(error: BaseException) -> str:
 def _check_place(path: Path, *, make: bool) -> None:
     if make:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir() and path == sqlite_path(parse(DEFAULT_URL)):
+        raise NoStudyYet(f"no study in {DEFAULT_URL!r} yet: make one with `tuner search`")
     if not path.parent.is_dir():
         raise TunerError(f"storage folder {str(path.parent)!r} does not exist: make it, or give another --storage")
     if path.is_dir():
