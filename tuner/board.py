@@ -20,7 +20,7 @@ from .output import duration, params_text, say, sparkline
 from .places import Place
 from .study.ledger import Counts
 from .study.record import Record
-from .study.trials import best
+from .study.trials import USUAL, best
 
 
 @dataclass
@@ -169,7 +169,8 @@ def remark(kind: str, facts: dict[str, Any]) -> str:
     if kind in ("say", "died"):
         return str(facts["text"])
     if kind == "end" and facts["state"] == "COMPLETE":
-        return f"trial {facts['number']} complete: validation accuracy {facts['value']:.4f} ({facts['reason']})"
+        note = "" if facts["reason"].startswith(USUAL) else f" ({facts['reason']})"
+        return f"trial {facts['number']} complete: validation accuracy {facts['value']:.4f}{note}"
     if kind == "end":
         return f"trial {facts['number']} {facts['state'].lower()}: {facts['reason']}"
     return ""

@@ -16,6 +16,7 @@ import json
 import os
 import pickle
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,10 +28,11 @@ class CheckpointError(Exception):
     """There is a checkpoint, and it cannot be gone on from; the text is the reason."""
 
 
-def save(path: Path, run: Run, *, study: str) -> None:
+def save(path: Path, run: Run, *, study: str, allowed: Callable[[], None] = lambda: None) -> None:
     """Save a run between two epochs. `path` is the checkpoint's name without suffix; `study` the id that `load` asks for.
 
-    OSError when it cannot be written: then the checkpoint before it is as it was.
+    `allowed` is asked last, right before the files count; it raises where they must not.
+    OSError when it cannot be written. After any error the checkpoint before it is as it was.
     """
     state = run.state()
     buffer = io.BytesIO()
@@ -54,9 +56,10 @@ def save(path: Path, run: Run, *, study: str) -> None:
     try:
         for target, written in temporary.items():
             written.write_bytes(new[target])
+        allowed()
         for target, written in temporary.items():
             written.replace(target)
-    except OSError:
+    except BaseException:
         for written in temporary.values():
             written.unlink(missing_ok=True)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from .config import TrialConfig
 from .metrics import Score
 from .space import seed_of, suggest
-from .study.ledger import Claim
+from .study.ledger import Claim, lease_seconds
 from .study.record import Record
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class ClaimedTrial:
         self.claim = claim
         self.curve: list[dict[str, Any]] = []
         self._reported: set[int] = set()
-        self._trial: optuna.Trial | None = None
+        self._proved = time.time()
 
     @property
     def reported(self) -> bool:
@@ -127,8 +128,16 @@ class ClaimedTrial:
 
         self.record.ledger.finish(self.claim, copy)
 
+    def prove(self) -> None:
+        """That the trial is still ours, asked only where somebody could have taken it: one woken late must not write files either."""
+        if abs(time.time() - self._proved) > lease_seconds() / 2:
+            self._write(lambda: None)
+
     def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:
-        return self.record.ledger.write(self.claim, call, alone=alone)
+        began = time.time()
+        result = self.record.ledger.write(self.claim, call, alone=alone)
+        self._proved = began
+        return result
 
 
 def _essence(config: dict[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ from .study.ledger import Claim, EndedOutside, LeaseLost
 from .study.patience import StorageAway
 from .study.record import Record
 from .study.storage import first_line
-from .study.trials import best
+from .study.trials import USUAL, best
 from .train import Diverged, Run, Stopped
 
+TRAINED, BELOW = USUAL
 Say = Callable[..., None]  # say(kind, **facts): what the supervisor is told
 
 
@@ -54,7 +55,7 @@ def train_trial(record: Record, claim: Claim, parts: Parts, place: Place, *, sto
     path = checkpoint_path(record, claim.number)
     try:
         config = trial.configure(threads=place.threads, precision=place.precision)
-        other = None if claim.taken_up else trial.duplicate(config)
+        other = None if trial.reported else trial.duplicate(config)
         if other is not None:
             trial.take_over(other)
             ending = Ending(state=TrialState.COMPLETE, value=other.value, reason=f"same configuration as trial {other.number}")
@@ -97,14 +98,21 @@ def _train(
         say("begin", number=trial.claim.number, config=config.to_dict(), epoch=trained, epochs=config.epochs)
         for score in run.epochs():
             if score.epoch > trained:
-                checkpoint.save(path, run, study=trial.record.uid)
+                checkpoint.save(path, run, study=trial.record.uid, allowed=trial.prove)
             trial.report(score)
-            say("epoch", number=trial.claim.number, epoch=score.epoch, epochs=config.epochs, score=trial.curve[-1])
+            say(
+                "epoch",
+                number=trial.claim.number,
+                epoch=score.epoch,
+                epochs=config.epochs,
+                score=trial.curve[-1],
+                new=score.epoch > trained,
+            )
             if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
-                ending = Ending(state=TrialState.PRUNED, reason=f"pruned after epoch {score.epoch}: below the others at that epoch")
+                ending = Ending(state=TrialState.PRUNED, reason=f"{BELOW} {score.epoch}")
                 break
         else:
-            ending = Ending(state=TrialState.COMPLETE, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+            ending = Ending(state=TrialState.COMPLETE, value=run.curve[-1].val_accuracy, reason=TRAINED)
     except Stopped:
         ending = Ending(state=TrialState.WAITING, reason="stopped: back in the queue")
     except Diverged as fault:

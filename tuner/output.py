@@ -72,7 +72,7 @@ def trial_table(rows: list[TrialRow], title: str) -> Table:
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("configuration", overflow="fold")
     for row in rows:
-        reason = "" if row.state in ("COMPLETE", "RUNNING", "WAITING") or row.reason.startswith("pruned") else f" ({row.reason})"
+        reason = f" ({row.remark})" if row.remark else ""
         table.add_row(
             str(row.number),
             row.state.lower(),

@@ -12,6 +12,7 @@ from .errors import Interrupted, TunerError, UsageError, nearest
 from .output import print_best, say
 from .places import places
 from .study import record as records
+from .study.patience import StorageAway
 from .study.record import Record
 from .study.sampler import make_pruner, make_sampler
 from .study.storage import Storage
@@ -129,7 +130,12 @@ def supervise(record: Record, request: Request) -> None:
 
 
 def _conclude(record: Record, verdict: Verdict) -> None:
-    counts = record.ledger.counts()
+    try:
+        counts = record.ledger.counts()
+    except StorageAway:
+        if verdict.kind == "failed":
+            raise TunerError(verdict.reason) from None
+        raise
     standing = f"{counts.finished} of {counts.slots} trials"
     if verdict.kind == "failed":
         raise TunerError(f"{verdict.reason}; {standing} are finished, `tuner show {record.name}` has the details")

@@ -49,7 +49,7 @@ def show_study(record: Record) -> None:
     for row in rows(record):
         accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
         value = "-" if row.value is None else f"{row.value:.4f}"
-        note = f" ({row.reason})" if row.state in ("PRUNED", "FAIL") and not row.reason.startswith("pruned") else ""
+        note = f" ({row.remark})" if row.remark else ""
         mark = " *" if top and row.number == top[0].number else ""
         table.add_row(
             f"{row.number}{mark}", row.state.lower(), value, str(len(accuracies)), sparkline(accuracies), params_text(row.params) + note

@@ -9,6 +9,7 @@ the same transaction, so a writer that lost its lease is refused, whenever it wa
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class NoClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reaped:
+    """A trial that its worker left behind: back in the queue, or `failed` with this reason."""
+
+    number: int
+    failed: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Zombie:
     """A RUNNING row that nobody trains, and how that is known."""
 
@@ -95,6 +104,10 @@ class Counts:
         return self.complete + self.pruned
 
 
+def _third_death() -> str:
+    return f"its worker died {DEATHS} times while training it"
+
+
 def lease_seconds() -> float:
     """How long a lease lives without a beat."""
     return float(os.environ.get("TUNER_LEASE_SECONDS", "30"))
@@ -107,6 +120,13 @@ class Ledger:
         self.storage = storage
         self.study_id = study_id
         self.patience = patience or Patience(storage)
+        self._in_touch = time.time()  # a clock that runs on while this process or its machine sleeps
+
+    def _touch(self) -> None:
+        """The database has answered. If it had not for long, nobody could beat, or we were frozen: either way we missed the others' beats."""
+        silent, self._in_touch = abs(time.time() - self._in_touch), time.time()
+        if silent > lease_seconds() * 2 / 3:
+            self.patience.notice()
 
     # -- totals
 
@@ -143,8 +163,13 @@ class Ledger:
         study's lock. With `make` false only begun trials are taken up.
         """
 
+        made: Claim | None = None
+
         def attempt() -> Claim | NoClaim:
+            nonlocal made
             with self._locked() as (connection, slots):
+                if made is not None and self._holds(connection, made):
+                    return made  # the commit before the outage had succeeded
                 held = 0
                 for row in self._unfinished(connection):
                     if row.state is TrialState.RUNNING and not self._abandoned(row):
@@ -156,7 +181,8 @@ class Ledger:
                     if not died:
                         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
                     deaths = (row.deaths or 0) + int(died)
-                    return self._lease(connection, row.trial_id, row.number, owner, deaths=deaths, taken_up=True)
+                    made = self._lease(connection, row.trial_id, row.number, owner, deaths=deaths, taken_up=True)
+                    return made
                 counted = sa.select(sa.func.count()).where(trials.c.study_id == self.study_id, trials.c.state != TrialState.FAIL)
                 if connection.execute(counted).scalar_one() >= slots:
                     return NoClaim(held=held, full=True)
@@ -167,9 +193,13 @@ class Ledger:
                 template = create_trial(state=TrialState.RUNNING, user_attrs=fresh.user_attrs, system_attrs=system_attrs)
                 trial_id = self.storage.optuna.create_new_trial(self.study_id, template)
                 number = connection.execute(sa.select(trials.c.number).where(trials.c.trial_id == trial_id)).scalar_one()
-                return self._lease(connection, trial_id, number, owner, deaths=0, taken_up=False)
+                made = self._lease(connection, trial_id, number, owner, deaths=0, taken_up=False)
+                return made
 
         return self.patience(attempt)
+
+    def _holds(self, connection: sa.Connection, claim: Claim) -> bool:
+        return connection.execute(self._beat(claim)).rowcount == 1
 
     @contextmanager
     def _locked(self) -> Iterator[tuple[sa.Connection, int]]:
@@ -177,6 +207,7 @@ class Ledger:
         with self.storage.transaction() as connection:
             mine = studies.c.study_id == self.study_id
             connection.execute(sa.update(studies).where(mine).values(turn=studies.c.turn + 1))
+            self._touch()
             yield connection, connection.execute(sa.select(studies.c.slots).where(mine)).scalar_one()
 
     def _unfinished(self, connection: sa.Connection) -> list[Any]:
@@ -190,6 +221,7 @@ class Ledger:
         """Whether a RUNNING row's owner is gone: seen to be dead, or silent for a lease's time.
 
         After an outage every lease looks expired at once, so each owner is given one lease's time to beat again.
+        An outage is noticed by a call that failed, or by having heard nothing from the database for long.
         """
         if row.owner is None:
             return False
@@ -200,8 +232,7 @@ class Ledger:
         deaths = (row.deaths or 0) + int(died)
         if not died or deaths < DEATHS:
             return False
-        reason = f"its worker died {deaths} times while training it"
-        self.storage.optuna.set_trial_user_attr(row.trial_id, "run", {"reason": reason})
+        self.storage.optuna.set_trial_user_attr(row.trial_id, "run", {"reason": _third_death(), "workers_lost": deaths})
         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
         connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=deaths))
         return True
@@ -267,7 +298,9 @@ class Ledger:
     def beat(self, claim: Claim) -> bool:
         """Say that the owner lives. False where the lease is lost. No waiting: the next beat comes soon."""
         with self.storage.engine.begin() as connection:
-            return connection.execute(self._beat(claim)).rowcount == 1
+            held = self._holds(connection, claim)
+        self._touch()
+        return held
 
     def requeue(self, claim: Claim) -> None:
         """Put the trial back in the queue with all it has: a clean stop, no death."""
@@ -283,23 +316,24 @@ class Ledger:
 
         self.patience(write)
 
-    def reap(self, owner: Owner, *, died: bool = True) -> list[int]:
-        """A worker of ours has ended: trials it still held go back in the queue at once. Their numbers.
+    def reap(self, owner: Owner, *, died: bool = True) -> list[Reaped]:
+        """A worker of ours has ended: trials it still held go back in the queue at once.
 
         With `died` that counts against them, and the third time ends them.
         """
 
-        def attempt() -> list[int]:
+        def attempt() -> list[Reaped]:
             with self._locked() as (connection, _):
-                numbers = []
+                found = []
                 for row in self._unfinished(connection):
                     if row.state is TrialState.RUNNING and row.owner == str(owner):
-                        numbers.append(row.number)
-                        if not self._bury(connection, row, died=died):
+                        buried = self._bury(connection, row, died=died)
+                        found.append(Reaped(number=row.number, failed=_third_death() if buried else None))
+                        if not buried:
                             self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.WAITING)
                             where = leases.c.trial_id == row.trial_id
                             connection.execute(sa.update(leases).where(where).values(owner=None, deaths=leases.c.deaths + int(died)))
-                return numbers
+                return found
 
         return self.patience(attempt)
 

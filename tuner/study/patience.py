@@ -13,11 +13,11 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import Storage, first_line
+from .storage import NotOpen, Storage, first_line
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 300.0
-_PASSING = ("locked", "busy", "unable to open")  # SQLite's errors that another process causes and ends
+_PASSING = ("locked", "busy", "unable to open", "disk is full")  # SQLite's errors that another process causes and ends
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -39,13 +39,42 @@ class StorageAway(TunerError):
     """The database stayed away for longer than we wait. Nothing is lost: the same command goes on."""
 
 
+def patience_seconds() -> float:
+    """How long an outage is waited out."""
+    return float(os.environ.get("TUNER_PATIENCE_SECONDS", PATIENCE_SECONDS))
+
+
+def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], None]) -> Storage:
+    """Open a storage that another process of ours had open already: if it is away now, that is waited out.
+
+    Errors: NotOpen when it stays away, Interrupted when `stop` is set meanwhile.
+    """
+    began = time.monotonic()
+    away = False
+    while True:
+        try:
+            storage = Storage(url)
+        except NotOpen as error:
+            if time.monotonic() - began > patience_seconds():
+                raise
+            if not away:
+                say(f"{error.message}: waiting for it")
+            away = True
+            if stop.wait(1.0):
+                raise Interrupted("stopped while the database was away") from None
+        else:
+            if away:
+                say("database back")
+            return storage
+
+
 class Patience:
-    """Runs calls that may meet an outage. `ended` is when the last outage ended, on this process's clock."""
+    """Runs calls that may meet an outage. `noticed` is when one was last met, on this process's clock."""
 
     def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
         self.storage = storage
-        self.seconds = float(os.environ.get("TUNER_PATIENCE_SECONDS", PATIENCE_SECONDS))
-        self.ended: float | None = None
+        self.seconds = patience_seconds()
+        self.noticed: float | None = None
         self._stop = stop or threading.Event()
         self._say = say or (lambda line: None)
 
@@ -75,6 +104,7 @@ class Patience:
                             if not away:
                                 self._say(f"database away ({first_line(error)}): waiting for it")
                             away = True
+                            self.notice()  # now, not at the end: the next attempt may already judge leases
                             self.storage.forget()
                         raise
         except Exception as error:
@@ -83,7 +113,6 @@ class Patience:
                 raise StorageAway(f"{away_for}: search again to go on") from None
             raise
         if away:
-            self.ended = time.monotonic()
             self._say("database back")
         return result
 
@@ -94,6 +123,10 @@ class Patience:
     def _sleep(self, seconds: float) -> None:
         self._stop.wait(seconds)
 
+    def notice(self) -> None:
+        """The database is, or may have been, away."""
+        self.noticed = time.monotonic()
+
     def recent(self, seconds: float) -> bool:
-        """Whether an outage ended less than so many seconds ago."""
-        return self.ended is not None and time.monotonic() - self.ended < seconds
+        """Whether an outage was noticed less than so many seconds ago."""
+        return self.noticed is not None and time.monotonic() - self.noticed < seconds

@@ -31,6 +31,10 @@ class NoStudyYet(UsageError):
     """There is no database to read: nothing was searched here."""
 
 
+class NotOpen(TunerError):
+    """The database does not open now: away, locked, or not what the URL says."""
+
+
 class _WalConnection(sqlite3.Connection):
     """SQLite as several processes need it: readers beside one writer, no fsync a commit, no checks lost at a crash."""
 
@@ -94,7 +98,7 @@ class Storage:
                 self._rdb = optuna.storages.RDBStorage(plain, engine_kwargs=options)
                 tables.metadata.create_all(self._rdb.engine)
         except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
-            raise TunerError(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
+            raise NotOpen(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {shown(self.url)!r}: {first_line(error)}") from None
         self.engine = self._rdb.engine

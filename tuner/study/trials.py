@@ -13,6 +13,8 @@ from ..config import TrialConfig, config_text
 from ..errors import NothingToShow, UsageError
 from .record import Record
 
+USUAL = ("trained to its last epoch", "below the others at epoch")  # how trials end that nothing befell
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRow:
@@ -30,6 +32,12 @@ class TrialRow:
     @property
     def reason(self) -> str:
         return str(self.run.get("reason", ""))
+
+    @property
+    def remark(self) -> str:
+        """The reason, where the state and the curve do not say it all: a fault, or figures that were taken over."""
+        usual = self.state not in ("COMPLETE", "PRUNED", "FAIL") or self.reason.startswith(USUAL)
+        return "" if usual else self.reason
 
     @property
     def seconds(self) -> float:

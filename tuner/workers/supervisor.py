@@ -18,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TunerError
 from ..places import Place
-from ..study.ledger import Counts
+from ..study.ledger import Counts, Reaped
 from ..study.owner import Owner
+from ..study.patience import StorageAway
 from ..study.record import Record
 from .worker import EXIT_STOPPED, Assignment, work
 
@@ -166,11 +167,15 @@ class Supervisor:
         died = code not in (0, EXIT_STOPPED)
         ours = self._verdict is not None  # we told it to end, or killed it
         if code != 0:
-            freed = self._record.ledger.reap(slot.owner, died=died and not ours)
+            left = self._reap(slot.owner, died=died and not ours)
             if died and not ours:
                 self._deaths += 1
-                trials = "".join(f", trial {number} back in the queue" for number in freed)
+                trials = "".join(f", trial {each.number} {each.failed or 'back in the queue'}" for each in left)
                 self._view.event(self._slots.index(slot), "died", {"text": f"worker died ({_cause(code)}){trials}"})
+            for each in left:
+                if each.failed is not None:
+                    self._count_faults(each.failed)
+            ours = self._verdict is not None
         if ours or code == 0:
             slot.ended = True
         elif self._deaths >= DEATHS_IN_A_ROW:
@@ -178,6 +183,14 @@ class Supervisor:
             self._end(Verdict(kind="failed", reason=f"workers die again and again without finishing an epoch ({_cause(code)})"))
         else:
             self._start(slot)
+
+    def _reap(self, owner: Owner, *, died: bool) -> list[Reaped]:
+        try:
+            return self._record.ledger.reap(owner, died=died)
+        except StorageAway:
+            if self._verdict is None:
+                raise
+            return []  # that is why the search ends; the next one sees that the worker is dead
 
     def _kill_all(self) -> None:
         for slot in self._slots:
@@ -189,11 +202,13 @@ class Supervisor:
 
     def _event(self, slot: _Slot, kind: str, facts: dict[str, Any]) -> None:
         self._view.event(self._slots.index(slot), kind, facts)
-        if kind == "epoch":
+        if kind == "epoch" and facts["new"]:
             self._deaths = 0
         elif kind == "full":
             self._exhausted = self._exhausted or facts["exhausted"]
         elif kind == "fatal":
+            if facts["away"]:
+                self._record.ledger.patience.seconds = 0.0  # it was waited for; not again for every worker
             self._end(Verdict(kind="failed", reason=facts["text"]))
         elif kind == "end":
             self._judge(facts)

@@ -69,12 +69,15 @@ class Signals:
 def work(assignment: Assignment, connection: Connection) -> None:
     """The process's main function. Exit codes: 0 the study is full, EXIT_STOPPED, 1 an error that was said."""
     signals = Signals(connection)
+    from ..study.patience import StorageAway
+    from ..study.storage import NotOpen
+
     try:
         full = _serve(assignment, signals)
     except Interrupted:
         sys.exit(EXIT_STOPPED)
     except TunerError as error:
-        signals.say("fatal", text=error.message, exit_code=error.exit_code)
+        signals.say("fatal", text=error.message, away=isinstance(error, (StorageAway, NotOpen)))
         sys.exit(1)
     if not full:
         sys.exit(EXIT_STOPPED)
@@ -89,15 +92,14 @@ def _serve(assignment: Assignment, signals: Signals) -> bool:
     from ..objective import tidy, train_trial
     from ..study.ledger import NoClaim, lease_seconds
     from ..study.owner import Owner
-    from ..study.patience import Patience
+    from ..study.patience import Patience, open_again
     from ..study.record import load
-    from ..study.storage import Storage
 
     torch.set_num_threads(assignment.place.threads)
     say = signals.say
-    storage = Storage(assignment.url)
+    storage = open_again(assignment.url, stop=signals.stop, say=lambda text: say("say", text=text))
     patience = Patience(storage, stop=signals.stop, say=lambda text: say("say", text=text))
-    record = load(storage, assignment.study, patience)
+    record = patience(lambda: load(storage, assignment.study, patience))
     config = record.config.overridden(source=assignment.source)
     dataset = load_data(config.data, progress=lambda text: say("say", text=text))
     if dataset.fingerprint != record.data:
@@ -107,6 +109,7 @@ def _serve(assignment: Assignment, signals: Signals) -> bool:
         )
     parts = Parts(dataset, config.data, assignment.place.device)
     owner = Owner.here()
+    patience.notice()  # there may have been an outage before we came: the others get a lease's time
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
         claim = record.ledger.claim(owner, record.new_trial)
