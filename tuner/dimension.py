@@ -69,7 +69,7 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
 def plain_dimension(dimension: Dimension) -> Any:
     if isinstance(dimension, Choice):
         return list(dimension.values)
-    return {name: value for name, value in asdict(dimension).items() if value not in (None, False)}
+    return {name: value for name, value in asdict(dimension).items() if value is not None and value is not False}
 
 
 def check_start(name: str, value: Any, dimension: Dimension | None, where: str) -> None:

@@ -123,7 +123,7 @@ class Ledger:
         self._in_touch = time.time()  # a clock that runs on while this process or its machine sleeps
 
     def _touch(self) -> None:
-        """The database has answered. If it had not for long, nobody could beat, or we were frozen: either way we missed the others' beats."""
+        """The database has answered. If it had not for long, then it was away or we were frozen: the others' beats may be missing."""
         silent, self._in_touch = abs(time.time() - self._in_touch), time.time()
         if silent > lease_seconds() * 2 / 3:
             self.patience.notice()

@@ -53,6 +53,9 @@ class Record:
         None where nothing is left to try: all start rows of a study that searches nothing are used, or every
         configuration of a finite space has a row.
         """
+        total = size(self.config)
+        if not self.config.start and self.config.space and total is None:
+            return NewTrial(params={}, user_attrs={})  # without reading all rows
         rows = [t for t in self.storage.optuna.get_all_trials(self.ledger.study_id, deepcopy=False) if t.state is not TrialState.FAIL]
         used = {t.user_attrs.get("start") for t in rows}
         for index, row in enumerate(self.config.start):
@@ -62,7 +65,6 @@ class Record:
         if not self.config.space:
             bare = not self.config.start and not rows
             return NewTrial(params={}, user_attrs={}) if bare else None
-        total = size(self.config)
         if total is not None and len({tuple(sorted(t.params.items(), key=lambda p: p[0])) for t in rows if t.params}) >= total:
             return None
         return NewTrial(params={}, user_attrs={})

@@ -1,0 +1,8 @@
+"""Pictures of a study, as PNG bytes, all in one style.
+
+style.py       colours, fonts and sizes
+curves.py      loss and accuracy per epoch: of one trial, of all
+cost.py        accuracy against parameters and against seconds
+parameters.py  importances, parallel coordinates, slices
+confusion.py   the confusion matrix, the most wrong images
+"""

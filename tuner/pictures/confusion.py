@@ -1,0 +1,68 @@
+"""Where a network errs: its confusion matrix, and the images it got most wrong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..predictions import Predictions
+from .style import figure, png, styled
+
+MOST_NUMBERS = 20  # classes, up to which the cells show their counts
+MOST_NAMES = 60  # classes, up to which the axes name them
+SHORT = 14  # letters of a class name under an image
+
+
+def confusion_matrix(found: Predictions, title: str) -> bytes:
+    """Counts by true and predicted class; each row is coloured by its own shares, so that small classes show too."""
+    counts = found.matrix()
+    classes = len(counts)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    side = min(10.0, max(5.0, 2.5 + 0.45 * classes))
+    with styled():
+        drawn = figure(side + 0.8, side)
+        axes = drawn.subplots()
+        axes.grid(visible=False)
+        image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+        if classes <= MOST_NUMBERS:
+            for true, predicted in np.argwhere(counts):
+                colour = "white" if shares[true, predicted] > 0.55 else "black"
+                axes.text(predicted, true, f"{counts[true, predicted]:,}", ha="center", va="center", color=colour, fontsize=9)
+        if classes <= MOST_NAMES:
+            long = max(len(name) for name in found.classes) > 3
+            axes.set_xticks(range(classes), [_short(name) for name in found.classes], rotation=45 if long else 0, ha="right" if long else "center")
+            axes.set_yticks(range(classes), [_short(name) for name in found.classes])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xlabel("Predicted class")
+        axes.set_ylabel("True class")
+        axes.set_title(title)
+        bar = drawn.colorbar(image, ax=axes, shrink=0.8)
+        bar.set_label("Share of the true class (%)")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        return png(drawn)
+
+
+def most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
+    """The images whose wrong answer the network was surest of; None where it made no mistake."""
+    wrong = found.most_wrong(count)
+    if not len(wrong):
+        return None
+    columns = min(4, len(wrong))
+    lines = math.ceil(len(wrong) / columns)
+    with styled():
+        drawn = figure(7.0, 0.5 + 1.95 * lines)
+        for place, index in enumerate(wrong):
+            axes = drawn.add_subplot(lines, columns, place + 1)
+            axes.imshow(found.images[index], interpolation="nearest")
+            axes.set_axis_off()
+            true, guess = (_short(found.classes[int(labels[index])]) for labels in (found.labels, found.guesses))
+            axes.set_title(f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center")
+        drawn.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+        return png(drawn)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= SHORT else f"{name[: SHORT - 1]}…"

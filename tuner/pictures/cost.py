@@ -1,0 +1,81 @@
+"""What accuracy costs: against the network's parameters, and against the seconds of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+
+from ..study.trials import TrialRow
+from .style import BLACK, BLUE, ORANGE, VERMILLION, figure, percent_axis, png, styled
+
+
+def parameters(row: TrialRow) -> float | None:
+    """How many parameters the trial's network has."""
+    count = row.run.get("parameters")
+    return float(count) if count else None
+
+
+def seconds(row: TrialRow) -> float | None:
+    """Training and validation time of the trial."""
+    return row.seconds or None
+
+
+def against_parameters(rows: Sequence[TrialRow]) -> bytes | None:
+    """Accuracy against parameters; None where no trial has both."""
+    return _scatter(rows, parameters, "Accuracy against size", "Parameters of the network")
+
+
+def against_seconds(rows: Sequence[TrialRow]) -> bytes | None:
+    """Accuracy against training time; None where no trial has both."""
+    return _scatter(rows, seconds, "Accuracy against training time", "Training time, validation included (seconds)")
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, accuracy) that no cheaper or equal one beats, cheapest first."""
+    best: list[tuple[float, float]] = []
+    for cost, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or accuracy > best[-1][1]:
+            best.append((cost, accuracy))
+    return best
+
+
+def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], title: str, label: str) -> bytes | None:
+    points = {state: [(c, r.value) for r in rows if r.state == state and r.value is not None and (c := cost(r))] for state in
+              ("COMPLETE", "PRUNED")}
+    complete = points["COMPLETE"]
+    if not complete:
+        return None
+    size = 40 if len(rows) <= 200 else 12
+    with styled():
+        drawn = figure()
+        axes = drawn.subplots()
+        if points["PRUNED"]:
+            xs, ys = zip(*points["PRUNED"], strict=True)
+            axes.scatter(xs, ys, s=size, marker="x", color=ORANGE, linewidths=1.4, label=f"pruned ({len(xs):,})", zorder=2)
+        xs, ys = zip(*complete, strict=True)
+        axes.scatter(xs, ys, s=size, marker="o", color=BLUE, alpha=0.7, linewidths=0, label=f"trained to the end ({len(xs):,})", zorder=3)
+        border = front(complete)
+        if len(border) > 1:
+            xs, ys = zip(*border, strict=True)
+            axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label="no cheaper trial is better", zorder=4)
+        top = max(complete, key=lambda point: point[1])
+        axes.scatter(*top, s=170, marker="*", color=VERMILLION, edgecolors="white", linewidths=0.8, label="best", zorder=5)
+        axes.set_title(title)
+        _cost_axis(axes, [x for group in points.values() for x, _ in group], label)
+        percent_axis(axes)
+        axes.legend(loc="best")
+        return png(drawn)
+
+
+def _cost_axis(axes, values: Sequence[float], label: str) -> None:  # type: ignore[no-untyped-def]
+    """Logarithmic where the costs span a factor of three or more."""
+    axes.set_xlabel(label)
+    if max(values) >= 3 * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if min(values) >= 1000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    else:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

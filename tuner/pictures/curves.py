@@ -1,0 +1,97 @@
+"""Loss and accuracy per epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+
+from ..study.trials import TrialRow
+from .style import BLUE, ORANGE, VERMILLION, epoch_axis, figure, percent_axis, png, sample, styled
+
+MOST_CURVES = 200
+
+
+def loss_curve(row: TrialRow) -> bytes:
+    """Loss per epoch of one trial, training and validation part together."""
+    return _pair(row, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)")
+
+
+def accuracy_curve(row: TrialRow) -> bytes:
+    """Accuracy per epoch of one trial, training and validation part together."""
+    return _pair(row, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)")
+
+
+def learning_curve(row: TrialRow) -> bytes:
+    """Both, side by side: one picture to keep with the trial."""
+    with styled():
+        drawn = figure(10.0, 4.2)
+        left, right = drawn.subplots(1, 2)
+        for axes, kind, title, label in (
+            (left, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)"),
+            (right, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)"),
+        ):
+            _draw(axes, row, kind, title, label)
+        return png(drawn)
+
+
+def _pair(row: TrialRow, kind: str, title: str, label: str) -> bytes:
+    with styled():
+        drawn = figure()
+        _draw(drawn.subplots(), row, kind, title, label)
+        return png(drawn)
+
+
+def _draw(axes, row: TrialRow, kind: str, title: str, label: str) -> None:  # type: ignore[no-untyped-def]
+    epochs = [epoch["epoch"] for epoch in row.epochs]
+    axes.plot(epochs, [epoch[f"train_{kind}"] for epoch in row.epochs], color=BLUE, marker="o", label="training")
+    axes.plot(epochs, [epoch[f"val_{kind}"] for epoch in row.epochs], color=VERMILLION, marker="s", linestyle="--", label="validation")
+    axes.set_title(title)
+    epoch_axis(axes)
+    if kind == "accuracy":
+        percent_axis(axes, label)
+    else:
+        axes.set_ylabel(label)
+    axes.legend()
+
+
+def all_curves(ranked: Sequence[TrialRow]) -> bytes:
+    """Validation accuracy per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
+    having = [row for row in ranked if row.epochs]
+    shown = sample(having, MOST_CURVES)
+    complete = [row for row in shown if row.state == "COMPLETE"]
+    other = [row for row in shown if row.state != "COMPLETE"]
+    with styled():
+        drawn = figure()
+        axes = drawn.subplots()
+        strength = 0.75 if len(shown) <= 30 else 0.4
+        handles = []
+        for group, name, colour, style, mark in (
+            (other, "pruned or failed", ORANGE, "--", "x"),
+            (complete, "trained to the end", BLUE, "-", "o"),
+        ):
+            if not group:
+                continue
+            lines = [[(e["epoch"], e["val_accuracy"]) for e in row.epochs] for row in group]
+            axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.1, linestyles=style, alpha=strength))
+            ends = [line[-1] for line in lines]
+            axes.plot([x for x, _ in ends], [y for _, y in ends], mark, color=colour, markersize=4, alpha=min(1.0, strength + 0.2))
+            total = sum((row.state == "COMPLETE") == (group is complete) for row in having)
+            handles.append(Line2D([], [], color=colour, linestyle=style, marker=mark, markersize=4, label=f"{name} ({total:,})"))
+        if complete:
+            top = complete[0]
+            axes.plot(
+                [e["epoch"] for e in top.epochs], [e["val_accuracy"] for e in top.epochs], color=VERMILLION, linewidth=2.6, marker="D"
+            )
+            handles.append(Line2D([], [], color=VERMILLION, linewidth=2.6, marker="D", label=f"best: trial {top.number}"))
+        axes.autoscale_view()
+        axes.margins(x=0.03)
+        title = "Validation accuracy per epoch, all trials"
+        if len(shown) < len(having):
+            title = f"Validation accuracy per epoch, {len(shown):,} of {len(having):,} trials"
+        axes.set_title(title)
+        epoch_axis(axes)
+        percent_axis(axes)
+        axes.legend(handles=handles, loc="lower right")
+        return png(drawn)

@@ -1,0 +1,91 @@
+"""What all pictures share: colours that the colour-blind tell apart, sizes that print, and the way to PNG bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+T = TypeVar("T")
+
+# Okabe and Ito, "Color Universal Design", 2008. Line styles and markers differ too, for print without colour.
+BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000"
+GREY = "#8A8A8A"
+MAP = "cividis"  # of continuous values; reads the same with and without colour-blindness
+STATES = {"COMPLETE": BLUE, "PRUNED": ORANGE}
+WIDTH, HEIGHT, DPI = 7.0, 4.2, 150  # inches; fits a printed page's width
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 6,
+    "legend.frameon": True,
+    "legend.framealpha": 0.9,
+    "legend.edgecolor": "#DDDDDD",
+    "legend.fontsize": 9,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,  # a class or study may be named with a dollar sign
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """Within it everything is drawn in our style; nothing outside changes."""
+    return matplotlib.rc_context(STYLE)
+
+
+def figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
+    """An empty figure, in inches. It belongs to no window: no pyplot, so nothing is left in memory."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def png(drawn: Figure) -> bytes:
+    """The figure as PNG. A letter that the font lacks is drawn as a box, without a remark."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    return buffer.getvalue()
+
+
+def percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
+    """Accuracies are fractions in the data and percent on the axis, with decimals where the span asks for them."""
+    axes.set_ylabel(label)
+    low, high = axes.get_ylim()
+    digits = 0 if high - low > 0.04 else 1 if high - low > 0.004 else 2
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}"))
+
+
+def epoch_axis(axes: Axes) -> None:
+    axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def sample(ranked: Sequence[T], count: int) -> list[T]:
+    """At most `count`: half from the front, where the best are, and the others evenly from the rest."""
+    if len(ranked) <= count:
+        return list(ranked)
+    front = count // 2
+    rest, take = ranked[front:], count - front
+    return [*ranked[:front], *(rest[i * len(rest) // take] for i in range(take))]
