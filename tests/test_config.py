@@ -36,7 +36,8 @@ def test_a_study_is_the_same_after_a_round_trip_through_its_stored_form() -> Non
     config = study(
         "model: [mynet, googlenet]\nwidth: 0.5\ndata: digits\ntrain_images: 500\nseed: 3\nnormalize: {mean: [0.1, 0.2, 0.3], std: 1}\n"
         "sampler: {name: tpe, n_startup_trials: 3}\npruner: null\n"
-        "space: {lr: [0.1, 0.01], weight_decay: {low: 0, high: 0.1}, widths: {'*.pool': {low: 0.5, high: 1.5, step: 0.5}, stem: 2}}\nstart: [{lr: 0.1, widths: {'*.pool': 1}}]"
+        "space: {lr: [0.1, 0.01], weight_decay: {low: 0, high: 0.1}, "
+        "widths: {'*.pool': {low: 0.5, high: 1.5, step: 0.5}, stem: 2}}\nstart: [{lr: 0.1, widths: {'*.pool': 1}}]"
     )
     assert StudyConfig.from_dict(config.to_dict()) == config
     assert config.pruner == ("none", {})

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from tuner.config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
 from tuner.study import storage as storage_module
-from tuner.study.ledger import Claim, EndedOutside, LeaseLost, NoClaim
+from tuner.study.ledger import Claim, EndedOutside, LeaseLost, NoClaim, Reaped
 from tuner.study.owner import Owner
 from tuner.study.patience import Patience, StorageAway
 from tuner.study.record import Record, delete, load, make_or_go_on, names
@@ -153,7 +153,7 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once_and_the_third_death_i
 
 def test_a_reaped_worker_gives_its_trial_back_at_once(record: Record, elsewhere: Owner) -> None:
     held = claim(record, elsewhere)
-    assert record.ledger.reap(elsewhere) == [held.number]
+    assert record.ledger.reap(elsewhere) == [Reaped(number=held.number, failed=None)]
     assert states(record) == ["WAITING"]
     again = claim(record)
     assert (again.number, again.deaths) == (0, 1)
@@ -193,9 +193,9 @@ def test_a_zombie_of_another_tool_holds_nothing_up_and_can_be_mended(record: Rec
 def test_after_an_outage_every_owner_has_a_lease_s_time_to_beat_again(record: Record, elsewhere: Owner) -> None:
     held = claim(record, elsewhere)
     silence(record, held)
-    record.ledger.patience.ended = threading.TIMEOUT_MAX  # an outage that has only just ended
+    record.ledger.patience.noticed = threading.TIMEOUT_MAX  # an outage that has only just ended
     assert claim(record).number == 1
-    record.ledger.patience.ended = None
+    record.ledger.patience.noticed = None
     assert claim(record).number == 0
 
 

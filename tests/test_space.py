@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from tuner.claimed import ClaimedTrial
 from tuner.config import PRUNERS, SAMPLERS, StudyConfig, TrialConfig
 from tuner.errors import UsageError
+from tuner.metrics import Score
 from tuner.space import definition, difference, grid, joint, seed_of, size
 from tuner.study.ledger import Claim
 from tuner.study.owner import Owner
@@ -154,9 +155,7 @@ def test_every_pruner_is_built_and_asked(tmp_path: Any, pruner: str) -> None:
         trial.configure(threads=1, precision="fp32")
         for epoch in range(1, 7):
             good = 0.9 if number < 6 else 0.1
-            record.ledger.write(
-                trial.claim, lambda e=epoch, g=good, t=trial: storage.optuna.set_trial_intermediate_value(t.claim.trial_id, e, g)
-            )
+            trial.report(Score(epoch=epoch, train_loss=1.0, train_accuracy=0.5, val_loss=1.0, val_accuracy=good, seconds=1.0))
             if trial.should_prune():
                 pruned.append(number)
                 trial.finish(TrialState.PRUNED, {"reason": "test"})

@@ -26,13 +26,15 @@ class ClaimedTrial:
         self.record = record
         self.claim = claim
         self.curve: list[dict[str, Any]] = []
-        self._reported: set[int] = set()
+        self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
+        self._study: optuna.Study | None = None
+        self._stored_curve = 0  # epochs of it that the storage has
         self._proved = time.time()
 
     @property
     def reported(self) -> bool:
         """Whether the storage has any epoch of this trial."""
-        return bool(self._reported)
+        return self._frozen is not None and bool(self._frozen.intermediate_values)
 
     @property
     def storage(self) -> optuna.storages.BaseStorage:
@@ -47,12 +49,14 @@ class ClaimedTrial:
         # Points that are counted off (grid, quasi Monte Carlo) are drawn under the study's lock.
         alone = study_config.sampler[0] in ("grid", "qmc")
 
-        def draw() -> tuple[TrialConfig, FrozenTrial]:
+        def draw() -> TrialConfig:
             self.storage.get_all_trials(self.record.ledger.study_id, deepcopy=False)  # the cache must know the row
-            trial = optuna.Trial(self.record.study(), self.claim.trial_id)
+            self._study = self.record.study()
+            trial = optuna.Trial(self._study, self.claim.trial_id)
             stored = trial.user_attrs.get("config")
             if stored is not None:
-                return TrialConfig.from_dict(stored, f"trial {self.claim.number}"), self.frozen()
+                self._frozen = self.frozen()
+                return TrialConfig.from_dict(stored, f"trial {self.claim.number}")
             config = suggest(
                 trial,
                 study_config,
@@ -62,18 +66,18 @@ class ClaimedTrial:
                 precision=precision,
             )
             trial.set_user_attr("config", config.to_dict())
-            return config, self.frozen()
+            self._frozen = self.frozen()
+            return config
 
-        config, frozen = self._write(draw, alone=alone)
-        self._reported = set(frozen.intermediate_values)
-        return config
+        return self._write(draw, alone=alone)
 
     def report(self, score: Score) -> None:
         """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
         value = score.val_accuracy
         assert value is not None, "a trial is scored on its validation part"
+        assert self._frozen is not None, "configure comes first"
         self.curve.append(asdict(score))
-        if score.epoch in self._reported:
+        if score.epoch in self._frozen.intermediate_values:
             return
 
         def put() -> None:
@@ -81,21 +85,26 @@ class ClaimedTrial:
             self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
 
         self._write(put)
-        self._reported.add(score.epoch)
+        self._frozen.intermediate_values[score.epoch] = value
+        self._stored_curve = len(self.curve)
 
     def should_prune(self) -> bool:
-        def ask() -> bool:
-            study = self.record.study()
-            return bool(study.pruner.prune(study, self.frozen()))
-
-        return self._write(ask)
+        """What the study's pruner says of the last epoch reported."""
+        study, frozen = self._study, self._frozen
+        assert study is not None and frozen is not None, "configure comes first"
+        name = self.record.config.pruner[0]
+        if name == "none":
+            return False
+        if name in ("sha", "hyperband"):  # these keep their rungs on the trial
+            return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
+        return self.record.ledger.patience(lambda: bool(study.pruner.prune(study, frozen)))
 
     def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
         """End the trial with its reason and its costs. `infeasible` names why no sampler should go there again."""
 
         def end() -> None:
             self.storage.set_trial_user_attr(self.claim.trial_id, "run", facts)
-            if self.curve:
+            if self.curve and len(self.curve) != self._stored_curve:
                 self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
             if infeasible is not None:
                 optuna.Trial(self.record.study(), self.claim.trial_id).set_constraint(infeasible, 1.0)
@@ -105,9 +114,11 @@ class ClaimedTrial:
 
     def duplicate(self, config: TrialConfig) -> FrozenTrial | None:
         """A COMPLETE trial of the very same configuration, but for its seed and its number of threads."""
+        assert self._frozen is not None, "configure comes first"
         wanted = _essence(config.to_dict())
         for other in self.record.frozen_trials():
-            if other.state is TrialState.COMPLETE and other.number != self.claim.number:
+            # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
+            if other.state is TrialState.COMPLETE and other.params == self._frozen.params and other.number != self.claim.number:
                 theirs = other.user_attrs.get("config")
                 if theirs is not None and _essence(theirs) == wanted:
                     return other

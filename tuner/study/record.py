@@ -138,10 +138,11 @@ def make_or_go_on(
         found = existing[name]
         if found.directions != [StudyDirection.MAXIMIZE]:
             words = ", ".join(direction.name.lower() for direction in found.directions)
-            raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: take another name or --storage")
+            raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: use another name or --storage")
         record = load(storage, name, patience)
         if changed := difference(found.user_attrs["definition"], wanted):
-            raise TunerError(f"study {name!r} was made with another definition: {changed}; take another name, or `tuner delete {name}`")
+            remedy = f"copy its file under another name, or `tuner delete {name}`"
+            raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
         counts = record.ledger.counts()
         if trials is not None and trials < counts.used:
             raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")

@@ -71,8 +71,7 @@ class SeededSampler(BaseSampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         # Kept for the draw that follows: a grouped TPE remembers its groups in between.
         self._joint = self._inner(trial.number)
-        inferred = self._joint.infer_relative_search_space(study, trial)
-        return self._space if self._space is not None else inferred
+        return self._joint.infer_relative_search_space(study, trial) if self._space is None else self._space
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         return (self._joint or self._inner(trial.number)).sample_relative(study, trial, search_space)

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import psutil
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ..errors import TunerError, UsageError
 from . import tables
@@ -106,7 +106,18 @@ class Storage:
 
     @contextmanager
     def exclusive(self, connect_args: dict[str, Any] | None = None) -> Iterator[None]:
-        """The one lock under which schema and studies are made: whoever comes first makes them, the others wait."""
+        """The one lock under which schema and studies are made: whoever comes first makes them, the others wait.
+
+        Errors: NotOpen where the database goes away meanwhile. Then nothing was made, or all of it.
+        """
+        try:
+            with self._exclusive(connect_args):
+                yield
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, optuna.exceptions.StorageInternalError, Timeout) as error:
+            raise NotOpen(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
+
+    @contextmanager
+    def _exclusive(self, connect_args: dict[str, Any] | None) -> Iterator[None]:
         if self.path is not None:
             with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
                 yield

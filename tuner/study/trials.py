@@ -75,8 +75,8 @@ def best(record: Record, k: int = 1) -> list[TrialRow]:
 
     Rows without a configuration were not trained by us (told from outside while queued) and do not count.
     """
-    complete = [r for r in rows(record) if r.state == "COMPLETE" and r.value is not None and r.config is not None]
-    return sorted(complete, key=lambda r: (-(r.value or 0.0), r.number))[:k]
+    complete = [t for t in record.frozen_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
+    return [row(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
 
 
 def chosen(record: Record, number: int | None) -> TrialRow:
