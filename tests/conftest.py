@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Decoded images are kept between tests, but apart from the user's own."""
     os.environ.pop("TUNER_STORAGE", None)
+    os.environ["TUNER_PUBLISH"] = "0"  # seconds a search; the tests that look at notes and pictures ask for them
     os.environ.setdefault("TUNER_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 

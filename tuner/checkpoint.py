@@ -18,9 +18,11 @@ import pickle
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from .config import TrialConfig
 from .train import Run
 
 
@@ -73,27 +75,39 @@ def load(path: Path, run: Run, *, study: str) -> bool:
 
     CheckpointError, with the run as it was, when it is damaged or belongs to another study or configuration.
     """
-    named = _json(path)
-    if not named.exists():
+    state = read(path, run.config, study=study)
+    if state is None:
         return False
     try:
+        run.load_state(state)
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{_json(path).name} does not fit: {error}") from None
+    return True
+
+
+def read(path: Path, config: TrialConfig, *, study: str) -> dict[str, Any] | None:
+    """The state of a run, as it was saved; None when there is none. CheckpointError as for `load`."""
+    named = _json(path)
+    if not named.exists():
+        return None
+    try:
         commit = json.loads(_read(named))
-        whose, config, size, crc32 = (commit[key] for key in ("study", "config", "size", "crc32"))
+        whose, theirs, size, crc32 = (commit[key] for key in ("study", "config", "size", "crc32"))
         weights = path.with_name(commit["weights"])
     except (ValueError, KeyError, TypeError):
         raise CheckpointError(f"{named.name} is damaged") from None
     if whose != study:
         raise CheckpointError(f"{named.name} belongs to another study")
-    if config != json.loads(json.dumps(run.config.to_dict())):
+    if theirs != json.loads(json.dumps(config.to_dict())):
         raise CheckpointError(f"{named.name} belongs to another configuration")
     content = _read(weights)
     if len(content) != size or zlib.crc32(content) != crc32:
         raise CheckpointError(f"{weights.name} is damaged: its size or its checksum differs")
     try:
-        run.load_state(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{weights.name} does not fit: {error}") from None
-    return True
+    return state
 
 
 def remove(path: Path) -> None:

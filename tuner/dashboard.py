@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import multiprocessing
 import signal
 import socket
 import webbrowser
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 import optuna_dashboard
 import waitress
 
+from .artifacts import artifact_store
 from .errors import TunerError, UsageError
 from .output import say
 from .study.storage import Storage
@@ -35,7 +37,8 @@ def serve(
     names = {"localhost", "127.0.0.1", "[::1]", host, *allow_hosts}
     if not is_loopback(host):
         names |= {socket.gethostname(), socket.getfqdn()}
-    application = guarded(optuna_dashboard.wsgi(storage.optuna), hosts=names, token=token, allow_writes=allow_writes)
+    shown = optuna_dashboard.wsgi(storage.optuna, artifact_store(storage))
+    application = guarded(shown, hosts=names, token=token, allow_writes=allow_writes)
     try:
         server = waitress.create_server(application, host=host, port=port, threads=THREADS, ident=None)
     except OSError as error:
@@ -52,7 +55,19 @@ def serve(
     signal.signal(signal.SIGTERM, end)
     if browser and is_loopback(host) and not token:
         webbrowser.open(address)
+    url = storage.url.render_as_string(hide_password=False)
+    # In a process of its own, which ends with this one: pictures must not keep anybody waiting. Ctrl-C is not for it.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    multiprocessing.get_context("spawn").Process(target=_publish, args=(url,), daemon=True).start()
+    signal.signal(signal.SIGINT, interrupt)
     server.run()  # waitress itself ends on KeyboardInterrupt
+
+
+def _publish(url: str) -> None:
+    """Bring notes, plots and artifacts up to date that no search has made."""
+    from .publish import publish_every
+
+    publish_every(Storage(url))
 
 
 def check_reach(host: str, token: str | None) -> None:

@@ -8,19 +8,16 @@ import numpy as np
 import torch
 
 from . import checkpoint
-from .config import DataConfig
+from .config import TrialConfig
 from .data import Dataset, load, split
 from .data.dataset import Array
-from .data.parts import Parts
+from .data.parts import resident
 from .errors import TunerError
 from .models.merged import Folded
 from .objective import checkpoint_path
-from .places import cores
 from .study.record import Record
 from .study.trials import TrialRow
-from .train import Run, autocast, build, fast
-
-BATCH = 64
+from .train import CPU_EVALUATION_BATCH, EVALUATION_BATCH, autocast, build, fast
 
 
 class NoPredictions(Exception):
@@ -63,27 +60,29 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A trial's run as its checkpoint left it, and the images it was scored on."""
+    """A trial's weights as its checkpoint has them, and where they say what of which images."""
 
-    run: Run
+    config: TrialConfig
+    weights: dict[str, torch.Tensor]  # the plain network's
     dataset: Dataset
     rows: Array  # of the validation part
+    device: str
 
     def predictions(self) -> Predictions:
-        """What its weights say of each image. Uses all cores."""
-        run = self.run
-        torch.set_num_threads(cores())
-        device = next(run.network.parameters()).device
-        plain = build(run.config, len(self.dataset.classes))
-        plain.load_state_dict(run.weights())
-        folded = Folded(fast(plain, device))
+        """What the weights say of each image, computed as the trial computed its accuracy."""
+        torch.set_num_threads(self.config.threads)
+        where = torch.device(self.device)
+        plain = build(self.config, len(self.dataset.classes))
+        plain.load_state_dict(self.weights)
+        folded = Folded(fast(plain, where))
         folded.refresh()
-        assert run.val is not None
-        precision = run.config.precision if device.type == "cuda" else "fp32"
+        part = resident(self.dataset, self.config.data, self.device, self.rows)
+        precision = self.config.precision if where.type == "cuda" else "fp32"
+        size = CPU_EVALUATION_BATCH if where.type == "cpu" else EVALUATION_BATCH
         logits = []
-        with torch.inference_mode(), autocast(device, precision):
-            for some in torch.split(torch.arange(len(run.val), device=device), BATCH):
-                logits.append(folded(run.val.batch(some)[0]).float().cpu())
+        with torch.inference_mode(), autocast(where, precision):
+            for some in torch.split(torch.arange(len(part), device=where), size):
+                logits.append(folded(part.batch(some)[0]).float().cpu())
         sureness, guesses = torch.cat(logits).softmax(1).max(1)
         return Predictions(
             classes=self.dataset.classes,
@@ -95,25 +94,23 @@ class Kept:
 
 
 def kept(record: Record, row: TrialRow, device: str) -> Kept:
-    """The trial's run from its checkpoint. Errors: NoPredictions where it is gone, or the images are."""
+    """The trial's weights from its checkpoint. Errors: NoPredictions where they are gone, or the images are."""
     assert row.config is not None
-    source: DataConfig = replace(row.config.data, source=record.config.data.source)
     # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
     path = checkpoint_path(record, int(row.run.get("same_as", row.number)))
-    if not path.with_name(f"{path.name}.json").exists():
-        raise NoPredictions(f"the weights of trial {row.number} are not kept")
     try:
-        dataset = load(source)
+        state = checkpoint.read(path, row.config, study=record.uid)
+    except checkpoint.CheckpointError as fault:
+        raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
+    if state is None:
+        raise NoPredictions(f"the weights of trial {row.number} are not kept here")
+    # The study may have been gone on with on another machine, where its images lie elsewhere.
+    data = replace(row.config.data, source=record.config.data.source)
+    try:
+        dataset = load(data)
     except TunerError as error:
         raise NoPredictions(f"its images are not here ({error.message})") from None
     if dataset.fingerprint != record.data:
-        raise NoPredictions(f"the images of {source.source!r} are no longer those of the study")
-    _, rows = split(dataset, source)
-    parts = Parts(dataset, source, device)
-    run = Run(row.config, parts.train("none"), parts.val(), classes=parts.classes, device=device)
-    try:
-        if not checkpoint.load(path, run, study=record.uid):
-            raise NoPredictions(f"the weights of trial {row.number} are not kept")
-    except checkpoint.CheckpointError as fault:
-        raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
-    return Kept(run=run, dataset=dataset, rows=rows)
+        raise NoPredictions(f"the images of {data.source!r} are no longer those of the study")
+    _, rows = split(dataset, data)
+    return Kept(config=row.config, weights=state["weights"], dataset=dataset, rows=rows, device=device)

@@ -39,6 +39,7 @@ class Request:
     keep: int = 5
     precision: str = "fp32"
     capture: bool = False
+    publish: bool = True
     storage: str | None = None
     progress: bool = True
 
@@ -126,10 +127,10 @@ def supervise(record: Record, request: Request) -> None:
         )
         record.ledger.patience.stop_with(supervisor.interrupted, view.say)
         verdict = supervisor.run()
-    _conclude(record, verdict)
+    _conclude(record, verdict, request)
 
 
-def _conclude(record: Record, verdict: Verdict) -> None:
+def _conclude(record: Record, verdict: Verdict, request: Request) -> None:
     try:
         counts = record.ledger.counts()
     except StorageAway:
@@ -147,6 +148,10 @@ def _conclude(record: Record, verdict: Verdict) -> None:
     }
     say(words.get(verdict.kind, f"Search ended, {verdict.reason}: {standing} finished, {counts.waiting} back in the queue."))
     print_best(record)
+    if request.publish:
+        from .publish import publish_quietly  # here, because plots are slow to import
+
+        publish_quietly(record, request.keep)
     say(f"Next: tuner best {record.name} --export config.yaml, then tuner train config.yaml")
 
 

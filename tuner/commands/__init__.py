@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from .. import __version__
-from ..errors import UsageError, nearest
-from . import best, dashboard, delete, evaluate, repair, search, show, stop, studies, train, worker
+from ..errors import Interrupted, UsageError, nearest
+from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, stop, studies, train, worker
 
 
 class _Group(click.Group):
@@ -19,6 +21,12 @@ class _Group(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before the command could see to it itself: nothing has begun
+            raise Interrupted("interrupted: the same command starts again") from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -39,7 +47,9 @@ for _command in (
     best.best,
     train.train,
     evaluate.evaluate,
+    compare.compare,
     dashboard.dashboard,
+    report.report,
     studies.studies,
     show.show,
     delete.delete,

@@ -12,9 +12,11 @@ from .options import storage_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
-    """Delete STUDY with its trials and checkpoints."""
+    """Delete STUDY with its trials, checkpoints and artifacts."""
+    import contextlib
     import shutil
 
+    from ..artifacts import artifact_files
     from ..errors import TunerError
     from ..output import say
     from ..study.record import delete as delete_record
@@ -32,6 +34,10 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
             click.confirm(f"Delete study {record.name!r} with its {counts.used + counts.fail} trials?", abort=True, err=True)
         except click.Abort:
             raise TunerError(f"study {record.name!r} was not deleted: confirm, or give --yes") from None
+    files = artifact_files(record)
     delete_record(opened, record)
     shutil.rmtree(record.checkpoints, ignore_errors=True)
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.unlink()
     say(f"deleted study {record.name!r}")

@@ -35,6 +35,13 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 @click.option(
     "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
 )
+@click.option(
+    "--publish/--no-publish",
+    envvar="TUNER_PUBLISH",
+    default=True,
+    show_default=True,
+    help="At the end make the dashboard's notes and pictures.",
+)
 @storage_option
 @progress_option
 def search(
@@ -54,6 +61,7 @@ def search(
     keep: int,
     precision: str,
     capture: bool,
+    publish: bool,
     storage: str | None,
     no_progress: bool,
 ) -> None:
@@ -82,6 +90,7 @@ def search(
             keep=keep,
             precision=precision,
             capture=capture,
+            publish=publish,
             storage=storage,
             progress=not no_progress,
         ),

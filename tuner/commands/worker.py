@@ -45,6 +45,7 @@ def worker(
             threads=threads,
             source=data,
             keep=keep,
+            publish=False,  # whoever began the search does that
             storage=storage,
             progress=not no_progress,
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..predictions import Predictions
 from .style import figure, png, styled
+
+if TYPE_CHECKING:
+    from ..predictions import Predictions
 
 MOST_NUMBERS = 20  # classes, up to which the cells show their counts
 MOST_NAMES = 60  # classes, up to which the axes name them
@@ -31,8 +34,14 @@ def confusion_matrix(found: Predictions, title: str) -> bytes:
                 axes.text(predicted, true, f"{counts[true, predicted]:,}", ha="center", va="center", color=colour, fontsize=9)
         if classes <= MOST_NAMES:
             long = max(len(name) for name in found.classes) > 3
-            axes.set_xticks(range(classes), [_short(name) for name in found.classes], rotation=45 if long else 0, ha="right" if long else "center")
+            axes.set_xticks(
+                range(classes), [_short(name) for name in found.classes], rotation=45 if long else 0, ha="right" if long else "center"
+            )
             axes.set_yticks(range(classes), [_short(name) for name in found.classes])
+        axes.set_xticks([edge - 0.5 for edge in range(1, classes)], minor=True)
+        axes.set_yticks([edge - 0.5 for edge in range(1, classes)], minor=True)
+        axes.grid(visible=classes <= MOST_NUMBERS, which="minor", color="white", linewidth=1.5)
+        axes.tick_params(which="minor", length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.tick_params(length=0)
@@ -41,7 +50,7 @@ def confusion_matrix(found: Predictions, title: str) -> bytes:
         axes.set_title(title)
         bar = drawn.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("Share of the true class (%)")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         return png(drawn)
 
 
@@ -59,7 +68,9 @@ def most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
             axes.imshow(found.images[index], interpolation="nearest")
             axes.set_axis_off()
             true, guess = (_short(found.classes[int(labels[index])]) for labels in (found.labels, found.guesses))
-            axes.set_title(f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center")
+            axes.set_title(
+                f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center"
+            )
         drawn.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         return png(drawn)
 

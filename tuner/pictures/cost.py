@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
 
 from ..study.trials import TrialRow
-from .style import BLACK, BLUE, ORANGE, VERMILLION, figure, percent_axis, png, styled
+from .style import BLACK, BLUE, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, styled
 
 
 def parameters(row: TrialRow) -> float | None:
@@ -41,8 +42,10 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], title: str, label: str) -> bytes | None:
-    points = {state: [(c, r.value) for r in rows if r.state == state and r.value is not None and (c := cost(r))] for state in
-              ("COMPLETE", "PRUNED")}
+    points = {
+        state: [(c, r.value) for r in rows if r.state == state and r.value is not None and (c := cost(r))]
+        for state in ("COMPLETE", "PRUNED")
+    }
     complete = points["COMPLETE"]
     if not complete:
         return None
@@ -68,14 +71,10 @@ def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None],
         return png(drawn)
 
 
-def _cost_axis(axes, values: Sequence[float], label: str) -> None:  # type: ignore[no-untyped-def]
+def _cost_axis(axes: Axes, values: Sequence[float], label: str) -> None:
     """Logarithmic where the costs span a factor of three or more."""
     axes.set_xlabel(label)
     if max(values) >= 3 * min(values):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, min(values), max(values))
     if min(values) >= 1000:
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
@@ -43,7 +44,7 @@ def _pair(row: TrialRow, kind: str, title: str, label: str) -> bytes:
         return png(drawn)
 
 
-def _draw(axes, row: TrialRow, kind: str, title: str, label: str) -> None:  # type: ignore[no-untyped-def]
+def _draw(axes: Axes, row: TrialRow, kind: str, title: str, label: str) -> None:
     epochs = [epoch["epoch"] for epoch in row.epochs]
     axes.plot(epochs, [epoch[f"train_{kind}"] for epoch in row.epochs], color=BLUE, marker="o", label="training")
     axes.plot(epochs, [epoch[f"val_{kind}"] for epoch in row.epochs], color=VERMILLION, marker="s", linestyle="--", label="validation")
@@ -56,20 +57,27 @@ def _draw(axes, row: TrialRow, kind: str, title: str, label: str) -> None:  # ty
     axes.legend()
 
 
+def chosen(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow], list[TrialRow]]:
+    """At most `count` trials, COMPLETE ones and others apart, so that there are some of each."""
+    complete = [row for row in having if row.state == "COMPLETE"]
+    other = [row for row in having if row.state != "COMPLETE"]
+    room = max(count // 2, count - len(other))
+    return sample(complete, room), sample(other, count - min(room, len(complete)))
+
+
 def all_curves(ranked: Sequence[TrialRow]) -> bytes:
     """Validation accuracy per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
     having = [row for row in ranked if row.epochs]
-    shown = sample(having, MOST_CURVES)
-    complete = [row for row in shown if row.state == "COMPLETE"]
-    other = [row for row in shown if row.state != "COMPLETE"]
+    complete, other = chosen(having, MOST_CURVES)
+    shown = [*complete, *other]
     with styled():
         drawn = figure()
         axes = drawn.subplots()
         strength = 0.75 if len(shown) <= 30 else 0.4
         handles = []
         for group, name, colour, style, mark in (
-            (other, "pruned or failed", ORANGE, "--", "x"),
             (complete, "trained to the end", BLUE, "-", "o"),
+            (other, "pruned or failed", ORANGE, "--", "x"),
         ):
             if not group:
                 continue
@@ -78,7 +86,17 @@ def all_curves(ranked: Sequence[TrialRow]) -> bytes:
             ends = [line[-1] for line in lines]
             axes.plot([x for x, _ in ends], [y for _, y in ends], mark, color=colour, markersize=4, alpha=min(1.0, strength + 0.2))
             total = sum((row.state == "COMPLETE") == (group is complete) for row in having)
-            handles.append(Line2D([], [], color=colour, linestyle=style, marker=mark, markersize=4, label=f"{name} ({total:,})"))
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=colour,
+                    linestyle=style,  # type: ignore[arg-type]
+                    marker=mark,
+                    markersize=4,
+                    label=f"{name} ({total:,})",
+                )
+            )
         if complete:
             top = complete[0]
             axes.plot(

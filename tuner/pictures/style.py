@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ MAP = "cividis"  # of continuous values; reads the same with and without colour-
 STATES = {"COMPLETE": BLUE, "PRUNED": ORANGE}
 WIDTH, HEIGHT, DPI = 7.0, 4.2, 150  # inches; fits a printed page's width
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 12,
@@ -75,6 +75,15 @@ def percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
     low, high = axes.get_ylim()
     digits = 0 if high - low > 0.04 else 1 if high - low > 0.004 else 2
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}"))
+
+
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic x axis with plain numbers, about as many as fit."""
+    axes.set_xscale("log")
+    subs = (1.0,) if high >= 1000 * low else (1.0, 3.0) if high >= 20 * low else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def epoch_axis(axes: Axes) -> None:

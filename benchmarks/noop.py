@@ -1,0 +1,178 @@
+"""What a trial costs that trains nothing: six parameters, six reports, on SQLite. Ours beside plain `study.optimize`."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tuner import checkpoint, objective
+from tuner.config import StudyConfig
+from tuner.metrics import Score
+from tuner.places import Place
+from tuner.study import record as records
+from tuner.study.ledger import Claim
+from tuner.study.owner import Owner
+from tuner.study.storage import Storage
+
+EPOCHS = 6
+SPACE = {
+    "epochs": EPOCHS,
+    "lr": {"low": 1e-4, "high": 1e-1, "log": True},
+    "batch_size": [8, 16, 32, 64],
+    "momentum": {"low": 0.8, "high": 0.98},
+    "label_smoothing": {"low": 0.0, "high": 0.2},
+    "widths": {"stem": {"low": 0.5, "high": 1.5, "step": 0.25}, "*.n3x3": {"low": 0.5, "high": 1.5, "step": 0.25}},
+}
+AT_ONCE = 500  # rows a transaction, when a study is filled
+
+
+class Plain:
+    """A study as Optuna makes it from a SQLite URL, with its own defaults."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'plain.db'}"
+        self.study = optuna.create_study(storage=self.url, study_name="noop", direction="maximize")
+
+    def run(self, trials: int) -> None:
+        self.study.optimize(self._objective, n_trials=trials)
+
+    def _objective(self, trial: optuna.Trial) -> float:
+        trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+        trial.suggest_categorical("batch_size", [8, 16, 32, 64])
+        trial.suggest_float("momentum", 0.8, 0.98)
+        trial.suggest_float("label_smoothing", 0.0, 0.2)
+        trial.suggest_float("widths.stem", 0.5, 1.5, step=0.25)
+        trial.suggest_float("widths.*.n3x3", 0.5, 1.5, step=0.25)
+        for epoch in range(1, EPOCHS + 1):
+            trial.report(accuracy(trial.number, epoch), epoch)
+            if epoch < EPOCHS:
+                trial.should_prune()  # asked, as a search asks; not obeyed, so that all trials do the same work
+        return accuracy(trial.number, EPOCHS)
+
+    def fill(self, count: int) -> None:
+        """Add finished trials, through a connection that does not wait for the disk."""
+        fast = optuna.storages.RDBStorage(self.url, engine_kwargs={"connect_args": {"factory": _Hasty}})
+        like = self.study.get_trials(deepcopy=False)[0]
+        optuna.load_study(study_name="noop", storage=fast).add_trials(list(islice(varied(like), count)))
+        fast.engine.dispose()
+
+
+class Ours:
+    """A study of tuner, and a worker's whole way through a trial but for the training itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.storage = Storage(f"sqlite:///{folder / 'ours.db'}", make=True)
+        # As above: asked with all its work, but ending no trial.
+        plain = {"model": "mynet", "pruner": {"name": "median", "n_min_trials": 10**6}, "space": SPACE}
+        self.record = records.make_or_go_on(
+            self.storage, "noop", StudyConfig.from_dict(plain), "0" * 16, trials=10**6, checkpoints=folder / "checkpoints"
+        )
+        objective.Run = _NoRun  # type: ignore[misc,assignment]
+        checkpoint.save = lambda *_, **__: None
+        self.parts = SimpleNamespace(classes=10, train=lambda augment: range(45_000), val=lambda: range(5_000))
+
+    def run(self, trials: int) -> None:
+        for _ in range(trials):
+            claim = self.record.ledger.claim(Owner.here(), self.record.new_trial)
+            assert isinstance(claim, Claim)
+            objective.train_trial(self.record, claim, self.parts, Place(), stop=lambda: False, say=_ended)  # type: ignore[arg-type]
+            objective.tidy(self.record, 5)
+
+    def fill(self, count: int) -> None:
+        like = varied(self.record.frozen_trials()[0])
+        while count > 0:
+            with self.storage.transaction():
+                for trial in islice(like, min(AT_ONCE, count)):
+                    self.storage.optuna.create_new_trial(self.record.ledger.study_id, trial)
+            count -= AT_ONCE
+
+
+class _NoRun:
+    """A run whose epochs are there at once."""
+
+    def __init__(self, config: Any, train: Any, val: Any, **_: Any) -> None:
+        self.config, self.train, self.parameters, self.curve = config, train, 0, []
+
+    def epochs(self) -> Iterator[Score]:
+        for epoch in range(1, EPOCHS + 1):
+            value = accuracy(self.config.seed, epoch)
+            score = Score(epoch=epoch, train_loss=1.0, train_accuracy=value, val_loss=1.0, val_accuracy=value, seconds=0.5)
+            self.curve.append(score)
+            yield score
+
+
+class _Hasty(sqlite3.Connection):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute("PRAGMA synchronous=OFF")
+        self.execute("PRAGMA journal_mode=MEMORY")  # neither outlives the connection
+
+
+def _ended(kind: str, **facts: Any) -> None:
+    assert kind != "end" or facts["state"] == "COMPLETE", facts
+
+
+def accuracy(seed: int, epoch: int) -> float:
+    return 0.5 + 0.05 * epoch + 0.001 * (seed % 97)
+
+
+def varied(like: FrozenTrial) -> Iterator[FrozenTrial]:
+    """Finished trials with all that the given one has, and parameters of their own."""
+    chance = random.Random(0)
+    while True:
+        params = {}
+        for name, distribution in like.distributions.items():
+            if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+                params[name] = chance.choice(distribution.choices)
+            elif distribution.step is not None:
+                params[name] = distribution.low + distribution.step * chance.randrange(5)
+            else:
+                params[name] = chance.uniform(distribution.low, distribution.high)
+        attrs = dict(like.user_attrs)
+        if "config" in attrs:
+            attrs["config"] = attrs["config"] | {"lr": params["lr"]}
+        shift = chance.uniform(0, 0.1)
+        reports = {step: value - shift for step, value in like.intermediate_values.items()}
+        yield create_trial(
+            state=TrialState.COMPLETE,
+            value=reports[EPOCHS],
+            params=params,
+            distributions=like.distributions,
+            user_attrs=attrs,
+            intermediate_values=reports,
+        )
+
+
+def costs(folder: Path, *, present: tuple[int, ...], rounds: int, trials: int) -> dict[int, dict[str, list[float]]]:
+    """Milliseconds a trial with so many trials in the study, a value a round; the sides take turns of `trials` trials."""
+    sides: dict[str, Plain | Ours] = {"plain study.optimize": Plain(folder), "ours": Ours(folder)}
+    found: dict[int, dict[str, list[float]]] = {}
+    there = 0
+    for side in sides.values():
+        side.run(1)
+        there = 1
+    for count in present:
+        for side in sides.values():
+            side.fill(max(0, count - there))
+            side.run(1)  # reads what was filled in
+        found[count] = {name: [] for name in sides}
+        for _ in range(rounds):
+            for name, side in sides.items():
+                found[count][name].append(_milliseconds(side.run, trials) / trials)
+        there = max(count, there) + 1 + rounds * trials
+    return found
+
+
+def _milliseconds(call: Callable[[int], None], trials: int) -> float:
+    began = time.perf_counter()
+    call(trials)
+    return 1000 * (time.perf_counter() - began)

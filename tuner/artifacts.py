@@ -1,0 +1,75 @@
+"""Files that belong to trials, as optuna-dashboard shows them."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from optuna.artifacts import FileSystemArtifactStore
+
+from .study.record import Record
+from .study.storage import Storage
+
+PREFIX = "dashboard:artifacts:"
+TYPES = {".png": "image/png", ".yaml": "text/plain", ".pt": "application/octet-stream"}
+
+
+def artifact_folder(storage: Storage) -> Path:
+    """Where the artifacts of all studies of a storage are: beside the SQLite file, else in ./studies."""
+    parent = storage.path.parent if storage.path is not None else Path("studies").absolute()
+    return parent / "artifacts"
+
+
+def artifact_store(storage: Storage) -> FileSystemArtifactStore:
+    return FileSystemArtifactStore(artifact_folder(storage))
+
+
+def artifact_files(record: Record) -> list[Path]:
+    """The files of all artifacts of a study."""
+    attrs = record.storage.optuna.get_study_system_attrs(record.ledger.study_id)
+    return [artifact_folder(record.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
+
+
+class Artifacts:
+    """The artifacts of a study's trials: files in the store, and their names among the study's attributes.
+
+    Optuna's `upload_artifact` refuses trials that are finished. The dashboard also reads `dashboard:artifacts:`, the
+    trial's id and the artifact's among the attributes of the study, where a null stands for one that was removed.
+    An artifact has one possible id, so that two processes that make it at the same time make it once.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._folder = artifact_folder(record.storage)
+        self._store = artifact_store(record.storage)
+        self._attrs = record.storage.optuna.get_study_system_attrs(record.ledger.study_id)
+        self._ids = {trial.number: trial._trial_id for trial in record.frozen_trials()}
+
+    def put(self, number: int, filename: str, content: Callable[[], bytes]) -> None:
+        """Make a trial's artifact, unless it is there already. `content` is called only where it is not."""
+        name = str(uuid.uuid5(uuid.UUID(self._record.uid), f"{number}/{filename}"))
+        key = f"{PREFIX}{self._ids[number]}:{name}"
+        if json.loads(self._attrs.get(key, "null")) is not None and (self._folder / name).exists():
+            return
+        made = content()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._store.write(name, io.BytesIO(made))
+        self._set(key, {"artifact_id": name, "filename": filename, "mimetype": TYPES[Path(filename).suffix], "encoding": None})
+
+    def withdraw(self, but: Collection[int]) -> None:
+        """Remove the artifacts of all trials `but` those numbers: weights are large."""
+        numbers = {str(trial_id): number for number, trial_id in self._ids.items()}
+        for key, value in self._attrs.items():
+            if not key.startswith(PREFIX) or json.loads(value) is None:
+                continue
+            trial_id, _, name = key.removeprefix(PREFIX).partition(":")
+            if numbers.get(trial_id) not in but:
+                self._set(key, None)
+                (self._folder / name).unlink(missing_ok=True)
+
+    def _set(self, key: str, value: dict[str, Any] | None) -> None:
+        self._record.storage.optuna.set_study_system_attr(self._record.ledger.study_id, key, json.dumps(value))

@@ -1,0 +1,93 @@
+"""tuner compare: networks side by side on the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import device_option, json_option, progress_option, storage_option
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    metavar="PATH",
+    help="ImageNet's validation set: class folders by WordNet id, or flat with the devkit; or folder:PATH, cifar10, digits.",
+)
+@click.option(
+    "--models",
+    default="alexnet,vgg16,resnet18,googlenet",
+    show_default=True,
+    metavar="NAME[,NAME...]",
+    help="Classification models of torchvision, or files of weights that `tuner train` wrote.",
+)
+@click.option("--weights", multiple=True, metavar="NAME=FILE", help="A model's weights from a file of torchvision's. Repeatable.")
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images at a time.  [default: 32 on the CPU, else 100]")
+@click.option("--fresh", is_flag=True, help="Run models again that are finished.")
+@click.option("--study", metavar="NAME", help="The study that keeps the results.  [default: compare-..., one for each set of images]")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw accuracy against cost, as a PNG.")
+@device_option
+@storage_option
+@json_option
+@progress_option
+def compare(
+    data: str,
+    models: str,
+    weights: tuple[str, ...],
+    batch_size: int | None,
+    fresh: bool,
+    study: str | None,
+    picture: Path | None,
+    device: str,
+    storage: str | None,
+    as_json: bool,
+    no_progress: bool,
+) -> None:
+    """Compare pretrained networks on ImageNet's validation images, or networks of ours on their own.
+
+    Images are read once for all models. Results stay in a study: run the same command again to go on after an
+    interruption, or with more models to add them.
+    """
+    from ..compare.run import Request
+    from ..compare.run import compare as run
+    from ..compare.table import count, table, words
+    from ..errors import TunerError, UsageError
+    from ..output import out, print_json, say
+    from ..places import device_name
+
+    if picture is not None and picture.suffix != ".png":
+        raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    files = {}
+    for pair in weights:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--weights takes NAME=FILE such as alexnet=alexnet.pth, not {pair!r}")
+        files[name] = Path(path)
+    request = Request(
+        data=data,
+        models=[name.strip() for name in models.split(",") if name.strip()],
+        weights=files,
+        device=device_name(device),
+        batch_size=batch_size,
+        fresh=fresh,
+        study=study,
+        storage=storage,
+        progress=not no_progress,
+    )
+    name, rows = run(request)
+    if as_json:
+        print_json(rows)
+    else:
+        out().print(table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {data}"))
+        for line in words(rows):
+            click.echo(line)
+    if picture is not None:
+        from ..pictures.compared import accuracy_against_cost
+
+        try:
+            picture.write_bytes(accuracy_against_cost(rows))
+        except OSError as error:
+            raise TunerError(f"cannot write {str(picture)!r}: {error.strerror}") from None
+        say(f"wrote {picture}")

@@ -1,0 +1,38 @@
+"""tuner report: the journal of a study with its pictures, as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import storage_option
+
+
+@click.command()
+@click.argument("study", required=False)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="One .html file, or an .md file with a folder of pictures beside it.",
+)
+@storage_option
+def report(study: str | None, out: Path, storage: str | None) -> None:
+    """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
+    from ..errors import UsageError
+    from ..output import say
+    from ..places import device_name
+    from ..report.page import report as make
+    from ..report.write import FORMATS, write
+    from ..study.record import load
+    from ..study.storage import Storage
+    from ..studyfiles import find
+
+    if out.suffix not in FORMATS:
+        raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
+    record = load(Storage(storage), find(study)[0] if study else None)
+    size = write(make(record, device_name("auto")), out)
+    say(f"wrote {out} ({size / 1e6:.1f} MB): open it in a browser" if out.suffix == ".html" else f"wrote {out} and its pictures")

@@ -1,0 +1,211 @@
+"""What is compared: a network, where its weights are, and how it wants its images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..config import DataConfig, read_config
+from ..data import SOURCES, Dataset, load
+from ..data.cache import Say
+from ..data.imagenet import WNID, Listing, folder_test, imagenet, wnids
+from ..data.parts import resident
+from ..errors import UsageError
+from ..evaluate import build, read_weights
+from ..models import pretrained
+from ..models.inception import Inception
+from ..models.merged import Folded
+from ..train import autocast, fast
+from .batches import Files, Images, Stored
+
+# How a network of ours stands among the model parameter's choices, beside torchvision's names.
+OWN = {"mynet": "mynet (ours)", "googlenet": "googlenet (ours)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A network on its device. `forward` takes a batch (B, 3, H, W) to logits (B, classes); `plain` is the network itself."""
+
+    forward: Callable[[Tensor], Tensor]
+    plain: nn.Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """One network in a comparison. `key` is equal for those that see the images alike; `weights` is a fingerprint."""
+
+    name: str
+    choice: str
+    weights: str
+    key: str
+    images: Callable[[], Images] = field(compare=False, repr=False)
+    make: Callable[[torch.device], Ready] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """All contestants, and what they are compared on: int64 `labels` (N,), and how an image is called."""
+
+    contestants: tuple[Contestant, ...]
+    source: str
+    fingerprint: str
+    labels: Tensor
+    classes: int
+    shown: Callable[[int], str] = field(compare=False, repr=False)
+
+
+def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, device: str, progress: Say, bars: bool) -> Field:
+    """Find images and weights of all. Nothing is decoded, and weights that have to come from the network come now.
+
+    `source` is ImageNet's folder, or cifar10, digits or folder:PATH. `models` are torchvision's names and files of ours.
+    Errors: UsageError where a model does not fit the images, and those of the images and the weights.
+    """
+    if not models:
+        raise UsageError("--models names no model: give names such as alexnet,resnet18, or files of weights")
+    twice = next((name for name in models if models.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--models names {twice!r} twice: give it once")
+    for name in weights:
+        if name not in models:
+            raise UsageError(f"--weights {name}={weights[name]}: {name!r} is not among --models {','.join(models)}")
+    kind = source.partition(":")[0]
+    ours = [name for name in models if _is_file(name)]
+    if not (kind in SOURCES and (source == kind or ":" in source)):
+        if ours:
+            raise UsageError(f"{ours[0]!r} is a network of ours, which does not know ImageNet: give its own images with --data folder:PATH")
+        found = imagenet(source)
+        return _field(found, f"imagenet:{found.base}", _from_torchvision(models, weights, found, None, bars))
+    listing = folder_test(source.partition(":")[2]) if kind == "folder" else None
+    columns = None
+    theirs = [name for name in models if name not in ours]
+    if theirs:
+        if listing is None or not all(WNID.fullmatch(name) and name in wnids() for name in listing.classes):
+            raise UsageError(
+                f"{theirs[0]!r} knows ImageNet's classes only, and those of {source!r} are others: "
+                "leave it out, or name the class folders by WordNet id"
+            )
+        columns = torch.tensor([wnids()[name] for name in listing.classes])
+    by_name: dict[str, Contestant] = {}
+    dataset: Dataset | None = None
+    if ours:
+        by_name, dataset = _ours(ours, source, device, progress)
+    if listing is not None:
+        by_name |= {c.name: c for c in _from_torchvision(theirs, weights, listing, columns, bars)}
+        return _field(listing, source, [by_name[name] for name in models])
+    assert dataset is not None
+    return Field(
+        contestants=tuple(by_name[name] for name in models),
+        source=source,
+        fingerprint=dataset.fingerprint,
+        labels=torch.from_numpy(dataset.test_labels.copy()),
+        classes=len(dataset.classes),
+        shown=lambda index: f"image {index}",
+    )
+
+
+def choices() -> list[str]:
+    """Every value that the model parameter of a comparison may take."""
+    return [*pretrained.names(), *OWN.values()]
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix in (".pt", ".pth") or "/" in name or "\\" in name
+
+
+def _field(listing: Listing, source: str, contestants: Sequence[Contestant]) -> Field:
+    return Field(
+        contestants=tuple(contestants),
+        source=source,
+        fingerprint=listing.fingerprint,
+        labels=torch.from_numpy(listing.labels),
+        classes=len(listing.classes),
+        shown=listing.shown,
+    )
+
+
+def _from_torchvision(
+    models: Sequence[str], weights: Mapping[str, Path], listing: Listing, columns: Tensor | None, bars: bool
+) -> list[Contestant]:
+    return [_torchvision(pretrained.find(name, weights.get(name), progress=bars), listing, columns) for name in models]
+
+
+def _torchvision(found: pretrained.Pretrained, listing: Listing, columns: Tensor | None) -> Contestant:
+    """`columns` are the outputs that compete, all where it is None."""
+    transforms = found.transforms()
+
+    def make(device: torch.device) -> Ready:
+        network = found.build().to(device=device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
+        chosen = None if columns is None else columns.to(device)
+
+        def forward(x: Tensor) -> Tensor:
+            logits: Tensor = network(x)
+            return logits if chosen is None else logits[:, chosen]
+
+        return Ready(forward=forward, plain=network)
+
+    return Contestant(
+        name=found.name,
+        choice=found.name,
+        weights=found.fingerprint(),
+        key=f"{type(transforms).__name__} {sorted(vars(transforms).items())}" if hasattr(transforms, "crop_size") else repr(transforms),
+        images=lambda: Files(listing, transforms),
+        make=make,
+    )
+
+
+def _ours(names: Sequence[str], source: str, device: str, progress: Say) -> tuple[dict[str, Contestant], Dataset]:
+    entered, datasets = {}, {}
+    for name in names:
+        path = Path(name)
+        plain, architecture = build(read_weights(path), path)
+        data, precision = DataConfig(), "fp32"
+        if (path.parent / "config.yaml").exists():
+            config, _, _ = read_config(path.parent / "config.yaml")
+            data, precision = config.data, config.precision if device.startswith("cuda") else "fp32"
+        data = replace(data, source=source)
+        if data.image_size not in datasets:
+            datasets[data.image_size] = load(data, progress=progress)
+        dataset = datasets[data.image_size]
+        if plain.linear.out_features != len(dataset.classes):
+            raise UsageError(
+                f"{name!r} tells {plain.linear.out_features} classes apart, but {source!r} has {len(dataset.classes)}: leave it out"
+            )
+        entered[name] = Contestant(
+            name=name,
+            choice=OWN[architecture],
+            weights=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+            key=f"{data.image_size} pixels, mean {data.mean}, deviation {data.std}",
+            images=_stored(dataset, data, device),
+            make=_folded(plain, precision),
+        )
+    return entered, next(iter(datasets.values()))
+
+
+def _stored(dataset: Dataset, data: DataConfig, device: str) -> Callable[[], Images]:
+    return lambda: Stored(resident(dataset, data, device, None))
+
+
+def _folded(plain: Inception, precision: str) -> Callable[[torch.device], Ready]:
+    """As `tuner evaluate` has it."""
+
+    def make(device: torch.device) -> Ready:
+        folded = Folded(fast(plain, device))
+        folded.refresh()
+
+        def forward(x: Tensor) -> Tensor:
+            with _cast(device, precision):
+                return folded(x).float()
+
+        return Ready(forward=forward, plain=plain.to(device).eval().requires_grad_(False))
+
+    return make
+
+
+def _cast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    return autocast(device, precision) if precision != "fp32" else nullcontext()

@@ -1,0 +1,175 @@
+"""A comparison's rows: one trial a network in an Optuna study, found, claimed, gone on with and ended.
+
+A trial's parameter is the model, its value the top-1 accuracy. It waits (WAITING) from the moment a comparison names
+it, runs while a process has it, and keeps what was counted so far (`progress`), so that whoever comes next goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ..errors import TunerError, UsageError, nearest
+from ..study.owner import Owner
+from ..study.patience import Patience
+from ..study.storage import Storage
+
+MARK = "comparison"  # the study attribute that says what a study is
+SILENT_SECONDS = 300.0  # a process on another machine that was not heard of for so long is gone
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The comparison `name`. `choices` are the models that its parameter can take."""
+
+    storage: Storage
+    name: str
+    study_id: int
+    choices: tuple[str, ...]
+    patience: Patience
+
+    def trials(self) -> list[FrozenTrial]:
+        """All rows by number."""
+        return self.patience(lambda: self.storage.optuna.get_all_trials(self.study_id, deepcopy=False))
+
+    def finished(self, model: str, stamp: Mapping[str, Any]) -> FrozenTrial | None:
+        """The newest COMPLETE trial of this model with these weights on these images."""
+        return self._newest(model, stamp, (TrialState.COMPLETE,))
+
+    def take(self, model: str, choice: str, stamp: Mapping[str, Any]) -> FrozenTrial:
+        """A trial to run: one that was interrupted, or else a new one. Errors: TunerError where another process has it."""
+        row = self._newest(model, stamp, (TrialState.WAITING, TrialState.RUNNING)) or self._new(model, choice, stamp)
+        owner, seen = row.user_attrs.get("owner"), float(row.user_attrs.get("seen", 0))
+        if row.state is TrialState.RUNNING and owner and not self._gone(owner, seen):
+            raise TunerError(
+                f"model {model!r} of study {self.name!r} is being compared by another process ({Owner.parse(owner).host}, "
+                f"pid {Owner.parse(owner).pid}): wait for it, or give another --study"
+            )
+
+        def claim() -> bool:
+            ours = row.state is TrialState.RUNNING or self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.RUNNING)
+            if ours:
+                self._set(row, owner=str(Owner.here()), seen=time.time())
+            return ours
+
+        if not self.patience(claim):
+            raise TunerError(f"model {model!r} of study {self.name!r} was just taken by another process: wait for it")
+        return self.storage.optuna.get_trial(row._trial_id)
+
+    def keep(self, row: FrozenTrial, progress: Mapping[str, Any]) -> None:
+        """Write down what was counted so far."""
+        self.patience(lambda: self._set(row, progress=dict(progress), seen=time.time()))
+
+    def give_back(self, row: FrozenTrial) -> None:
+        """An interrupted trial waits for the next call."""
+        self.patience(lambda: self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.WAITING))
+
+    def complete(self, row: FrozenTrial, value: float, facts: Mapping[str, Any]) -> None:
+        self._end(row, TrialState.COMPLETE, [value], facts)
+
+    def fail(self, row: FrozenTrial, reason: str) -> None:
+        self._end(row, TrialState.FAIL, None, {"reason": reason})
+
+    def _end(self, row: FrozenTrial, state: TrialState, values: Sequence[float] | None, facts: Mapping[str, Any]) -> None:
+        def end() -> None:
+            if self.storage.optuna.get_trial(row._trial_id).state.is_finished():
+                return  # a commit that succeeded without saying so
+            with self.storage.transaction():
+                self._set(row, progress=None, owner=None, **facts)
+                self.storage.optuna.set_trial_state_values(row._trial_id, state, values)
+
+        self.patience(end)
+
+    def _set(self, row: FrozenTrial, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            self.storage.optuna.set_trial_user_attr(row._trial_id, name, value)
+
+    def _newest(self, model: str, stamp: Mapping[str, Any], states: Sequence[TrialState]) -> FrozenTrial | None:
+        fitting = (t for t in self.trials() if t.state in states and t.user_attrs.get("model") == model)
+        return next((t for t in reversed(list(fitting)) if t.user_attrs.get("stamp") == dict(stamp)), None)
+
+    def _new(self, model: str, choice: str, stamp: Mapping[str, Any]) -> FrozenTrial:
+        if choice not in self.choices:
+            raise TunerError(
+                f"study {self.name!r} was made by another torchvision, which has no model {choice!r}: give another name with --study"
+            )
+        template = optuna.trial.create_trial(
+            state=TrialState.WAITING,
+            params={"model": choice},
+            distributions={"model": CategoricalDistribution(self.choices)},
+            user_attrs={"model": model, "stamp": dict(stamp)},
+        )
+        before = {t.number for t in self.trials()}
+
+        def make() -> int:
+            # A commit that succeeded without saying so has left the row.
+            made = (t for t in self.storage.optuna.get_all_trials(self.study_id, deepcopy=False) if t.number not in before)
+            ours = next((t for t in made if t.user_attrs.get("stamp") == dict(stamp) and t.user_attrs.get("model") == model), None)
+            return ours._trial_id if ours else self.storage.optuna.create_new_trial(self.study_id, template_trial=template)
+
+        return self.storage.optuna.get_trial(self.patience(make))
+
+    @staticmethod
+    def _gone(owner: str, seen: float) -> bool:
+        who = Owner.parse(owner)
+        if who.is_dead() or who == Owner.here():
+            return True
+        return who.machine != Owner.here().machine and time.time() - seen > SILENT_SECONDS
+
+
+def make_or_go_on(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
+    """The comparison of that name, made where it is missing. `facts` say what is compared.
+
+    Errors: TunerError where another kind of study has the name.
+    """
+    with storage.exclusive():
+        if name not in {s.study_name for s in storage.optuna.get_all_studies()}:
+            with storage.transaction():
+                study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
+                study.set_metric_names(["top-1 accuracy"])
+                study.set_user_attr(MARK, {**facts, "choices": list(choices)})
+    rows = load(storage, name)
+    if storage.optuna.get_study_directions(rows.study_id) != [StudyDirection.MAXIMIZE]:
+        raise TunerError(f"study {name!r} does not maximize: give another name with --study")
+    return rows
+
+
+def load(storage: Storage, name: str) -> Rows:
+    """A comparison that is there. Errors: UsageError for another kind of study or an unknown name."""
+    studies = {s.study_name: s for s in storage.optuna.get_all_studies()}
+    if name not in studies:
+        known = names(storage)
+        raise UsageError(
+            f"no comparison {name!r} in {str(storage)!r}: {nearest(name, known) if known else 'make one with `tuner compare`'}"
+        )
+    mark = studies[name].user_attrs.get(MARK)
+    if mark is None:
+        raise UsageError(f"study {name!r} in {str(storage)!r} is no comparison: give another name with --study")
+    return Rows(storage=storage, name=name, study_id=studies[name]._study_id, choices=tuple(mark["choices"]), patience=Patience(storage))
+
+
+def names(storage: Storage) -> list[str]:
+    """The comparisons in the storage."""
+    return [s.study_name for s in storage.optuna.get_all_studies() if MARK in s.user_attrs]
+
+
+def packed(bits: Bits) -> str:
+    """Any array of truth values as text."""
+    return base64.b64encode(np.packbits(bits).tobytes()).decode("ascii")
+
+
+def unpacked(text: str, shape: tuple[int, ...]) -> Bits:
+    """The reverse of `packed`."""
+    raw = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return np.unpackbits(raw, count=int(np.prod(shape))).astype(np.bool_).reshape(shape)

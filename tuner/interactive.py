@@ -1,0 +1,102 @@
+"""The plots of a study that optuna-dashboard does not have of its own, as Plotly figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from .pictures.cost import front, parameters, seconds
+from .pictures.curves import chosen
+from .pictures.style import BLACK, BLUE, ORANGE, VERMILLION, sample
+from .study.trials import TrialRow
+
+# The dashboard keeps a plot in its database and sends it at every refresh: so not all of 3,000 trials.
+MOST_CURVES = 150
+MOST_POINTS = 500
+
+
+def plots(ranked: Sequence[TrialRow]) -> dict[str, go.Figure]:
+    """The figures by id. `ranked` holds COMPLETE trials first, the best of them first of all."""
+    return {
+        "learning-curves": _curves(ranked),
+        "accuracy-against-parameters": _cost(ranked, parameters, "Accuracy against size", "Parameters of the network"),
+        "accuracy-against-seconds": _cost(ranked, seconds, "Accuracy against training time", "Training time with validation (seconds)"),
+    }
+
+
+def _curves(ranked: Sequence[TrialRow]) -> go.Figure:
+    having = [row for row in ranked if row.epochs]
+    complete_ones, others = chosen(having, MOST_CURVES)
+    shown = [*complete_ones, *others]
+    traces = []
+    for name, colour, dash, mark, complete in (
+        ("trained to the end", BLUE, "solid", "circle", True),
+        ("pruned or failed", ORANGE, "dot", "x", False),
+    ):
+        group = [row for row in shown if (row.state == "COMPLETE") == complete]
+        if not group:
+            continue
+        xs: list[int | None] = []
+        ys: list[float | None] = []
+        texts: list[str | None] = []
+        for row in group:  # one trace for all: None lifts the pen
+            xs += [*(epoch["epoch"] for epoch in row.epochs), None]
+            ys += [*(_percent(epoch["val_accuracy"]) for epoch in row.epochs), None]
+            texts += [*([f"trial {row.number}"] * len(row.epochs)), None]
+        total = sum((row.state == "COMPLETE") == complete for row in having)
+        style = {"line": {"color": colour, "dash": dash, "width": 1.2}, "marker": {"symbol": mark, "size": 5}}
+        traces.append(go.Scatter(x=xs, y=ys, text=texts, name=f"{name} ({total:,})", mode="lines+markers", opacity=0.6, **style))
+    if shown and shown[0].state == "COMPLETE":
+        top = shown[0]
+        xs, ys = [e["epoch"] for e in top.epochs], [_percent(e["val_accuracy"]) for e in top.epochs]
+        line, marker = {"color": VERMILLION, "width": 3}, {"symbol": "diamond", "size": 8}
+        traces.append(go.Scatter(x=xs, y=ys, name=f"best: trial {top.number}", mode="lines+markers", line=line, marker=marker))
+    title = "Validation accuracy per epoch, all trials"
+    if len(shown) < len(having):
+        title = f"Validation accuracy per epoch, {len(shown):,} of {len(having):,} trials"
+    longest = max((len(row.epochs) for row in shown), default=1)
+    return _figure(traces, title, {"title": {"text": "Epoch"}, "dtick": 1 if longest <= 12 else None})
+
+
+def _cost(ranked: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], title: str, label: str) -> go.Figure:
+    having = [row for row in ranked if row.value is not None and cost(row)]
+    shown = sample(having, MOST_POINTS)
+    traces = []
+    for state, name, colour, mark in (("PRUNED", "pruned", ORANGE, "x"), ("COMPLETE", "trained to the end", BLUE, "circle")):
+        group = [row for row in shown if row.state == state]
+        traces.append(
+            go.Scatter(
+                x=[cost(row) for row in group],
+                y=[_percent(row.value) for row in group],
+                text=[f"trial {row.number}" for row in group],
+                name=f"{name} ({sum(row.state == state for row in having):,})",
+                mode="markers",
+                marker={"symbol": mark, "color": colour, "size": 8, "opacity": 0.75},
+            )
+        )
+    border = front([(cost(row) or 0.0, row.value or 0.0) for row in having if row.state == "COMPLETE"])
+    line = {"color": BLACK, "dash": "dot", "width": 1.5}
+    traces.append(
+        go.Scatter(x=[x for x, _ in border], y=[_percent(y) for _, y in border], name="no cheaper trial is better", mode="lines", line=line)
+    )
+    costs = [cost(row) or 1.0 for row in having] or [1.0]
+    return _figure(traces, title, {"title": {"text": label}, "type": "log" if max(costs) >= 3 * min(costs) else "linear"})
+
+
+def _figure(traces: list[Any], title: str, x: dict[str, Any]) -> go.Figure:
+    grid = {"gridcolor": "#DDDDDD", "zeroline": False, "linecolor": "#444444", "ticks": "outside"}
+    layout = {
+        "template": "none",
+        "title": {"text": title},
+        "xaxis": grid | x,
+        "yaxis": grid | {"title": {"text": "Validation accuracy (%)"}},
+        "legend": {"orientation": "h", "y": -0.25},
+        "margin": {"t": 60, "r": 30},
+    }
+    return go.Figure(data=traces, layout=layout)
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 3)

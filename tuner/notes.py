@@ -1,0 +1,63 @@
+"""What stands in the dashboard's notes: Markdown on a study and on each of its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .output import duration
+from .report.words import count, joined, model_name, percent, ranges, storage_option
+from .study.record import Record
+from .study.trials import TrialRow, exported
+
+
+def study_note(record: Record, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
+    """Model, data and space of a study, how to go on and how to export. `noted` finished trials have notes of their own."""
+    config, data, at = record.config, record.config.data, storage_option(record)
+    finished = sum(row.state in ("COMPLETE", "PRUNED", "FAIL") for row in rows)
+    images = f"{data.train_images:,} training images of " if data.train_images else ""
+    width = f", every layer at {config.width:g} of its width" if config.width != 1 else ""
+    lines = [
+        f"**{joined([model_name(model) for model in config.models])}**{width}, on {images}`{data.source}` at "
+        f"{data.image_size}x{data.image_size} pixels. The value of a trial is its accuracy on a validation part, "
+        f"{100 * data.validation:g} % of the training images; the test images are not touched.",
+        f"Best so far: **trial {best.number}, {percent(best.value)}**. {count(finished, 'trial').capitalize()} ended.",
+    ]
+    if config.space:
+        searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
+        lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))
+        lines.append(f"Sampler {config.sampler[0]}, pruner {config.pruner[0]}.")
+    else:
+        lines.append(f"Nothing is searched: its {count(max(1, len(config.start)), 'configuration')} are given.")
+    commands = {
+        "go on": f"tuner search {record.name} --more 10{at}",
+        "export the best": f"tuner best {record.name} --export config.yaml{at}",
+        "train it, and test it once": "tuner train config.yaml",
+        "the journal with its pictures": f"tuner report {record.name}{at}",
+    }
+    if config.row_limit is not None:
+        del commands["go on"]
+    widest = max(map(len, commands.values()))
+    lines.append("```sh\n" + "\n".join(f"{command:<{widest}}  # {words}" for words, command in commands.items()) + "\n```")
+    if noted < finished:
+        lines.append(f"The best {noted:,} trials have notes with configuration files; the others have theirs among the user attributes.")
+    return "\n\n".join(lines)
+
+
+def trial_note(record: Record, row: TrialRow) -> str:
+    """How a finished trial ended, and its configuration file."""
+    run = row.run
+    value = "" if row.value is None else f", validation accuracy **{percent(row.value)}**"
+    ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}.get(row.state, row.state.lower())
+    facts = [f"{count(len(row.epochs), 'epoch')} in {duration(row.seconds)}"]
+    if run.get("parameters"):
+        facts.append(f"{run['parameters']:,} parameters")
+    if run.get("device"):
+        facts.append(f"on {run['device']}")
+    lines = [f"**Trial {row.number}**, {ended}{value}; {', '.join(facts)}."]
+    if row.state != "COMPLETE" and row.reason:
+        lines.append("\n".join(f"    {line}" for line in row.reason.splitlines()))  # as code: it may hold anything
+    if row.config is not None:
+        at = storage_option(record)
+        lines.append(f"Its configuration file, as `tuner best {record.name} --trial {row.number} --export config.yaml{at}` writes it:")
+        lines.append(f"```yaml\n{exported(record, row).rstrip()}\n```")
+    return "\n\n".join(lines)

@@ -1,0 +1,223 @@
+"""What the searched hyper-parameters did: importances, parallel coordinates, slices."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+
+from ..dimension import Choice, Dimension
+from ..study.record import Record
+from ..study.trials import TrialRow
+from .style import BLUE, MAP, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, sample, styled
+
+FEWEST_TRIALS = 10  # COMPLETE ones, below which importances are chance
+MOST_LINES = 300
+MOST_BARS, MOST_AXES, MOST_SLICES = 15, 8, 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A dimension as an axis from 0 to 1: where each value lies, and which values are named."""
+
+    dimension: Dimension
+    name: str
+
+    @property
+    def label(self) -> str:
+        return label(self.name)
+
+    def place(self, value: Any) -> float:
+        if isinstance(self.dimension, Choice):
+            values = list(self.dimension.values)
+            return values.index(value) / max(1, len(values) - 1) if len(values) > 1 else 0.5
+        low, high = self.dimension.low, self.dimension.high
+        if low == high:
+            return 0.5
+        if self.dimension.log:
+            return math.log(value / low) / math.log(high / low)
+        return float((value - low) / (high - low))
+
+    def ticks(self) -> list[tuple[float, str]]:
+        if isinstance(self.dimension, Choice):
+            return [(self.place(value), str(value)) for value in self.dimension.values]
+        low, high = self.dimension.low, self.dimension.high
+        if self.dimension.log:
+            first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+            values = [10.0**power for power in range(first, last + 1)]
+        else:
+            step = self.dimension.step or (1 if isinstance(low, int) else None)
+            parts = round((high - low) / step) if step else 4
+            parts = parts if parts <= 6 else next((n for n in (4, 5, 3, 6) if parts % n == 0), 1) if step else 4
+            values = [low + (high - low) * part / parts for part in range(parts + 1)]
+        return [(self.place(value), f"{value:g}") for value in dict.fromkeys([low, *values, high] if len(values) < 2 else values)]
+
+
+def label(name: str) -> str:
+    """A hyper-parameter's name for people: `batch size`, `width of *.n1x1 (factor)`."""
+    if name.startswith("widths."):
+        return f"width of {name.removeprefix('widths.')} (factor)"
+    return {"lr": "learning rate"}.get(name, name.replace("_", " "))
+
+
+def scales(record: Record) -> list[Scale]:
+    """The searched dimensions that hold more than one value, in the order of the study file."""
+    found = [Scale(name=name, dimension=dimension) for name, dimension in record.config.space.items()]
+    return [s for s in found if (len(s.dimension.values) > 1 if isinstance(s.dimension, Choice) else s.dimension.low < s.dimension.high)]
+
+
+def importances(record: Record) -> Mapping[str, float]:
+    """Shares of the importance by hyper-parameter, greatest first; empty where there is too little to tell.
+
+    PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter.
+    """
+    complete = [trial for trial in record.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
+    names = [s.name for s in scales(record) if any(s.name in trial.params for trial in complete)]
+    if len(complete) < FEWEST_TRIALS or len(names) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = optuna.importance.get_param_importances(
+                record.study(), evaluator=optuna.importance.PedAnovaImportanceEvaluator(), params=names
+            )
+        except (ValueError, RuntimeError):  # all values equal, or each seen once
+            return {}
+    return found if sum(found.values()) > 0 and all(math.isfinite(v) for v in found.values()) else {}
+
+
+def foremost(record: Record, shares: Mapping[str, float], count: int) -> list[Scale]:
+    """The searched dimensions, in the order of the study file; of more than `count` those of the greatest importance."""
+    searched = scales(record)
+    if len(searched) <= count:
+        return searched
+    ranked = sorted(searched, key=lambda s: -shares.get(s.name, 0.0))[:count]
+    return [s for s in searched if s in ranked]
+
+
+def importance_bars(shares: Mapping[str, float]) -> bytes:
+    """A bar a hyper-parameter, the greatest first; of many the last bar is all others together."""
+    if len(shares) > MOST_BARS:
+        rest = len(shares) - MOST_BARS + 1
+        first = dict(list(shares.items())[: MOST_BARS - 1])
+        return _bars({label(name): share for name, share in first.items()} | {f"{rest} others together": 1 - sum(first.values())})
+    return _bars({label(name): share for name, share in shares.items()})
+
+
+def _bars(shares: Mapping[str, float]) -> bytes:
+    names = list(shares)[::-1]
+    with styled():
+        drawn = figure(height=1.2 + 0.38 * len(names))
+        axes = drawn.subplots()
+        axes.barh(names, [100 * shares[name] for name in names], color=BLUE, height=0.62)
+        for place, name in enumerate(names):
+            axes.text(100 * shares[name] + 0.8, place, f"{100 * shares[name]:.0f}", va="center")
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, 100 * max(shares.values()) * 1.12)
+        axes.set_xlabel("Share of the importance (%), PED-ANOVA")
+        axes.set_title("Which hyper-parameters mattered")
+        return png(drawn)
+
+
+def parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
+    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either."""
+    rows = [row for row in ranked if row.state == "COMPLETE" and row.value is not None and _fits(row, axes_of)]
+    if len(axes_of) < 2 or len(rows) < 2:
+        return None
+    shown = sample(rows, MOST_LINES)
+    values = np.array([100 * (row.value or 0) for row in shown])
+    # The lowest tenth would take most of the colours, while all that matters lies near the top.
+    low = float(np.quantile(values, 0.1))
+    norm = Normalize(low if low < values.max() else low - 1, float(values.max()))
+    lines = [[(place, s.place(row.params[s.name])) for place, s in enumerate(axes_of)] for row in shown]
+    with styled():
+        drawn = figure(max(7.0, 1.35 * len(axes_of) + 1.5), 4.4)
+        axes = drawn.subplots()
+        axes.grid(visible=False)
+        worst_first = slice(None, None, -1)
+        axes.add_collection(
+            LineCollection(lines[worst_first], array=values[worst_first], cmap=MAP, norm=norm, linewidths=1.3, alpha=0.75, zorder=1)
+        )
+        axes.add_collection(LineCollection(lines[:1], colors=VERMILLION, linewidths=3, zorder=3, label=f"best: trial {shown[0].number}"))
+        for place, s in enumerate(axes_of):
+            axes.axvline(place, color="black", linewidth=0.9, zorder=2)
+            for height, text in s.ticks():
+                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+                axes.text(place + 0.04, height, text, fontsize=8, va="center", zorder=4, bbox=box)
+        axes.set_xlim(-0.15, len(axes_of) - 0.55)
+        axes.set_ylim(-0.06, 1.06)
+        axes.set_xticks(range(len(axes_of)), [s.label.replace(" of ", " of\n") for s in axes_of])
+        axes.tick_params(length=0)
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        trials = f"{len(shown):,} of {len(rows):,} trials" if len(shown) < len(rows) else f"{len(rows):,} trials"
+        axes.set_title(f"Parallel coordinates, {trials} trained to the end")
+        bar = drawn.colorbar(ScalarMappable(norm, MAP), ax=axes, pad=0.02, extend="min")
+        bar.set_label("Validation accuracy (%)")
+        axes.legend(loc="upper right", bbox_to_anchor=(1.0, -0.12))
+        return png(drawn)
+
+
+def slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | None:
+    """Accuracy against each hyper-parameter on its own; None where nothing is searched."""
+    if not searched or not any(row.value is not None for row in rows):
+        return None
+    columns = min(3, len(searched))
+    lines = math.ceil(len(searched) / columns)
+    with styled():
+        drawn = figure(max(4.5, 3.1 * columns), 0.9 + 2.6 * lines)
+        grid = drawn.subplots(lines, columns, squeeze=False, sharey=True)
+        for place, axes in enumerate(grid.flat):
+            if place >= len(searched):
+                axes.set_axis_off()
+                continue
+            _slice(axes, searched[place], rows)
+            if place % columns == 0:
+                percent_axis(axes)
+        drawn.suptitle("Accuracy by hyper-parameter", fontsize=12, fontweight="bold", x=0.01, ha="left")
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        drawn.legend(handles, labels, loc="outside lower right", ncols=3)
+        return png(drawn)
+
+
+def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow]) -> None:
+    size = 26 if len(rows) <= 200 else 8
+    for state, mark, colour, name in (("PRUNED", "x", ORANGE, "pruned"), ("COMPLETE", "o", BLUE, "trained to the end")):
+        points = [
+            (row.params[scale.name], row.value) for row in rows if row.state == state and row.value is not None and scale.name in row.params
+        ]
+        if isinstance(scale.dimension, Choice):
+            # Trials with the same choice lie side by side, always in the same places.
+            order = list(scale.dimension.values)
+            xs = [order.index(x) + 0.5 * ((k * 0.618) % 1 - 0.5) for k, (x, _) in enumerate(points) if x in order]
+        else:
+            xs = [x for x, _ in points]
+        style: dict[str, Any] = {"linewidths": 1.2} if mark == "x" else {"linewidths": 0, "alpha": 0.7}
+        axes.scatter(xs, [y for _, y in points], s=size, marker=mark, color=colour, label=name, **style)
+    if isinstance(scale.dimension, Choice):
+        axes.set_xticks(range(len(scale.dimension.values)), [str(value) for value in scale.dimension.values])
+    elif scale.dimension.log:
+        log_axis(axes, scale.dimension.low, scale.dimension.high)
+    elif scale.dimension.step:
+        low, high = scale.dimension.low, scale.dimension.high
+        axes.set_xticks([low + place * (high - low) for place, _ in scale.ticks()], [text for _, text in scale.ticks()])
+    axes.set_xlabel(scale.label)
+
+
+def _fits(row: TrialRow, searched: Sequence[Scale]) -> bool:
+    """Whether the trial has a value in range for each; start rows may set what is fixed, and models leave widths out."""
+    for s in searched:
+        value = row.params.get(s.name)
+        if value is None or (isinstance(s.dimension, Choice) and value not in s.dimension.values):
+            return False
+    return True

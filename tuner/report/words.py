@@ -1,0 +1,84 @@
+"""Numbers and names as prose has them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from ..dimension import Choice, Dimension
+from ..output import value_text
+from ..study.record import Record
+
+NAMES = {"mynet": "MyNet", "googlenet": "GoogLeNet"}
+MOST_WIDTHS = 4  # that are told one by one
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def model_name(model: str) -> str:
+    return NAMES.get(model, model)
+
+
+def spoken(name: str) -> str:
+    """A hyper-parameter's name in a sentence."""
+    if name.startswith("widths."):
+        return f"the width of {name.removeprefix('widths.')}"
+    return {"lr": "the learning rate", "epochs": "the epochs"}.get(name, f"the {name.replace('_', ' ')}")
+
+
+def percent(value: float | None) -> str:
+    return "no accuracy" if value is None else f"{100 * value:.2f} %"
+
+
+def points(gap: float) -> str:
+    """A difference of accuracies."""
+    return f"{100 * abs(gap):.2f} points"
+
+
+def count(number: int, noun: str) -> str:
+    """`one epoch`, `two epochs`, `1,200 epochs`."""
+    word = SMALL[number] if number < len(SMALL) else f"{number:,}"
+    return f"{word} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def ranges(space: Mapping[str, Dimension]) -> list[tuple[str, str]]:
+    """Each searched hyper-parameter and what it may be; widths with the same range share a line."""
+    lines: list[tuple[str, str]] = []
+    widths: dict[str, list[str]] = {}
+    for name, dimension in space.items():
+        if name.startswith("widths."):
+            widths.setdefault(range_text(dimension), []).append(name.removeprefix("widths."))
+        else:
+            lines.append((spoken(name).removeprefix("the "), range_text(dimension)))
+    for text, patterns in widths.items():
+        lines.append((f"{'width' if len(patterns) == 1 else 'widths'} of {joined(patterns)}", text))
+    return lines
+
+
+def few(named: Sequence[tuple[str, str]]) -> list[str]:
+    """The texts of (hyper-parameter, text), but where there are many widths only how many."""
+    widths = [text for name, text in named if name.startswith("widths.")]
+    others = [text for name, text in named if not name.startswith("widths.")]
+    return [*others, *(widths if len(widths) <= MOST_WIDTHS else [f"{len(widths)} widths"])]
+
+
+def range_text(dimension: Dimension) -> str:
+    """What a dimension may be: `0.001 to 0.1, on a logarithmic scale`."""
+    if isinstance(dimension, Choice):
+        return joined([value_text(value) for value in dimension.values]).replace(" and ", " or ")
+    how = ", on a logarithmic scale" if dimension.log else f", in steps of {value_text(dimension.step)}" if dimension.step else ""
+    return f"{value_text(dimension.low)} to {value_text(dimension.high)}{how}"
+
+
+def storage_option(record: Record) -> str:
+    """What a command needs behind it to find the study's storage; nothing for the storage in ./studies. No password."""
+    path = record.storage.path
+    if path is not None and (path.parent.name, path.name) == ("studies", "tuner.db"):
+        return ""
+    return f" --storage {shlex.quote(str(record.storage))}"

@@ -1,0 +1,31 @@
+"""A report to its file, in the format of the file's ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import TunerError
+from .blocks import Report
+from .html import html
+from .markdown import markdown, pictures_folder
+
+FORMATS = (".html", ".md")
+
+
+def write(report: Report, path: Path) -> int:
+    """Write it, with the pictures of a Markdown file in a folder beside. Bytes written. Errors: TunerError where it cannot be."""
+    files: dict[Path, bytes] = {}
+    if path.suffix == ".html":
+        files[path] = html(report).encode()
+    else:
+        folder = pictures_folder(path)
+        text, pictures = markdown(report, folder.name)
+        files = {path: text.encode()} | {folder / name: png for name, png in pictures.items()}
+    for file, content in files.items():
+        try:
+            if file.parent != path.parent:
+                file.parent.mkdir(exist_ok=True)
+            file.write_bytes(content)
+        except OSError as error:
+            raise TunerError(f"cannot write {str(file)!r}: {error.strerror}") from None
+    return sum(map(len, files.values()))
