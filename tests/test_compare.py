@@ -103,6 +103,33 @@ def test_a_comparison_is_a_study_that_other_models_join(tmp_path: Path, files: d
     assert all(model in page for model in SMALL) and "McNemar" in page and "data:image/png" in page
 
 
+def test_each_network_sees_images_as_its_weights_declare(tmp_path: Path, files: dict[str, Path]) -> None:
+    """Resize 256 for one, 232 for the other: two passes, each as torchvision alone has it."""
+    names = (SMALL[1], "shufflenet_v2_x1_5")
+    both = {names[0]: files[names[0]], names[1]: weights(names[1], tmp_path)}
+    sizes = [get_model_weights(name).DEFAULT.transforms().resize_size for name in names]
+    assert sizes == [[256], [232]]
+    val = by_class(tmp_path / "val", 3)
+    _, rows = compare(request(val, both))
+    for row in rows:
+        folder = ImageFolder(str(val), get_model_weights(row["model"]).DEFAULT.transforms())
+        truth = torch.tensor([IDS.index(folder.classes[label]) for label in folder.targets])
+        with torch.inference_mode():
+            logits = torchvision_itself(row["model"], both[row["model"]], tmp_path / "hub")(torch.stack([image for image, _ in folder]))
+        assert row["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits.double(), truth)), rel=1e-6)
+
+
+def test_weights_that_give_no_number_fail_alone(tmp_path: Path, files: dict[str, Path]) -> None:
+    state = torch.load(files[SMALL[1]])
+    state["fc.bias"][3] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    by_class(tmp_path / "val", 2)
+    with pytest.raises(TunerError, match="shufflenet_v2_x0_5 gave a loss that is no number"):
+        compare(request(tmp_path / "val", {SMALL[1]: tmp_path / "nan.pth", SMALL[0]: files[SMALL[0]]}, study="s"))
+    ended = {t.params["model"]: t.state for t in optuna.load_study(study_name="s", storage=URL).trials}
+    assert ended == {SMALL[0]: TrialState.COMPLETE, SMALL[1]: TrialState.FAIL}
+
+
 def test_what_is_finished_is_run_again_only_where_something_changed(
     tmp_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,7 +113,10 @@ def test_a_pass_that_is_stopped_goes_on_to_the_same_sums() -> None:
     passed: list[int] = []
     assert not race([first], Numbers(53), labels, batch_size=10, device=CPU, stop=lambda: len(passed) == 2, each=passed.append)
     assert first.done == 20
-    assert race([first, second], Numbers(53), labels, batch_size=10, device=CPU)  # the second begins at the beginning
+    # The second begins at the beginning; the first waits for it, and is not counted twice.
+    assert not race([first, second], Numbers(53), labels, batch_size=10, device=CPU, stop=lambda: True)
+    assert (first.done, second.done) == (20, 10)
+    assert race([first, second], Numbers(53), labels, batch_size=10, device=CPU)
     for ours, theirs in zip((first, second), whole, strict=True):
         assert torch.equal(ours.sums.tensor, theirs.sums.tensor) and (ours.hits == theirs.hits).all()
 

@@ -149,7 +149,7 @@ class _Pass:
             runner.done, runner.seconds, runner.peak_bytes = progress["done"], progress["seconds"], progress["peak_bytes"]
             runner.broken = {int(index): reason for index, reason in progress["broken"].items()}
             runner.hits = stored.unpacked(progress["hits"], runner.hits.shape)
-            runner.sums.tensor.copy_(torch.tensor(progress["sums"], dtype=torch.float64))
+            runner.sums.tensor.copy_(torch.tensor(progress["sums"], dtype=runner.sums.tensor.dtype))
             self.tell(f"{contestant.name} goes on after {runner.done:,} images")
         return _Running(contestant=contestant, row=row, runner=runner, cost=counted)
 

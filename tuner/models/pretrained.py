@@ -112,7 +112,7 @@ def _fetched(name: str, weights: Any, progress: bool) -> Path:
                 socket.setdefaulttimeout(STALLED)
                 print(f"downloading {weights.url} into {folder}", file=sys.stderr)
                 prefix = file.stem.rpartition("-")[2]
-                torch.hub.download_url_to_file(weights.url, str(file), prefix, progress=progress)
+                torch.hub.download_url_to_file(weights.url, str(file), prefix, progress=progress and sys.stderr.isatty())
     except (OSError, RuntimeError, HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
         raise TunerError(
