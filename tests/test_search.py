@@ -276,6 +276,14 @@ def test_a_trial_told_from_outside_is_dropped_and_the_next_one_taken(tuner: Tune
     assert facts["trials"][0]["value"] == 0.123 and facts["trials"][1]["state"] == "COMPLETE"
 
 
+def test_a_study_deleted_in_mid_search_ends_the_search_with_a_line(tuner: Tuner, background: Start, longer: Path) -> None:
+    search = background("search", "small.yaml", "--trials", "50", "--workers", "1")
+    search.wait_for(r"trial 0 epoch 2/8")
+    tuner("delete", "small", "--yes")
+    assert search.end() == 1
+    assert "Traceback" not in "".join(search.lines) and "the study was deleted meanwhile" in search.lines[-1]
+
+
 def test_the_password_of_a_storage_shows_nowhere(tuner: Tuner, background: Start, longer: Path, postgres: str) -> None:
     import sqlalchemy as sa
 

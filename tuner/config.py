@@ -267,12 +267,8 @@ class StudyConfig:
         return cls.from_dict(read(path), str(path))
 
 
-def write_config(path: Path, config: TrialConfig, *, fingerprint: str, origin: Mapping[str, Any]) -> None:
-    """Write the file that `tuner train` reads: the configuration, what the data was, and where it came from."""
-    path.write_text(config_text(config, fingerprint=fingerprint, origin=origin), encoding="utf-8")
-
-
 def config_text(config: TrialConfig, *, fingerprint: str, origin: Mapping[str, Any]) -> str:
+    """The file that `tuner train` reads: the configuration, what the data was, and where it came from."""
     plain = config.to_dict()
     plain["data"] = {**plain["data"], "fingerprint": fingerprint}
     return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})

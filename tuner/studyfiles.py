@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import UsageError, nearest
-
 ENDINGS = (".yaml", ".yml")
 
 
@@ -33,11 +31,3 @@ def find(study: str) -> tuple[str, Path | None]:
     if path.suffix in ENDINGS or "/" in study:
         return path.stem, path
     return study, available().get(study)
-
-
-def require(study: str) -> tuple[str, Path]:
-    """As `find`; a name that has no file is a UsageError that names the nearest."""
-    name, path = find(study)
-    if path is None:
-        raise UsageError(f"no study {study!r} in ./studies or among the shipped ones: {nearest(study, available())}")
-    return name, path

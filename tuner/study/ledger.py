@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
+from ..errors import TunerError
 from .owner import Owner
 from .patience import Patience
 from .storage import Storage
@@ -141,16 +142,12 @@ class Ledger:
             states = {state.name.lower(): count for state, count in connection.execute(by_state)}
         return Counts(slots=found.slots, stops=found.stops, **states)
 
-    def set_slots(self, slots: int) -> None:
-        self._update_study(slots=slots)
-
     def stop(self) -> None:
-        self._update_study(stops=studies.c.stops + 1)
+        """Tell every search of the study to let its running trials finish, and end."""
 
-    def _update_study(self, **values: Any) -> None:
         def write() -> None:
             with self.storage.engine.begin() as connection:
-                connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(**values))
+                connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(stops=studies.c.stops + 1))
 
         self.patience(write)
 
@@ -208,7 +205,10 @@ class Ledger:
             mine = studies.c.study_id == self.study_id
             connection.execute(sa.update(studies).where(mine).values(turn=studies.c.turn + 1))
             self._touch()
-            yield connection, connection.execute(sa.select(studies.c.slots).where(mine)).scalar_one()
+            slots = connection.execute(sa.select(studies.c.slots).where(mine)).scalar_one_or_none()
+            if slots is None:
+                raise TunerError("the study was deleted meanwhile: search again to make it anew")
+            yield connection, slots
 
     def _unfinished(self, connection: sa.Connection) -> list[Any]:
         joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)

@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import TunerError
 from ..places import Place
 from ..study.ledger import Counts, Reaped
 from ..study.owner import Owner
@@ -57,7 +56,6 @@ class _Slot:
     connection: Connection | None = None
     owner: Owner | None = None
     ended: bool = False
-    notes: list[str] = field(default_factory=list)
 
 
 class Supervisor:
@@ -274,9 +272,3 @@ def _cause(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"{name}: out of memory?" if name == "SIGKILL" else name
     return f"exit code {code}"
-
-
-def raise_failure(verdict: Verdict) -> None:
-    """A failed search as the error that the user sees."""
-    if verdict.kind == "failed":
-        raise TunerError(verdict.reason)
