@@ -137,7 +137,10 @@ def loader(data: Array, targets: Array, *, batch: int, workers: int, shuffle: bo
     steps = [transforms.ToTensor(), transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))]
     if augment == "flip-crop":
         steps = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), *steps]
-    return DataLoader(Images(data, targets, transforms.Compose(steps)), batch_size=batch, shuffle=shuffle, num_workers=workers)
+    # Forked, as on Linux when the report was written: a worker that is spawned first loads PyTorch anew.
+    context = "fork" if workers else None
+    dataset = Images(data, targets, transforms.Compose(steps))
+    return DataLoader(dataset, batch_size=batch, shuffle=shuffle, num_workers=workers, multiprocessing_context=context)
 
 
 def evaluate(net: nn.Module, testloader: DataLoader, device: str = "cpu") -> tuple[float, float]:

@@ -34,6 +34,7 @@ def run(*command: str) -> str:
         ("input", ("augment none", "augment flip-crop")),
         ("evaluation", ("no_grad", "with gradients")),
         ("scaling", ("1 process x 1 thread",)),
+        ("compare", ("arithmetic alone", "alexnet")),
     ],
 )
 def test_a_comparison_prints_its_table_and_writes_its_figures(script: str, words: tuple[str, ...], tmp_path: Path) -> None:

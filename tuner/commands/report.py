@@ -22,9 +22,11 @@ from .options import storage_option
 @storage_option
 def report(study: str | None, out: Path, storage: str | None) -> None:
     """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
+    from ..compare.rows import names as comparisons
     from ..errors import UsageError
     from ..output import say
     from ..places import device_name
+    from ..report.comparison import report as compared
     from ..report.page import report as make
     from ..report.write import FORMATS, write
     from ..study.record import load
@@ -33,6 +35,7 @@ def report(study: str | None, out: Path, storage: str | None) -> None:
 
     if out.suffix not in FORMATS:
         raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
-    record = load(Storage(storage), find(study)[0] if study else None)
-    size = write(make(record, device_name("auto")), out)
+    opened, name = Storage(storage), find(study)[0] if study else None
+    made = compared(opened, name) if name in comparisons(opened) else make(load(opened, name), device_name("auto"))
+    size = write(made, out)
     say(f"wrote {out} ({size / 1e6:.1f} MB): open it in a browser" if out.suffix == ".html" else f"wrote {out} and its pictures")
