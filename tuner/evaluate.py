@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +70,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UsageError(f"no file {str(path)!r}: give the weights.pt that `tuner train` wrote, or a .pth of report A") from None
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError):
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, pickle.UnpicklingError):
         raise UsageError(f"{str(path)!r} holds no weights that torch.load(weights_only=True) reads: save network.state_dict()") from None
     while isinstance(content, Mapping) and (inner := next((content[k] for k in WRAPPERS if isinstance(content.get(k), Mapping)), None)):
         content = inner
