@@ -150,8 +150,8 @@ def test_every_shipped_study_loads(path: Path) -> None:
     from tuner.study.sampler import make_pruner, make_sampler
 
     config = StudyConfig.from_file(path)
-    make_sampler(config)
-    make_pruner(config)
+    assert make_sampler(config) is not None and make_pruner(config) is not None
+    assert config.space or config.start
 
 
 def test_the_shipped_studies_are_those_of_the_design() -> None:

@@ -77,8 +77,7 @@ class Board:
         self.standing = counts
 
     def say(self, line: str) -> None:
-        """A remark that stays on the screen."""
-        raise NotImplementedError
+        """A remark that stays on the screen. This board shows nothing."""
 
     def left(self) -> str:
         """Time left at the pace so far; nothing until every worker has ended a trial."""
@@ -187,7 +186,7 @@ def _short_config(config: dict[str, Any], names: Sequence[str]) -> str:
 def board(record: Record, places: Sequence[Place], counts: Counts, *, shown: bool) -> Iterator[Board]:
     """The view that fits where stderr goes: a live screen, plain lines, or nothing."""
     if not shown:
-        yield _SilentBoard(record, places, counts)
+        yield Board(record, places, counts)
     elif sys.stderr.isatty():
         console = Console(stderr=True)
         live = LiveBoard(record, places, counts, console)
@@ -195,8 +194,3 @@ def board(record: Record, places: Sequence[Place], counts: Counts, *, shown: boo
             yield live
     else:
         yield PlainBoard(record, places, counts)
-
-
-class _SilentBoard(Board):
-    def say(self, line: str) -> None:
-        pass

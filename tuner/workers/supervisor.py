@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import re
 import signal
@@ -210,6 +211,9 @@ class Supervisor:
             self._end(Verdict(kind="failed", reason=facts["text"]))
         elif kind == "end":
             self._judge(facts)
+            if facts["state"] == "FAIL" and slot.connection is not None:
+                with contextlib.suppress(OSError):
+                    slot.connection.send("judged")
 
     def _judge(self, facts: dict[str, Any]) -> None:
         """The same fault three times in a row, or a value that reaches the target."""

@@ -19,6 +19,7 @@ from ..places import Place
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 PR_SET_PDEATHSIG = 1
 ORPHAN_SECONDS = 15.0
+JUDGED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Signals:
     def __init__(self, connection: Connection) -> None:
         self.stop = threading.Event()
         self.finish = threading.Event()
+        self.judged = threading.Event()  # the supervisor has heard of a failed trial, and let us go on
         self.lost = threading.Event()  # the lease of the trial in hand
         self._connection = connection
         self._sending = threading.Lock()
@@ -52,18 +54,22 @@ class Signals:
         try:
             while True:
                 word = self._connection.recv()
-                {"stop": self.stop, "finish": self.finish}[word].set()
+                {"stop": self.stop, "finish": self.finish, "judged": self.judged}[word].set()
         except (EOFError, OSError):
             self.stop.set()  # the supervisor is gone: no worker outlives it
             time.sleep(ORPHAN_SECONDS)
             os._exit(1)
 
     def say(self, kind: str, **facts: Any) -> None:
+        failed = kind == "end" and facts["state"] == "FAIL"
+        self.judged.clear()
         try:
             with self._sending:
                 self._connection.send((kind, facts))
         except OSError:
             self.stop.set()
+        if failed:
+            self.judged.wait(JUDGED_SECONDS)  # the third in a row ends the search, before a fourth begins
 
 
 def work(assignment: Assignment, connection: Connection) -> None:
