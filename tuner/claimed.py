@@ -40,6 +40,12 @@ class ClaimedTrial:
     def storage(self) -> optuna.storages.BaseStorage:
         return self.record.storage.optuna
 
+    def study(self) -> optuna.Study:
+        """Optuna's study, made once, and anew over a storage whose cache was dropped."""
+        if self._study is None or self._study._storage is not self.storage:
+            self._study = self.record.study()
+        return self._study
+
     def frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.claim.trial_id)
 
@@ -51,8 +57,7 @@ class ClaimedTrial:
 
         def draw() -> TrialConfig:
             self.storage.get_all_trials(self.record.ledger.study_id, deepcopy=False)  # the cache must know the row
-            self._study = self.record.study()
-            trial = optuna.Trial(self._study, self.claim.trial_id)
+            trial = optuna.Trial(self.study(), self.claim.trial_id)
             stored = trial.user_attrs.get("config")
             if stored is not None:
                 self._frozen = self.frozen()
@@ -90,8 +95,8 @@ class ClaimedTrial:
 
     def should_prune(self) -> bool:
         """What the study's pruner says of the last epoch reported."""
-        study, frozen = self._study, self._frozen
-        assert study is not None and frozen is not None, "configure comes first"
+        study, frozen = self.study(), self._frozen
+        assert frozen is not None, "configure comes first"
         name = self.record.config.pruner[0]
         if name == "none":
             return False
@@ -107,8 +112,8 @@ class ClaimedTrial:
             if self.curve and len(self.curve) != self._stored_curve:
                 self.storage.set_trial_user_attr(self.claim.trial_id, "curve", self.curve)
             if infeasible is not None:
-                optuna.Trial(self.record.study(), self.claim.trial_id).set_constraint(infeasible, 1.0)
-            self.record.study().tell(self.claim.number, value, state=state)
+                optuna.Trial(self.study(), self.claim.trial_id).set_constraint(infeasible, 1.0)
+            self.study().tell(self.claim.number, value, state=state)
 
         self.record.ledger.finish(self.claim, end)
 
@@ -116,7 +121,7 @@ class ClaimedTrial:
         """A COMPLETE trial of the very same configuration, but for its seed and its number of threads."""
         assert self._frozen is not None, "configure comes first"
         wanted = _essence(config.to_dict())
-        for other in self.record.frozen_trials():
+        for other in self.record.finished_trials():
             # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
             if other.state is TrialState.COMPLETE and other.params == self._frozen.params and other.number != self.claim.number:
                 theirs = other.user_attrs.get("config")
@@ -135,7 +140,7 @@ class ClaimedTrial:
             self.storage.set_trial_user_attr(self.claim.trial_id, "curve", curve)
             facts = {**run, "reason": f"same configuration as trial {other.number}: took over its figures", "same_as": other.number}
             self.storage.set_trial_user_attr(self.claim.trial_id, "run", facts)
-            self.record.study().tell(self.claim.number, other.value, state=TrialState.COMPLETE)
+            self.study().tell(self.claim.number, other.value, state=TrialState.COMPLETE)
 
         self.record.ledger.finish(self.claim, copy)
 

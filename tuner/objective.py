@@ -162,7 +162,7 @@ def tidy(record: Record, keep: int) -> None:
     """Leave the checkpoints of the best `keep` trials and of unfinished ones; the others keep their curves only."""
     found = {int(path.stem.removeprefix("trial-")) for path in record.checkpoints.glob("trial-*.json")}
     if len(found) > keep:
-        finished = {trial.number for trial in record.frozen_trials() if trial.state.is_finished()}
+        finished = {trial.number for trial in record.finished_trials()}
         for number in (found & finished) - {row.number for row in best(record, keep)}:
             _discard(checkpoint_path(record, number))
 

@@ -16,6 +16,7 @@ from .. import __version__
 from ..config import StudyConfig
 from ..errors import TunerError, UsageError, nearest
 from ..space import definition, difference, size
+from .finished import Finished, Study
 from .ledger import Ledger, NewTrial
 from .patience import Patience
 from .sampler import make_pruner, make_sampler
@@ -36,12 +37,17 @@ class Record:
     data: str  # fingerprint of the images
     checkpoints: Path
     ledger: Ledger = field(repr=False)
+    _finished: Finished = field(repr=False)
 
     def study(self) -> optuna.Study:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage."""
-        return optuna.load_study(
-            study_name=self.name, storage=self.storage.optuna, sampler=make_sampler(self.config), pruner=make_pruner(self.config)
-        )
+        made = Study(self.name, self.storage.optuna, make_sampler(self.config), make_pruner(self.config))
+        made.finished = self._finished
+        return made
+
+    def finished_trials(self) -> list[FrozenTrial]:
+        """The rows that no longer change, by number. Not copies: do not change them."""
+        return self.ledger.patience(self._finished)
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All rows by number. Not copies: do not change them."""
@@ -85,6 +91,20 @@ def last_searched(storage: Storage) -> str | None:
     return next((found[i] for i in ids if i in found), None)
 
 
+def unfinished(storage: Storage) -> list[tuple[str, float]]:
+    """The studies that have trials left, with when they were last searched; the latest first."""
+    known = {storage.optuna.get_study_id_from_name(name): name for name in names(storage)}
+    with storage.engine.connect() as connection:
+        rows = connection.execute(sa.select(studies.c.study_id, studies.c.searched).order_by(studies.c.searched.desc())).all()
+    found = []
+    for study_id, searched in rows:
+        if study_id in known:
+            counts = Ledger(storage, study_id).peek()
+            if counts.finished < counts.slots:
+                found.append((known[study_id], float(searched)))
+    return found
+
+
 def load(storage: Storage, name: str | None, patience: Patience | None = None) -> Record:
     """A study that is there; the one searched last where no name is given. Errors: UsageError names the nearest."""
     known = names(storage)
@@ -107,6 +127,7 @@ def load(storage: Storage, name: str | None, patience: Patience | None = None) -
         data=attrs["definition"]["data"],
         checkpoints=Path(attrs["checkpoints"]),
         ledger=Ledger(storage, study_id, patience),
+        _finished=Finished(storage, study_id),
     )
 
 

@@ -75,7 +75,7 @@ def best(record: Record, k: int = 1) -> list[TrialRow]:
 
     Rows without a configuration were not trained by us (told from outside while queued) and do not count.
     """
-    complete = [t for t in record.frozen_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
+    complete = [t for t in record.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
     return [row(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
 
 

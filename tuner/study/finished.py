@@ -1,0 +1,49 @@
+"""The finished trials of a study, read again only when there are more of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container
+
+import optuna
+import sqlalchemy as sa
+from optuna.trial import FrozenTrial, TrialState
+
+from .storage import Storage
+from .tables import trials
+
+UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+
+
+class Finished:
+    """The rows of one study that no longer change. Finished trials are only ever added, so that their number says all."""
+
+    def __init__(self, storage: Storage, study_id: int) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._rows: list[FrozenTrial] = []
+
+    def __call__(self) -> list[FrozenTrial]:
+        """By number. Not copies: do not change them."""
+        ours = (trials.c.study_id == self._study_id, trials.c.state.not_in(UNFINISHED))
+        with self._storage.engine.connect() as connection:
+            count = connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
+        if count != len(self._rows):
+            rows = self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+            self._rows = [row for row in rows if row.state.is_finished()]
+        return self._rows
+
+
+class Study(optuna.Study):
+    """Optuna's study, which asks `finished` for finished trials.
+
+    Optuna's own reads the rows of all running trials whenever a sampler or a pruner asks for the finished ones.
+    """
+
+    finished: Finished
+
+    def _get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False) -> list[FrozenTrial]:
+        if states is None or any(state in states for state in UNFINISHED):
+            return super()._get_trials(deepcopy, states, use_cache)
+        rows = [row for row in self.finished() if row.state in states]
+        return copy.deepcopy(rows) if deepcopy else rows
