@@ -273,6 +273,24 @@ def test_a_pretrained_network_joins_ours_within_the_folders_classes(tmp_path: Pa
     assert theirs["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, truth)), rel=1e-3)
 
 
+def test_comparisons_are_listed_shown_and_deleted(tuner: Tuner, tmp_path: Path, files: dict[str, Path]) -> None:
+    by_class(tmp_path / "val", 4)
+    tuner("compare", "--data", "val", "--models", ",".join(SMALL), *arguments(files), "--study", "nets", "--no-progress")
+    [row] = json.loads(tuner("studies", "--json").stdout)
+    assert row["kind"] == "comparison" and sorted(row["models"]) == sorted(SMALL) and row["images"] == 4 and row["unfinished"] == 0
+    assert "nets" in tuner("studies").stdout
+    shown = json.loads(tuner("show", "nets", "--json").stdout)
+    assert [network["model"] for network in shown["networks"]] == row["models"] and shown["unfinished"] == []
+    text = tuner("show", "nets").stdout
+    assert all(name in text for name in SMALL) and "4 images" in text
+    assert "whole networks" in tuner("show", "nets", "--trial", "0", code=2).stderr
+    study = optuna.load_study(study_name="nets", storage="sqlite:///studies/tuner.db")
+    study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={"model": "alexnet", "stamp": {}}))
+    assert "not finished: alexnet" in tuner("show", "nets").stdout
+    assert "deleted comparison 'nets'" in tuner("delete", "nets", "--yes").stderr
+    assert json.loads(tuner("studies", "--json").stdout) == []
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

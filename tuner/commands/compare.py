@@ -52,9 +52,9 @@ def compare(
     """
     from ..compare.run import Request
     from ..compare.run import compare as run
-    from ..compare.table import count, table, words
+    from ..compare.table import print_rows
     from ..errors import TunerError, UsageError
-    from ..output import out, print_json, say
+    from ..output import print_json, say
     from ..places import device_name
 
     if picture is not None and picture.suffix != ".png":
@@ -80,9 +80,7 @@ def compare(
     if as_json:
         print_json(rows)
     else:
-        out().print(table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {data}"))
-        for line in words(rows):
-            click.echo(line)
+        print_rows(rows, name, data)
     if picture is not None:
         from ..pictures.compared import accuracy_against_cost
 

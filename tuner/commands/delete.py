@@ -12,12 +12,12 @@ from .options import storage_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
-    """Delete STUDY with its trials, checkpoints and artifacts."""
+    """Delete STUDY, a search or a comparison, with its trials, checkpoints and artifacts."""
     import contextlib
     import shutil
 
     from ..artifacts import artifact_files
-    from ..errors import TunerError
+    from ..compare import rows as comparisons
     from ..output import say
     from ..study.record import delete as delete_record
     from ..study.record import load
@@ -25,15 +25,18 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     from ..studyfiles import find
 
     opened = Storage(storage)
-    record = load(opened, find(study)[0])
+    name = find(study)[0]
+    if name in comparisons.names(opened):
+        compared = comparisons.load(opened, name)
+        _confirm(f"comparison {name!r} with its {len(compared.trials())} networks", yes)
+        comparisons.delete(opened, compared)
+        say(f"deleted comparison {name!r}")
+        return
+    record = load(opened, name)
     counts = record.ledger.counts()
     if counts.running:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
-    if not yes:
-        try:
-            click.confirm(f"Delete study {record.name!r} with its {counts.used + counts.fail} trials?", abort=True, err=True)
-        except click.Abort:
-            raise TunerError(f"study {record.name!r} was not deleted: confirm, or give --yes") from None
+    _confirm(f"study {record.name!r} with its {counts.used + counts.fail} trials", yes)
     files = artifact_files(record)
     delete_record(opened, record)
     shutil.rmtree(record.checkpoints, ignore_errors=True)
@@ -41,3 +44,14 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
         with contextlib.suppress(OSError):
             file.unlink()
     say(f"deleted study {record.name!r}")
+
+
+def _confirm(what: str, yes: bool) -> None:
+    from ..errors import TunerError
+
+    if yes:
+        return
+    try:
+        click.confirm(f"Delete {what}?", abort=True, err=True)
+    except click.Abort:
+        raise TunerError(f"{what.split(' with ')[0]} was not deleted: confirm, or give --yes") from None

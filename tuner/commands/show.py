@@ -13,7 +13,12 @@ from .options import json_option, storage_option
 @storage_option
 @json_option
 def show(study: str | None, trial: int | None, storage: str | None, as_json: bool) -> None:
-    """Show the trials of STUDY (the study searched last) with their curves, or one trial epoch by epoch."""
+    """Show the trials of STUDY (the study searched last) with their curves, or one trial epoch by epoch.
+
+    Of a comparison: its networks side by side.
+    """
+    from ..compare.rows import names as comparisons
+    from ..errors import UsageError
     from ..output import print_json
     from ..showing import show_study, show_trial, study_facts
     from ..study.record import load
@@ -21,15 +26,21 @@ def show(study: str | None, trial: int | None, storage: str | None, as_json: boo
     from ..study.trials import rows
     from ..studyfiles import find
 
-    record = load(Storage(storage), find(study)[0] if study else None)
+    opened, name = Storage(storage), find(study)[0] if study else None
+    if name is not None and name in comparisons(opened):
+        if trial is not None:
+            raise UsageError(f"--trial {trial}: {name!r} is a comparison, whose trials are whole networks: leave --trial out")
+        from ..compare.table import show_comparison
+
+        show_comparison(opened, name, as_json=as_json)
+        return
+    record = load(opened, name)
     if trial is None:
         if as_json:
             print_json(study_facts(record))
         else:
             show_study(record)
         return
-    from ..errors import UsageError
-
     row = next((r for r in rows(record) if r.number == trial), None)
     if row is None:
         raise UsageError(f"--trial {trial}: study {record.name!r} has no such trial")

@@ -13,9 +13,11 @@ from .options import json_option, storage_option
 @storage_option
 @json_option
 def studies(storage: str | None, as_json: bool) -> None:
-    """List the studies in the storage, and the study files that could be searched."""
+    """List the studies in the storage, comparisons too, and the study files that could be searched."""
     from rich.table import Table
 
+    from ..compare import rows as comparisons
+    from ..compare.figures import comparison_rows
     from ..output import out, print_json, say
     from ..study.record import load, names
     from ..study.storage import NoStudyYet, Storage
@@ -23,17 +25,19 @@ def studies(storage: str | None, as_json: bool) -> None:
     from ..studyfiles import available
 
     found: list[dict[str, Any]] = []
+    compared: list[dict[str, Any]] = []
     try:
         opened = Storage(storage)
-        known = names(opened)
+        known, others = names(opened), comparisons.names(opened)
     except NoStudyYet:
-        known = []
+        known, others = [], []
     for name in known:
         record = load(opened, name)
         counts, top = record.ledger.counts(), best(record)
         found.append(
             {
                 "name": name,
+                "kind": "search",
                 "models": list(record.config.models),
                 "data": record.config.data.source,
                 "slots": counts.slots,
@@ -46,8 +50,14 @@ def studies(storage: str | None, as_json: bool) -> None:
                 "best_value": top[0].value if top else None,
             }
         )
+    for name in others:
+        networks, rows = comparisons.load(opened, name), comparison_rows(opened, name)
+        unfinished = sum(not t.state.is_finished() for t in networks.trials())
+        first = {"best_model": rows[0]["model"] if rows else None, "best_value": rows[0]["top1"] if rows else None}
+        facts = {"name": name, "kind": "comparison", "models": [row["model"] for row in rows], "data": networks.facts()["data"]}
+        compared.append(facts | {"images": networks.facts()["images"], "unfinished": unfinished} | first)
     if as_json:
-        print_json(found)
+        print_json(found + compared)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("study", "data", "trials", "pruned", "failed", "unfinished", "best"):
@@ -59,6 +69,14 @@ def studies(storage: str | None, as_json: bool) -> None:
         table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
     if found:
         out().print(table)
-    else:
+    if compared:
+        side = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("comparison", "data", "images", "networks", "unfinished", "best"):
+            side.add_column(heading, justify="left" if heading in ("comparison", "data") else "right", no_wrap=heading != "data")
+        for row in compared:
+            best_text = f"{row['best_value']:.4f} ({row['best_model']})" if row["best_model"] else "-"
+            side.add_row(row["name"], row["data"], f"{row['images']:,}", str(len(row["models"])), str(row["unfinished"]), best_text)
+        out().print(side)
+    if not (found or compared):
         say("no study yet: make one with `tuner search`")
     say(f"study files: {', '.join(sorted(available()))}")

@@ -43,6 +43,11 @@ class Rows:
         """All rows by number."""
         return self.patience(lambda: self.storage.optuna.get_all_trials(self.study_id, deepcopy=False))
 
+    def facts(self) -> Mapping[str, Any]:
+        """What is compared: `data`, `images`, `classes`, `choices`."""
+        found: Mapping[str, Any] = self.storage.optuna.get_study_user_attrs(self.study_id)[MARK]
+        return found
+
     def finished(self, model: str, stamp: Mapping[str, Any]) -> FrozenTrial | None:
         """The newest COMPLETE trial of this model with these weights on these images."""
         return self._newest(model, stamp, (TrialState.COMPLETE,))
@@ -162,6 +167,12 @@ def load(storage: Storage, name: str) -> Rows:
 def names(storage: Storage) -> list[str]:
     """The comparisons in the storage."""
     return [s.study_name for s in storage.optuna.get_all_studies() if MARK in s.user_attrs]
+
+
+def delete(storage: Storage, rows: Rows) -> None:
+    """Delete the comparison with all its rows."""
+    with storage.exclusive():
+        storage.optuna.delete_study(rows.study_id)
 
 
 def packed(bits: Bits) -> str:

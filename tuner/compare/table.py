@@ -5,10 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import click
 from rich.table import Table
+
+from ..output import out, print_json
+from ..study.storage import Storage
+from .figures import comparison_rows
+from .rows import load
 
 HEADINGS = ("model", "top-1 %", "95 %", "top-5 %", "95 %", "loss", "params", "MACs", "images/s", "ms/image", "memory")
 NAMED_AT_MOST = 5  # broken images in a line
+
+
+def show_comparison(storage: Storage, name: str, *, as_json: bool) -> None:
+    """A comparison that is there: its finished networks side by side, and those that are not."""
+    compared, rows = load(storage, name), comparison_rows(storage, name)
+    facts = compared.facts()
+    waiting = [t.user_attrs["model"] for t in compared.trials() if not t.state.is_finished()]
+    if as_json:
+        print_json({"name": name, "kind": "comparison", "data": facts["data"], "networks": rows, "unfinished": waiting})
+        return
+    if rows:
+        print_rows(rows, name, facts["data"])
+    if waiting or not rows:
+        click.echo(f"not finished: {', '.join(waiting) or 'all'}; the same `tuner compare` goes on")
+
+
+def print_rows(rows: Sequence[dict[str, Any]], name: str, source: str) -> None:
+    """The table with its words."""
+    out().print(table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {source}"))
+    for line in words(rows):
+        click.echo(line)
 
 
 def table(rows: Sequence[dict[str, Any]], title: str) -> Table:

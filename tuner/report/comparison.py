@@ -24,7 +24,7 @@ def report(storage: Storage, name: str) -> Report:
     found = comparison_rows(storage, name)
     if not found:
         raise NothingToShow(f"comparison {name!r} has no network that was compared to the end: run `tuner compare` again to go on")
-    mark = storage.optuna.get_study_user_attrs(stored.load(storage, name).study_id)[stored.MARK]
+    mark = stored.load(storage, name).facts()
     first, cheapest = found[0], min(found, key=lambda row: row["macs"])
     text = (
         f"On {first['images']:,} images of {mark['data']}, {first['model']} is the most accurate of {count(len(found), 'network')}: "
