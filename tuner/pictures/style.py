@@ -72,6 +72,7 @@ def png(drawn: Figure) -> bytes:
 def percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
     """Accuracies are fractions in the data and percent on the axis, with decimals where the span asks for them."""
     axes.set_ylabel(label)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10]))  # no 62.5, which would read as 62
     low, high = axes.get_ylim()
     digits = 0 if high - low > 0.04 else 1 if high - low > 0.004 else 2
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}"))
