@@ -172,7 +172,7 @@ def _drain(leader: int, done: threading.Event) -> None:
 def search(*, trials: int, workers: int, width: float, images: int, size: int, epochs: int) -> dict[str, float]:
     """Run a search and return the seconds of all its workers by name; `view` is the supervisor's CPU, `wall` the search's."""
     from tuner import search as searching
-    from tuner.workers import supervisor
+    from tuner.workers import local, supervisor
 
     spent: dict[str, float] = {}
     run: Callable[[Any], Any] = supervisor.Supervisor.run
@@ -184,7 +184,7 @@ def search(*, trials: int, workers: int, width: float, images: int, size: int, e
         finally:
             spent["view"], spent["wall"] = time.process_time() - cpu, time.perf_counter() - began
 
-    supervisor.work = timed_work  # type: ignore[attr-defined]
+    local.work = timed_work  # type: ignore[attr-defined]
     supervisor.Supervisor.run = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)

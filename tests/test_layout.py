@@ -58,6 +58,7 @@ LAYERS = (
     "publish",
     "dashboard",
     "search",
+    "joining",
     "commands",
     "__main__",
 )

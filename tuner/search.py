@@ -1,8 +1,11 @@
-"""A search from its command line to its table: what `tuner search` and `tuner worker` do."""
+"""A search from its command line to its table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from .board import board
@@ -10,13 +13,15 @@ from .config import StudyConfig
 from .data import Dataset, load, split
 from .errors import Interrupted, TunerError, UsageError, nearest
 from .output import print_best, say
-from .places import places
+from .places import Place, places
 from .study import record as records
 from .study.patience import StorageAway
 from .study.record import Record
 from .study.sampler import make_pruner, make_sampler
 from .study.storage import Storage
 from .studyfiles import available, find
+from .workers.engine import Engine
+from .workers.local import LocalEngine
 from .workers.supervisor import Supervisor, Verdict
 
 
@@ -39,6 +44,9 @@ class Request:
     keep: int = 5
     precision: str = "fp32"
     capture: bool = False
+    engine: str = "local"
+    address: str | None = None
+    gpus_per_worker: float | None = None
     publish: bool = True
     storage: str | None = None
     progress: bool = True
@@ -51,6 +59,7 @@ def run(request: Request, *, dry_run: bool = False) -> None:
     """
     if request.trials is not None and request.more is not None:
         raise UsageError(f"--trials {request.trials} and --more {request.more} say two things: give one of them")
+    _check_engine(request, dry_run)
     name, path = find(request.study)
     config = StudyConfig.from_file(path) if path is not None else None
     if dry_run:
@@ -66,15 +75,8 @@ def run(request: Request, *, dry_run: bool = False) -> None:
         config = config.overridden(source=request.source, seed=request.seed)
     elif not request.storage and not Path("studies/tuner.db").exists():
         raise UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, available())}")
-    places(
-        device=request.device,
-        gpu=request.gpu,
-        workers=request.workers,
-        at_most=10**6,
-        threads=request.threads,
-        precision=request.precision,
-        capture=request.capture,
-    )
+    if request.engine == "local":
+        _places(request, 10**6)
     dataset = _dataset(config, request.progress) if config is not None else None
     if config is not None:
         make_sampler(config)
@@ -96,12 +98,6 @@ def run(request: Request, *, dry_run: bool = False) -> None:
     supervise(record, request)
 
 
-def join(request: Request) -> None:
-    """Work on a study that is there, with nothing but its storage: what `tuner worker` does."""
-    storage = Storage(request.storage)
-    supervise(records.load(storage, request.study), request)
-
-
 def supervise(record: Record, request: Request) -> None:
     """Run workers on a study to the end, and say how it ended."""
     counts = record.ledger.counts()
@@ -112,22 +108,69 @@ def supervise(record: Record, request: Request) -> None:
         )
         print_best(record)
         return
-    where = places(
-        device=request.device,
-        gpu=request.gpu,
-        workers=request.workers,
-        at_most=left,
-        threads=request.threads,
-        precision=request.precision,
-        capture=request.capture,
-    )
-    with board(record, where, counts, shown=request.progress) as view:
+    with _placed(record, request, left) as (engine, where), board(record, where, counts, shown=request.progress) as view:
         supervisor = Supervisor(
-            record, request.storage, where, view, source=request.source, keep=request.keep, timeout=request.timeout, target=request.target
+            record,
+            request.storage,
+            where,
+            view,
+            engine,
+            source=request.source,
+            keep=request.keep,
+            timeout=request.timeout,
+            target=request.target,
         )
         record.ledger.patience.stop_with(supervisor.interrupted, view.say)
         verdict = supervisor.run()
     _conclude(record, verdict, request)
+
+
+@contextmanager
+def _placed(record: Record, request: Request, left: int) -> Iterator[tuple[Engine, list[Place]]]:
+    """What starts the workers, and the place of each."""
+    if request.engine == "local":
+        yield LocalEngine(), _places(request, left)
+        return
+    from .workers.on_ray import ray_engine  # an extra
+
+    wanted = (request.workers or 1) * request.threads
+    share = request.gpus_per_worker
+    with ray_engine(record, request.address, gpus=share, device=request.device, local_cpus=wanted) as engine:
+        yield (
+            engine,
+            engine.places(request.workers, at_most=left, threads=request.threads, precision=request.precision, capture=request.capture),
+        )
+
+
+def _places(request: Request, at_most: int) -> list[Place]:
+    return places(
+        device=request.device,
+        gpu=request.gpu,
+        workers=request.workers,
+        at_most=at_most,
+        threads=request.threads,
+        precision=request.precision,
+        capture=request.capture,
+    )
+
+
+def _check_engine(request: Request, dry_run: bool) -> None:
+    """Errors: UsageError for options that do not go together."""
+    if request.engine == "local":
+        for option, value in (("--address", request.address), ("--gpus-per-worker", request.gpus_per_worker)):
+            if value is not None:
+                raise UsageError(f"{option} {value} is for --engine ray: add it, or leave {option} out")
+        return
+    if request.gpu is not None:
+        raise UsageError(f"--gpu {request.gpu} names a GPU of this machine, and Ray gives workers theirs: use --gpus-per-worker")
+    if request.device not in ("auto", "cpu") or (request.device == "cpu" and request.gpus_per_worker):
+        raise UsageError(f"--device {request.device} does not go with --engine ray: use --gpus-per-worker, or --device cpu without it")
+    if request.address is not None and "://" in request.address:
+        raise UsageError(f"--address {request.address} is Ray's client: give HOST:PORT of the head, such as 10.0.0.1:6379")
+    if dry_run:
+        raise UsageError("--dry-run times steps on this machine: leave --engine ray out")
+    if find_spec("ray") is None:
+        raise UsageError("--engine ray needs Ray: pip install 'optuna-tuner[ray]'")
 
 
 def _conclude(record: Record, verdict: Verdict, request: Request) -> None:

@@ -35,6 +35,16 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 @click.option(
     "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
 )
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
+@click.option(
+    "--address", envvar="RAY_ADDRESS", metavar="HOST:PORT", help="A Ray cluster.  [default: RAY_ADDRESS, else one of this machine's own]"
+)
+@click.option(
+    "--gpus-per-worker",
+    type=click.FloatRange(0, min_open=True),
+    metavar="F",
+    help="With Ray, a worker's share of a GPU, such as 0.25.  [default: 1 where the cluster has GPUs]",
+)
 @click.option(
     "--publish/--no-publish",
     envvar="TUNER_PUBLISH",
@@ -61,6 +71,9 @@ def search(
     keep: int,
     precision: str,
     capture: bool,
+    engine: str,
+    address: str | None,
+    gpus_per_worker: float | None,
     publish: bool,
     storage: str | None,
     no_progress: bool,
@@ -90,9 +103,18 @@ def search(
             keep=keep,
             precision=precision,
             capture=capture,
+            engine=engine,
+            address=address if engine == "ray" or _given("address") else None,
+            gpus_per_worker=gpus_per_worker,
             publish=publish,
             storage=storage,
             progress=not no_progress,
         ),
         dry_run=dry_run,
     )
+
+
+def _given(option: str) -> bool:
+    """Whether it was typed: a RAY_ADDRESS in the environment is no mistake where Ray is not used."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.COMMANDLINE

@@ -8,7 +8,8 @@ from .options import data_option, device_option, gpu_option, progress_option, st
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
+@click.option("--wait", is_flag=True, help="Stay, and join every search of STUDY, or of all studies where none is named.")
 @gpu_option
 @device_option
 @workers_option
@@ -20,7 +21,8 @@ from .options import data_option, device_option, gpu_option, progress_option, st
 @storage_option
 @progress_option
 def worker(
-    study: str,
+    study: str | None,
+    wait: bool,
     gpu: str | None,
     device: str,
     workers: int | None,
@@ -30,15 +32,16 @@ def worker(
     storage: str | None,
     no_progress: bool,
 ) -> None:
-    """Work on STUDY, which another command has made, until its total is reached.
+    """Work on STUDY (the study searched last), which another command has made, until its total is reached.
 
     All that is needed is the storage, and the same images: --data says where they are on this machine.
     """
-    from ..search import Request, join
+    from ..joining import join, stay
+    from ..search import Request
 
-    join(
+    (stay if wait else join)(
         Request(
-            study=study,
+            study=study or "",
             gpu=gpu,
             device=device,
             workers=workers,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import re
 import signal
 import threading
@@ -11,8 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,7 +18,8 @@ from ..study.ledger import Counts, Reaped
 from ..study.owner import Owner
 from ..study.patience import StorageAway
 from ..study.record import Record
-from .worker import EXIT_STOPPED, Assignment, work
+from .engine import Engine, Worker
+from .worker import EXIT_STOPPED, Assignment
 
 SAME_FAULTS = 3  # FAIL trials in a row with one reason end a search
 FAULTS = 10  # FAIL trials in a row whatever their reasons
@@ -50,12 +47,10 @@ class Verdict:
 
 @dataclass
 class _Slot:
-    """One place and the process in it."""
+    """One place and the worker in it."""
 
     assignment: Assignment
-    process: BaseProcess | None = None
-    connection: Connection | None = None
-    owner: Owner | None = None
+    worker: Worker | None = None
     ended: bool = False
 
 
@@ -68,6 +63,7 @@ class Supervisor:
         url: str | None,
         places: Sequence[Place],
         view: View,
+        engine: Engine,
         *,
         source: str | None = None,
         keep: int = 5,
@@ -79,7 +75,7 @@ class Supervisor:
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._target = target
         self._slots = [_Slot(assignment=Assignment(url=url, study=record.name, source=source, keep=keep, place=place)) for place in places]
-        self._context = multiprocessing.get_context("spawn")
+        self._engine = engine
         self._verdict: Verdict | None = None
         self._faults: list[str] = []
         self._deaths = 0
@@ -87,6 +83,7 @@ class Supervisor:
         self._stops = record.ledger.counts().stops
         self._killed_at = float("inf")
         self._exhausted = False
+        self._full = False
         self.interrupted = threading.Event()
 
     def run(self) -> Verdict:
@@ -126,60 +123,49 @@ class Supervisor:
     # -- processes
 
     def _start(self, slot: _Slot) -> None:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=work, args=(slot.assignment, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        assert process.pid is not None
-        slot.process, slot.connection, slot.owner = process, ours, Owner.of(process.pid)
+        slot.worker = self._engine.start(slot.assignment)
+
+    def _living(self) -> list[tuple[_Slot, Worker]]:
+        return [(slot, slot.worker) for slot in self._slots if not slot.ended and slot.worker is not None]
 
     def _listen(self) -> None:
         """Pass on what workers say, and see to those that ended."""
-        waited: dict[Any, _Slot] = {}
-        for slot in self._slots:
-            if not slot.ended and slot.process is not None and slot.connection is not None:
-                waited[slot.process.sentinel] = slot
-                if not slot.connection.closed:
-                    waited[slot.connection] = slot
-        for ready in wait(list(waited), timeout=POLL_SECONDS):
-            slot = waited[ready]
-            if ready is slot.connection:
-                self._hear(slot)
-            elif not slot.ended:
-                self._ended(slot)
+        slots = {id(worker): slot for slot, worker in self._living()}
+        for worker in self._engine.wait([worker for _, worker in self._living()], POLL_SECONDS):
+            slot = slots[id(worker)]
+            gone = worker.ended  # asked before its last words are heard
+            self._hear(slot, worker)
+            if gone and not slot.ended:
+                self._ended(slot, worker)
+        if self._verdict is None and self._full:
+            for slot, worker in self._living():
+                if worker.owner is None:  # it waits for a place in a cluster, and there is nothing left to do
+                    worker.kill()
+                    slot.ended = True
 
-    def _hear(self, slot: _Slot) -> None:
-        assert slot.connection is not None
-        try:
-            while not slot.connection.closed and slot.connection.poll():
-                self._event(slot, *slot.connection.recv())
-        except (EOFError, OSError):
-            slot.connection.close()
+    def _hear(self, slot: _Slot, worker: Worker) -> None:
+        for kind, facts in worker.hear():
+            self._event(slot, kind, facts)
 
-    def _ended(self, slot: _Slot) -> None:
-        """A worker's process is gone: hear its last words, free its trials, and start it again if there is work."""
-        assert slot.process is not None and slot.connection is not None and slot.owner is not None
-        self._hear(slot)
-        slot.connection.close()
-        slot.process.join()
-        code = slot.process.exitcode
-        died = code not in (0, EXIT_STOPPED)
+    def _ended(self, slot: _Slot, worker: Worker) -> None:
+        """A worker is gone and its last words were heard: free its trials, and start it again if there is work."""
+        died = worker.code not in (0, EXIT_STOPPED)
         ours = self._verdict is not None  # we told it to end, or killed it
-        if code != 0:
-            left = self._reap(slot.owner, died=died and not ours)
+        if worker.code != 0:
+            left = self._reap(worker.owner, died=died and not ours) if worker.owner is not None else []
             if died and not ours:
                 self._deaths += 1
                 trials = "".join(f", trial {each.number} {each.failed or 'back in the queue'}" for each in left)
-                self._view.event(self._slots.index(slot), "died", {"text": f"worker died ({_cause(code)}){trials}"})
+                self._view.event(self._slots.index(slot), "died", {"text": f"worker died ({worker.cause}){trials}"})
             for each in left:
                 if each.failed is not None:
                     self._count_faults(each.failed)
             ours = self._verdict is not None
-        if ours or code == 0:
+        if ours or worker.code == 0:
             slot.ended = True
         elif self._deaths >= DEATHS_IN_A_ROW:
             slot.ended = True
-            self._end(Verdict(kind="failed", reason=f"workers die again and again without finishing an epoch ({_cause(code)})"))
+            self._end(Verdict(kind="failed", reason=f"workers die again and again without finishing an epoch ({worker.cause})"))
         else:
             self._start(slot)
 
@@ -192,10 +178,8 @@ class Supervisor:
             return []  # that is why the search ends; the next one sees that the worker is dead
 
     def _kill_all(self) -> None:
-        for slot in self._slots:
-            if not slot.ended and slot.process is not None:
-                slot.process.kill()
-                slot.process.join()
+        for _, worker in self._living():
+            worker.kill()
 
     # -- what ends a search
 
@@ -204,6 +188,7 @@ class Supervisor:
         if kind == "epoch" and facts["new"]:
             self._deaths = 0
         elif kind == "full":
+            self._full = True
             self._exhausted = self._exhausted or facts["exhausted"]
         elif kind == "fatal":
             if facts["away"]:
@@ -211,9 +196,8 @@ class Supervisor:
             self._end(Verdict(kind="failed", reason=facts["text"]))
         elif kind == "end":
             self._judge(facts)
-            if facts["state"] == "FAIL" and slot.connection is not None:
-                with contextlib.suppress(OSError):
-                    slot.connection.send("judged")
+            if facts["state"] == "FAIL" and slot.worker is not None:
+                slot.worker.tell("judged")
 
     def _judge(self, facts: dict[str, Any]) -> None:
         """The same fault three times in a row, or a value that reaches the target."""
@@ -242,9 +226,8 @@ class Supervisor:
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._end(Verdict(kind="timeout", reason="the time given with --timeout is over"))
         if self._verdict is not None and (self._signals > 1 or time.monotonic() > self._killed_at):
-            for slot in self._slots:
-                if not slot.ended and slot.process is not None:
-                    slot.process.kill()
+            for _, worker in self._living():
+                worker.kill()
 
     def _end(self, verdict: Verdict, word: str = "stop") -> None:
         """The first verdict counts. Workers are told; those that do not hear are killed after a while."""
@@ -253,12 +236,8 @@ class Supervisor:
         self._verdict = verdict
         if word == "stop":
             self._killed_at = time.monotonic() + GRACE_SECONDS
-        for slot in self._slots:
-            if slot.connection is not None and not slot.connection.closed:
-                try:
-                    slot.connection.send(word)
-                except OSError:
-                    continue
+        for _, worker in self._living():
+            worker.tell(word)
 
     def _count(self) -> None:
         try:
@@ -268,11 +247,3 @@ class Supervisor:
         self._view.counts(counts)
         if counts.stops > self._stops:
             self._end(Verdict(kind="stopped", reason="stopped by `tuner stop`"), "finish")
-
-
-def _cause(code: int | None) -> str:
-    """Why a process ended, in words."""
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return f"{name}: out of memory?" if name == "SIGKILL" else name
-    return f"exit code {code}"

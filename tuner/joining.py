@@ -1,0 +1,87 @@
+"""Working on studies that another command made: what `tuner worker` does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from .errors import Interrupted, TunerError
+from .output import say
+from .search import Request, supervise
+from .study import record as records
+from .study.patience import Patience, StorageAway
+from .study.storage import NoStudyYet, NotOpen, Storage
+
+POLL_SECONDS = 2.0
+
+
+def join(request: Request) -> None:
+    """Work on one study until its total is reached. An empty name is the study searched last."""
+    supervise(records.load(Storage(request.storage), request.study or None), request)
+
+
+def stay(request: Request) -> None:
+    """Work on every study that has trials left, or on the one named, as searches begin. Only a signal ends it.
+
+    A study that ended here in another way than by being full (stopped, failed, out of configurations) is left alone
+    until it is searched again. Errors: Interrupted.
+    """
+    over: dict[str, float] = {}
+    with _stoppable() as stop:
+        storage = _opened(request.storage, stop)
+        patience = Patience(storage, stop=stop, say=say)
+        waiting = False
+        while not stop.is_set():
+            try:
+                left = patience(lambda: records.unfinished(storage))
+            except StorageAway as away:
+                say(away.message)
+                continue
+            chosen = next((each for each in left if request.study in ("", each[0]) and over.get(each[0]) != each[1]), None)
+            if chosen is None:
+                if not waiting:
+                    say(f"waiting for {f'study {request.study!r}' if request.study else 'searches'} in {str(storage)!r}; Ctrl-C ends it")
+                waiting = True
+                stop.wait(POLL_SECONDS)
+                continue
+            waiting = False
+            name, searched = chosen
+            say(f"joining study {name!r}")
+            try:
+                supervise(records.load(storage, name), replace(request, study=name))
+            except Interrupted:
+                raise
+            except TunerError as error:
+                say(f"Error: {error.message}")
+            if name in (each for each, _ in patience(lambda: records.unfinished(storage))):
+                over[name] = searched
+    raise Interrupted("interrupted while waiting: no trial was in hand")
+
+
+def _opened(url: str | None, stop: threading.Event) -> Storage:
+    """The storage, as soon as it opens."""
+    said = False
+    while True:
+        try:
+            return Storage(url)
+        except (NotOpen, NoStudyYet) as error:
+            if not said:
+                say(f"{error.message}: waiting for it")
+            said = True
+            if stop.wait(POLL_SECONDS):
+                raise Interrupted("interrupted while waiting: no trial was in hand") from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Set by SIGINT and SIGTERM. While a search is supervised its supervisor has the signals."""
+    stop = threading.Event()
+    kept = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
