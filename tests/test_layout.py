@@ -47,6 +47,7 @@ LAYERS = (
     "evaluate",
     "retrain",
     "dryrun",
+    "terminal",
     "showing",
     "compare",
     "predictions",

@@ -365,3 +365,19 @@ def test_a_storage_that_does_not_open_is_one_line_without_its_password(bad: str,
     with pytest.raises(error, match=message) as caught:
         Storage(bad, make=True)
     assert "\n" not in caught.value.message and "secret" not in caught.value.message
+
+
+def test_a_database_without_an_encoding_of_its_own_works(postgres: str) -> None:
+    """SQL_ASCII is what a server has that was made without a locale."""
+    import sqlalchemy as sa
+
+    name = f"{sa.make_url(postgres).database}_ascii"
+    engine = sa.create_engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"))
+    opened = Storage(sa.make_url(postgres).set(database=name).render_as_string(hide_password=False), make=True)
+    assert make_or_go_on(opened, "s", config(), "f", trials=1).ledger.counts().slots == 1
+    opened.close()
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()

@@ -334,3 +334,18 @@ def test_the_terminal_view_is_drawn_on_a_terminal(tmp_path: Path, small_study: P
     assert process.wait() == 0
     text = said.decode(errors="replace")
     assert "worker" in text and "curve" in text and "of 2 trials" in text and "Best of study small" in text
+
+
+def test_a_worker_that_waits_joins_every_search_until_it_is_told_to_end(tuner: Tuner, background: Start, longer: Path) -> None:
+    edit(longer, space={**yaml.safe_load(longer.read_text())["space"], "epochs": 40}, pruner="none")
+    waiting = background("worker", "--wait", "--workers", "1")
+    waiting.wait_for("no study in .* yet.*: waiting for it")  # not even a database
+    tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
+    waiting.wait_for("waiting for searches in")
+    tuner("search", "small.yaml", "--trials", "4", "--workers", "1", "--no-progress")
+    waiting.wait_for("joining study 'small'")
+    waiting.wait_for("Study 'small' is finished: 4 of 4 trials")
+    waiting.wait_for("waiting for searches in")
+    os.kill(waiting.process.pid, signal.SIGTERM)
+    assert waiting.end() == 130 and "no trial was in hand" in waiting.lines[-1]
+    assert [t["state"] for t in shown(tuner)["trials"]] == ["COMPLETE"] * 4

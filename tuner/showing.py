@@ -9,6 +9,7 @@ from rich.table import Table
 from .output import out, params_text, sparkline
 from .study.record import Record
 from .study.trials import TrialRow, best, rows
+from .terminal import Curve, draw
 
 
 def study_facts(record: Record) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def study_facts(record: Record) -> dict[str, Any]:
 
 
 def show_study(record: Record) -> None:
-    """A study's standing, then a line a trial with its curve."""
+    """A study's standing, a line a trial with its curve, and all curves together."""
     counts = record.ledger.counts()
     config, console = record.config, out()
     states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
@@ -45,8 +46,8 @@ def show_study(record: Record) -> None:
     for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
         table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
-    top = best(record)
-    for row in rows(record):
+    top, every = best(record), rows(record)
+    for row in every:
         accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
         value = "-" if row.value is None else f"{row.value:.4f}"
         note = f" ({row.remark})" if row.remark else ""
@@ -55,8 +56,24 @@ def show_study(record: Record) -> None:
             f"{row.number}{mark}", row.state.lower(), value, str(len(accuracies)), sparkline(accuracies), params_text(row.params) + note
         )
     console.print(table)
+    draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
     if top:
         console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+
+
+def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
+    """Pruned trials below, then the others, the best on top; each kind once in the legend."""
+    kinds: dict[str, tuple[str, list[TrialRow]]] = {
+        "pruned": ("yellow", [row for row in every if row.state == "PRUNED"]),
+        "complete": ("blue", [row for row in every if row.state == "COMPLETE" and row.number != best_number]),
+        "not finished": ("cyan", [row for row in every if row.state in ("RUNNING", "WAITING")]),
+        f"best, trial {best_number}": ("magenta", [row for row in every if row.number == best_number]),
+    }
+    return [
+        Curve(values=[epoch["val_accuracy"] for epoch in row.epochs], colour=colour, name="" if index else kind)
+        for kind, (colour, found) in kinds.items()
+        for index, row in enumerate([row for row in found if row.epochs])
+    ]
 
 
 def show_trial(record: Record, row: TrialRow) -> None:
@@ -73,6 +90,8 @@ def show_trial(record: Record, row: TrialRow) -> None:
         figures = (epoch[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"))
         table.add_row(str(epoch["epoch"]), *(f"{figure:.4f}" for figure in figures), f"{epoch['seconds']:.1f}")
     console.print(table)
+    parts = (("train_accuracy", "yellow", "training"), ("val_accuracy", "magenta", "validation"))
+    draw(console, "Accuracy", [Curve(values=[e[key] for e in row.epochs], colour=colour, name=name) for key, colour, name in parts])
     for note in row.run.get("notes", []):
         console.print(f"note: {note}", highlight=False)
     cost = {name: row.run.get(name) for name in ("parameters", "images_per_second", "peak_memory_mb", "device", "threads")}

@@ -91,10 +91,13 @@ class Storage:
             # A worker frozen inside a transaction must not hold up the others for longer than a lease.
             settings = "-c idle_in_transaction_session_timeout=30000"
             options |= {"pool_size": 2, "max_overflow": 3, "pool_recycle": 1800}
-            options["connect_args"] = {"connect_timeout": 10, "application_name": "tuner", "options": settings}
+            # A server whose own encoding is SQL_ASCII would else answer in bytes.
+            named = {"application_name": "tuner", "client_encoding": "utf8"}
+            options["connect_args"] = {"connect_timeout": 10, "options": settings, **named}
         plain = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        self._connect_args = options["connect_args"]
         try:
-            with self.exclusive(options["connect_args"]):
+            with self.exclusive():
                 self._rdb = optuna.storages.RDBStorage(plain, engine_kwargs=options)
                 tables.metadata.create_all(self._rdb.engine)
         except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
@@ -105,24 +108,24 @@ class Storage:
         self.optuna = optuna.storages.get_storage(self._rdb)
 
     @contextmanager
-    def exclusive(self, connect_args: dict[str, Any] | None = None) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """The one lock under which schema and studies are made: whoever comes first makes them, the others wait.
 
         Errors: NotOpen where the database goes away meanwhile. Then nothing was made, or all of it.
         """
         try:
-            with self._exclusive(connect_args):
+            with self._exclusive():
                 yield
         except (sa.exc.OperationalError, sa.exc.InterfaceError, optuna.exceptions.StorageInternalError, Timeout) as error:
             raise NotOpen(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
 
     @contextmanager
-    def _exclusive(self, connect_args: dict[str, Any] | None) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         if self.path is not None:
             with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
                 yield
             return
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=connect_args or {})
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=self._connect_args)
         with engine.connect() as connection:
             connection.execute(sa.text("SET idle_in_transaction_session_timeout = 0"))
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})

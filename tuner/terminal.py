@@ -1,0 +1,64 @@
+"""Accuracy curves drawn in the terminal, in dots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotille
+from rich.console import Console
+from rich.text import Text
+
+STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # of the accuracy from line to line
+LINES = 20  # at most, for all steps but the largest
+TICKS = 7  # of the epochs, at most; ten columns each
+COLUMNS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Accuracies of epochs from 1 on, as fractions. Without a name it is not in the legend."""
+
+    values: Sequence[float]
+    colour: str
+    name: str = ""
+
+
+def draw(console: Console, title: str, curves: Sequence[Curve]) -> None:
+    """The curves, the last one on top, with axes that count in whole epochs and round percents. Nothing where none has a point."""
+    curves = [curve for curve in curves if curve.values]
+    if not curves:
+        return
+    every = [value for curve in curves for value in curve.values]
+    epochs = max(len(curve.values) for curve in curves)
+    low, high, step = _round_range(min(every), max(every))
+    stride = math.ceil(max(epochs - 1, 1) / TICKS)
+    ticks = math.ceil(max(epochs - 1, 1) / stride)
+    figure = plotille.Figure()
+    figure.width, figure.height = COLUMNS * ticks, round((high - low) / step)
+    figure.set_x_limits(1, 1 + stride * ticks)
+    figure.set_y_limits(low, high)
+    figure.x_label, figure.y_label = "epoch", "%"
+    figure.color_mode = "names"
+    figure.with_colors = console.color_system is not None
+    figure.x_ticks_fkt = lambda value, _: f"{value:.0f}"
+    digits = 0 if step >= 0.01 else 1
+    figure.y_ticks_fkt = lambda value, _: f"{100 * value:5.{digits}f}"
+    for curve in curves:
+        (figure.plot if len(curve.values) > 1 else figure.scatter)(
+            list(range(1, len(curve.values) + 1)), list(curve.values), lc=curve.colour
+        )
+    legend = Text("  ").join(Text(f"⠤⠤ {curve.name}", style=curve.colour) for curve in curves if curve.name)
+    console.print(Text(title, style="bold"), legend, sep="  ")
+    console.print(Text.from_ansi(figure.show()), highlight=False, no_wrap=True, crop=True)
+
+
+def _round_range(low: float, high: float) -> tuple[float, float, float]:
+    """The range on round figures, and the step of a line."""
+    for step in STEPS:
+        first, last = math.floor(low / step), math.ceil(high / step)
+        last = max(last, first + 2)
+        if last - first <= LINES:
+            break
+    return first * step, last * step, step
