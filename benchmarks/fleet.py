@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -239,18 +240,16 @@ def _server_cpu(server: str) -> float:
     """Seconds of CPU of the server and of all its connections, ended ones too."""
     engine = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
     with engine.connect() as connection:
-        pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
-    postmaster = psutil.Process(pid).parent()
-    assert postmaster is not None
+        postmaster = psutil.Process(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()).parent()
+        assert postmaster is not None
+        first = postmaster.cpu_times()
+        used = first.user + first.system + first.children_user + first.children_system
+        for child in postmaster.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                used += times.user + times.system
     engine.dispose()
-    times = [postmaster.cpu_times()]
-    for child in postmaster.children(recursive=True):
-        try:
-            times.append(child.cpu_times())
-        except psutil.NoSuchProcess:
-            continue
-    first = times[0]
-    return sum(t.user + t.system for t in times) + first.children_user + first.children_system
+    return used
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -63,13 +63,20 @@ def rate(turns: Sequence[Turn]) -> float:
     return median(turn.rate for turn in turns)
 
 
-def arguments(description: str, *, rounds: int, seconds: float) -> argparse.Namespace:
-    """The options that every script has. `rounds` and `seconds` a turn where they are not given; little of both when quick."""
+def arguments(
+    description: str, *, rounds: int, seconds: float, more: Callable[[argparse.ArgumentParser], object] | None = None
+) -> argparse.Namespace:
+    """The options that every script has, and `more` of them.
+
+    `rounds` and `seconds` a turn where they are not given; little of both when quick.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs: its figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"turns of each side  [default: {rounds}]")
     parser.add_argument("--seconds", type=float, metavar="S", help=f"length of a turn, about  [default: {seconds:g}]")
+    if more is not None:
+        more(parser)
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else rounds)
     options.seconds = options.seconds or (0.05 if options.quick else seconds)

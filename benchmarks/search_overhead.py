@@ -4,12 +4,17 @@
    terminal, clocks round the workers' functions. Overhead is all of a trial's wall time that is neither training
    nor evaluation nor building the network, with the claim before it, the beats beside it and the supervisor's CPU.
 2. A trial that trains nothing, with six parameters and six reports: a worker's whole way through it, beside plain
-   `study.optimize` on the storage that Optuna makes from a SQLite URL. Milliseconds of wall time.
+   `study.optimize` on the storage that Optuna makes from a SQLite URL. Milliseconds of wall time. Plain Optuna waits
+   for the disk at every commit; where the disk does not really sync, `--fsync 2` makes each fsync take 2 ms longer,
+   for both sides (it needs a C compiler).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +22,7 @@ from statistics import median
 from typing import Any
 
 import psutil
+from rich.console import Console
 from rich.table import Table
 
 from .measure import Comparison, arguments, console, machine_line, table, write_json
@@ -24,13 +30,44 @@ from .split import AROUND, WORK, search
 
 LEAST = 3.0
 MOST = 2.0  # percent
+SLOW = "TUNER_SLOW_FSYNC_MS"
 FULL = {"trials": 4, "workers": 2, "width": 0.25, "images": 1400, "size": 32, "epochs": 6}
 QUICK = {"trials": 2, "workers": 1, "width": 0.0625, "images": 100, "size": 8, "epochs": 2}
 
 
 def main() -> None:
-    options = arguments(str(__doc__), rounds=5, seconds=0)
-    spent = search(**(QUICK if options.quick else FULL))
+    options = arguments(str(__doc__), rounds=5, seconds=0, more=_more)
+    if options.fsync and SLOW not in os.environ:
+        _again_with_slow_fsync(options.fsync)
+    spent = None if options.only == "noop" else search(**(QUICK if options.quick else FULL))
+    out = console()
+    content: dict[str, Any] = {"quick": options.quick}
+    if spent is not None:
+        out.print(_split_table(spent))
+        content["split"] = spent | {"overhead_percent": overhead(spent)}
+    if options.only != "split":
+        content |= _noop(options, out)
+    if options.quick:
+        out.print("--quick: these figures mean nothing")
+    out.print(machine_line())
+    write_json(options.json, content)
+
+
+def _more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", choices=["split", "noop"], help="one of the two parts")
+    parser.add_argument("--fsync", type=float, metavar="MS", help="make each fsync take so much longer")
+
+
+def _again_with_slow_fsync(milliseconds: float) -> None:
+    """Replace this process by one whose fsync is slow."""
+    library = Path(tempfile.mkdtemp()) / "slow_fsync.so"
+    source = Path(__file__).with_name("slow_fsync.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
+    os.environ |= {"LD_PRELOAD": str(library), SLOW: str(milliseconds)}
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks.search_overhead", *sys.argv[1:]])
+
+
+def _noop(options: argparse.Namespace, out: Console) -> dict[str, Any]:
     from . import noop  # it replaces the training in this process
 
     with tempfile.TemporaryDirectory() as name:
@@ -38,14 +75,8 @@ def main() -> None:
         present = (10, 20) if options.quick else (10, 1000, 5000)
         found = noop.costs(Path(name), present=present, rounds=options.rounds, trials=1 if options.quick else 5)
     comparisons = [Comparison(setting=f"{n:,} trials there", unit="ms", values=v, cost=True, least=LEAST) for n, v in found.items()]
-    out = console()
-    out.print(_split_table(spent))
     out.print(table(f"A trial without training, SQLite on {disk}", comparisons))
-    if options.quick:
-        out.print("--quick: these figures mean nothing")
-    out.print(machine_line())
-    content = {"quick": options.quick, "split": spent | {"overhead_percent": overhead(spent)}, "disk": disk}
-    write_json(options.json, content | {"comparisons": [c.plain() for c in comparisons]})
+    return {"disk": disk, "comparisons": [c.plain() for c in comparisons]}
 
 
 def trial_wall(spent: dict[str, float]) -> float:

@@ -30,6 +30,7 @@ def run(*command: str) -> str:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
+        ("fleet", ("surplus", "trials of 10 min")),
         ("train_step", ("one thread", "whole machine", "naive, 2 loading workers")),
         ("input", ("augment none", "augment flip-crop")),
         ("evaluation", ("no_grad", "with gradients")),
