@@ -17,7 +17,7 @@ from rich.table import Table
 from tuner.data.imagenet import wnids
 
 from .measure import Comparison, arguments, conclude, console
-from .sides import Side, Turn, _players
+from .sides import Side, Turn, players_of
 
 THREE = ("alexnet", "resnet18", "googlenet")
 SETTINGS = ((THREE, 1.5), ((*THREE, "vgg16"), 1.0))
@@ -48,7 +48,7 @@ def main() -> None:
 def alternate(sides: list[Side], *, rounds: int) -> dict[str, list[Turn]]:
     """Each side's turns of one step, A B A B, after one that does not count."""
     turns: dict[str, list[Turn]] = {side.name: [] for side in sides}
-    with _players(sides) as players:
+    with players_of(sides) as players:
         for number in range(rounds + 1):
             for side, player in zip(sides, players, strict=True):
                 # The parts alone explain the whole: once is enough.

@@ -97,7 +97,7 @@ def our_worker(url: str, total: int, pause: float, pipe: Connection) -> None:
     """A worker of tuner, with nothing but the training and the checkpoint's file taken out."""
     from tuner import objective
     from tuner.places import Place
-    from tuner.study.ledger import NoClaim
+    from tuner.study.claim import NoClaim
     from tuner.study.owner import Owner
     from tuner.study.record import load
     from tuner.study.storage import Storage

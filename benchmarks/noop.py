@@ -19,7 +19,7 @@ from tuner.config import StudyConfig
 from tuner.metrics import Score
 from tuner.places import Place
 from tuner.study import record as records
-from tuner.study.ledger import Claim
+from tuner.study.claim import Claim
 from tuner.study.owner import Owner
 from tuner.study.storage import Storage
 

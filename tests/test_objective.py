@@ -19,7 +19,7 @@ from tuner.data.parts import Parts
 from tuner.errors import TunerError
 from tuner.objective import checkpoint_path, train_trial
 from tuner.places import Place
-from tuner.study.ledger import Claim, LeaseLost
+from tuner.study.claim import Claim, LeaseLost
 from tuner.study.owner import Owner
 from tuner.study.record import Record, make_or_go_on
 from tuner.study.storage import Storage

@@ -13,7 +13,7 @@ from tuner.config import PRUNERS, SAMPLERS, StudyConfig, TrialConfig
 from tuner.errors import UsageError
 from tuner.metrics import Score
 from tuner.space import definition, difference, grid, joint, seed_of, size
-from tuner.study.ledger import Claim
+from tuner.study.claim import Claim
 from tuner.study.owner import Owner
 from tuner.study.record import Record, make_or_go_on
 from tuner.study.sampler import make_pruner, make_sampler

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from .output import duration, params_text, say, sparkline
 from .places import Place
-from .study.ledger import Counts
+from .study.claim import Counts
 from .study.record import Record
 from .study.trials import USUAL, best
 
@@ -106,6 +106,8 @@ class PlainBoard(Board):
             again = f" from epoch {facts['epoch'] + 1}" if facts["epoch"] else ""
             say(f"trial {facts['number']} begins{again}: {self.hands[worker].config}")
         elif kind == "epoch":
+            if not facts["new"]:
+                return  # trained, and told, before the trial was interrupted
             score = facts["score"]
             say(
                 f"trial {facts['number']} epoch {facts['epoch']}/{facts['epochs']}: "

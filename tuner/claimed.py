@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from .config import TrialConfig
 from .metrics import Score
 from .space import seed_of, suggest
-from .study.ledger import Claim, lease_seconds
+from .study.claim import Claim, lease_seconds
 from .study.record import Record
 
 T = TypeVar("T")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from .errors import Interrupted, TunerError
 from .output import say
 from .search import Request, supervise
+from .stopping import stoppable
 from .study import record as records
 from .study.patience import Patience, StorageAway
 from .study.storage import NoStudyYet, NotOpen, Storage
@@ -30,7 +28,7 @@ def stay(request: Request) -> None:
     until it is searched again. Errors: Interrupted.
     """
     over: dict[str, float] = {}
-    with _stoppable() as stop:
+    with stoppable() as stop:  # while a search is supervised, its supervisor has the signals
         storage = _opened(request.storage, stop)
         patience = Patience(storage, stop=stop, say=say)
         waiting = False
@@ -73,15 +71,3 @@ def _opened(url: str | None, stop: threading.Event) -> Storage:
             said = True
             if stop.wait(POLL_SECONDS):
                 raise Interrupted("interrupted while waiting: no trial was in hand") from None
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Set by SIGINT and SIGTERM. While a search is supervised its supervisor has the signals."""
-    stop = threading.Event()
-    kept = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

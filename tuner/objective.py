@@ -24,7 +24,7 @@ from .config import TrialConfig
 from .data.parts import Parts
 from .errors import Interrupted, TunerError
 from .places import Place
-from .study.ledger import Claim, EndedOutside, LeaseLost
+from .study.claim import Claim, EndedOutside, LeaseLost
 from .study.patience import StorageAway
 from .study.record import Record
 from .study.storage import first_line

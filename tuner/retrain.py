@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
 from .output import out as console
 from .output import print_json, say
+from .stopping import stoppable
 from .train import Diverged, Run, Stopped
 
 RESULT = "result.json"
@@ -55,9 +53,9 @@ def retrain(
     except OSError as error:
         raise UsageError(f"--out {str(folder)!r} cannot be made: {error.strerror}") from None
     parts = Parts(dataset, config.data, device)
-    with _stoppable() as stop:
+    with stoppable() as stop:
         train = parts.everything(config.augment) if all_data else parts.train(config.augment)
-        run = Run(config, train, None if all_data else parts.val(), classes=parts.classes, device=device, stop=stop)
+        run = Run(config, train, None if all_data else parts.val(), classes=parts.classes, device=device, stop=stop.is_set)
         going_on = _resume(run, folder / "checkpoint", stamp, tell)
         try:
             for score in run.epochs():
@@ -137,18 +135,6 @@ def _stamp(config: TrialConfig, fingerprint: str, all_data: bool) -> str:
     plain = config.to_dict()
     plain["data"] = {**plain["data"], "source": fingerprint}
     return hashlib.sha256(json.dumps([plain, all_data], sort_keys=True).encode()).hexdigest()[:32]
-
-
-@contextmanager
-def _stoppable() -> Iterator[Any]:
-    """SIGINT and SIGTERM end the run within an epoch; its last epoch is safe."""
-    asked: list[int] = []
-    kept = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _quiet(line: str) -> None:

@@ -6,11 +6,9 @@ import hashlib
 import itertools
 import math
 import re
-import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from optuna.trial import FrozenTrial
 from ..errors import Interrupted, TunerError
 from ..objective import versions
 from ..output import duration, say
+from ..stopping import stoppable
 from ..study.storage import Storage
 from . import rows as stored
 from .batches import Images
@@ -79,9 +78,9 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     if done:
         tell(f"study {name}: {', '.join(done)} finished before; --fresh runs again")
     todo = sorted((c for c in found.contestants if c.name not in done), key=lambda c: c.key)
-    with _stoppable() as stop:
+    with stoppable() as stop:
         for _, group in itertools.groupby(todo, key=lambda c: c.key):
-            _Pass(list(group), found, rows, stamps, torch.device(request.device), batch_size, tell).run(stop)
+            _Pass(list(group), found, rows, stamps, torch.device(request.device), batch_size, tell).run(stop.is_set)
     ended = done | {c.name: t for c in todo if (t := rows.finished(c.name, stamps[c.name])) is not None}
     failed = [c.name for c in todo if c.name not in ended]
     if failed:
@@ -221,18 +220,6 @@ def _name(found: Field) -> str:
     kind, _, path = found.source.partition(":")
     word = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).name).strip("-") if path else kind
     return f"compare-{word or kind}-{hashlib.sha256(found.fingerprint.encode()).hexdigest()[:6]}"
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM end a pass after the batch in hand."""
-    asked: list[int] = []
-    kept = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _quiet(line: str) -> None:

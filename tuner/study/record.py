@@ -16,8 +16,9 @@ from .. import __version__
 from ..config import StudyConfig
 from ..errors import TunerError, UsageError, nearest
 from ..space import definition, difference, size
+from .claim import NewTrial
 from .finished import Finished, Study
-from .ledger import Ledger, NewTrial
+from .ledger import Ledger
 from .patience import Patience
 from .sampler import make_pruner, make_sampler
 from .storage import Storage

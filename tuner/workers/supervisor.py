@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..places import Place
-from ..study.ledger import Counts, Reaped
+from ..study.claim import Counts, Reaped
 from ..study.owner import Owner
 from ..study.patience import StorageAway
 from ..study.record import Record

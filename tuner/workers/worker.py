@@ -96,7 +96,7 @@ def _serve(assignment: Assignment, signals: Signals) -> bool:
     from ..data import load as load_data
     from ..data.parts import Parts
     from ..objective import tidy, train_trial
-    from ..study.ledger import NoClaim, lease_seconds
+    from ..study.claim import NoClaim, lease_seconds
     from ..study.owner import Owner
     from ..study.patience import Patience, open_again
     from ..study.record import load
