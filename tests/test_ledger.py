@@ -381,3 +381,22 @@ def test_a_database_without_an_encoding_of_its_own_works(postgres: str) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+def test_finished_trials_are_read_again_only_when_there_are_more(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = make_or_go_on(storage, "s", config(), "f", trials=9)
+    other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
+    slow = claim(other)  # runs all the while
+    reads: list[int] = []
+    real = type(storage.optuna).get_all_trials
+    monkeypatch.setattr(type(storage.optuna), "get_all_trials", lambda self, *a, **k: reads.append(1) or real(self, *a, **k))
+    assert record.finished_trials() == [] and not reads
+    for count in (1, 2):
+        finish(other, claim(other), 0.5)
+        reads.clear()
+        assert [t.value for t in record.finished_trials()] == [0.5] * count and len(reads) == 1
+        assert len(record.finished_trials()) == count and len(reads) == 1
+        assert record.study().get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) == record.finished_trials() and len(reads) == 1
+    finish(other, slow, 0.75)
+    assert [t.value for t in record.finished_trials()] == [0.75, 0.5, 0.5]
+    other.storage.close()

@@ -22,16 +22,24 @@ class Finished:
         self._storage = storage
         self._study_id = study_id
         self._rows: list[FrozenTrial] = []
+        self._from_id = 0  # rows before it are finished, and known
+        self._counted = 0  # finished rows from it on, when they were last read
 
     def __call__(self) -> list[FrozenTrial]:
         """By number. Not copies: do not change them."""
-        ours = (trials.c.study_id == self._study_id, trials.c.state.not_in(UNFINISHED))
+        ours = (trials.c.study_id == self._study_id, trials.c.trial_id >= self._from_id, trials.c.state.not_in(UNFINISHED))
         with self._storage.engine.connect() as connection:
             count = connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
-        if count != len(self._rows):
-            rows = self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
-            self._rows = [row for row in rows if row.state.is_finished()]
+        if count != self._counted:
+            self._read()
         return self._rows
+
+    def _read(self) -> None:
+        rows = self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+        self._rows = [row for row in rows if row.state.is_finished()]
+        last = max((row._trial_id for row in rows), default=0)
+        self._from_id = min((row._trial_id for row in rows if not row.state.is_finished()), default=last + 1)
+        self._counted = sum(row._trial_id >= self._from_id for row in self._rows)
 
 
 class Study(optuna.Study):
