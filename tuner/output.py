@@ -15,14 +15,18 @@ from .study.record import Record
 from .study.trials import TrialRow, best
 
 PLAIN_WIDTH = 120  # of tables in files and pipes
-
-
 BARS = "▁▂▃▄▅▆▇█"
+FLAT = 0.01  # accuracies that differ by less make a level line
 
 
 def sparkline(values: Sequence[float], width: int = 12) -> str:
-    """Accuracies as a small curve, the last `width` of them, from 0 to 1."""
-    return "".join(BARS[min(len(BARS) - 1, int(max(0.0, v) * len(BARS)))] for v in values[-width:])
+    """Accuracies as a small curve, the last `width` of them, from the least of all to the greatest: the figures stand beside it."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if high - low < FLAT:
+        return BARS[len(BARS) // 2] * min(len(values), width)
+    return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values[-width:])
 
 
 def duration(seconds: float) -> str:
