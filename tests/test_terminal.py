@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 
 import pytest
@@ -34,10 +35,10 @@ def test_axes_count_in_round_figures_and_whole_epochs(values: list[float], lowes
     assert all(len(line.rstrip()) <= 80 for line in lines)
     labels = [float(found[1]) for line in lines if (found := re.match(r" +([\d.]+) \| .*[\u2800-\u28ff]", line))]
     assert labels == sorted(labels, reverse=True) and (labels[-1], labels[0]) == (lowest, highest)
-    steps = {round(a - b, 3) for a, b in zip(labels, labels[1:], strict=False)}
+    steps = {round(a - b, 3) for a, b in itertools.pairwise(labels)}
     assert len(steps) <= 1 and steps <= {0.5, 1.0, 2.0, 5.0, 10.0, 20.0}
     ticks = [int(word) for word in lines[-1].replace("|", "").split()]
-    assert ticks[0] == 1 and ticks[-1] == last_epoch and len({b - a for a, b in zip(ticks, ticks[1:], strict=False)}) == 1
+    assert ticks[0] == 1 and ticks[-1] == last_epoch and len({b - a for a, b in itertools.pairwise(ticks)}) == 1
 
 
 def test_nothing_is_drawn_where_no_trial_has_an_epoch() -> None:
