@@ -24,8 +24,8 @@ def join(request: Request) -> None:
 def stay(request: Request) -> None:
     """Work on every study that has trials left, or on the one named, as searches begin. Only a signal ends it.
 
-    A study that ended here in another way than by being full (stopped, failed, out of configurations) is left alone
-    until it is searched again. Errors: Interrupted.
+    A study whose work ended here (full, stopped, failed, out of configurations) is left alone until it is searched
+    again. Errors: Interrupted.
     """
     over: dict[str, float] = {}
     with stoppable() as stop:  # while a search is supervised, its supervisor has the signals
@@ -46,16 +46,17 @@ def stay(request: Request) -> None:
                 stop.wait(POLL_SECONDS)
                 continue
             waiting = False
-            name, searched = chosen
-            say(f"joining study {name!r}")
+            say(f"joining study {chosen[0]!r}")
             try:
-                supervise(records.load(storage, name), replace(request, study=name))
+                supervise(records.load(storage, chosen[0]), replace(request, study=chosen[0]))
             except Interrupted:
                 raise
+            except StorageAway as away:
+                say(away.message)
+                continue
             except TunerError as error:
                 say(f"Error: {error.message}")
-            if name in (each for each, _ in patience(lambda: records.unfinished(storage))):
-                over[name] = searched
+            over.update([chosen])
     raise Interrupted("interrupted while waiting: no trial was in hand")
 
 

@@ -177,12 +177,13 @@ def _conclude(record: Record, verdict: Verdict, request: Request) -> None:
     try:
         counts = record.ledger.counts()
     except StorageAway:
-        if verdict.kind == "failed":
-            raise TunerError(verdict.reason) from None
+        if verdict.kind in ("failed", "away"):
+            raise StorageAway(verdict.reason) from None
         raise
     standing = f"{counts.finished} of {counts.slots} trials"
-    if verdict.kind == "failed":
-        raise TunerError(f"{verdict.reason}; {standing} are finished, `tuner show {record.name}` has the details")
+    if verdict.kind in ("failed", "away"):
+        error = StorageAway if verdict.kind == "away" else TunerError
+        raise error(f"{verdict.reason}; {standing} are finished, `tuner show {record.name}` has the details")
     if verdict.kind == "interrupted":
         raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
     words = {

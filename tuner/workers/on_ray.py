@@ -20,6 +20,7 @@ from .. import __version__
 from ..errors import TunerError, UsageError
 from ..places import Place, cores
 from ..study.owner import Owner
+from ..study.patience import patience_seconds
 from ..study.record import Record
 from ..study.storage import first_line
 from .engine import Worker
@@ -30,7 +31,8 @@ HEAR_SECONDS = 5.0  # how long a question to a worker's host stays open
 KILL_SECONDS = 5.0
 WATCH_SECONDS = 0.5
 REACH_SECONDS = 5.0
-UNHEARD_SECONDS = 30.0  # a host that nobody asks for so long has lost its supervisor
+UNHEARD_SECONDS = 60.0  # a host that nobody asks for so long, and an outage's time besides, has lost its supervisor
+AGAIN_SECONDS = 0.2
 OBJECTS = 100_000_000  # bytes of Ray's shared memory: nothing of ours travels through it
 LOST = -1
 SHARED = ("TUNER_LEASE_SECONDS", "TUNER_PATIENCE_SECONDS")  # settings that all workers of a study must agree on
@@ -74,7 +76,8 @@ class Host:
 
     def _watch(self, raylet: int) -> None:
         """End where the node is lost: Ray itself looks every ten seconds only, and until then the worker would train for nobody."""
-        while os.getppid() == raylet and time.monotonic() - self._asked < UNHEARD_SECONDS:
+        patience = patience_seconds() + UNHEARD_SECONDS  # a supervisor that waits for its database asks nobody
+        while os.getppid() == raylet and time.monotonic() - self._asked < patience:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
 
@@ -133,6 +136,7 @@ class RayWorker:
             return
         except errors.ActorUnavailableError:  # a network's trouble: what was said is still there
             answer = None
+            time.sleep(AGAIN_SECONDS)
         except errors.RayActorError:
             self._over(LOST, "its machine, or its process there, is gone")
             return

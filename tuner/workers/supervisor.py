@@ -39,7 +39,10 @@ class View(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How a search ended: `full` (its total reached), `exhausted`, `interrupted`, `timeout`, `target`, `stopped`, `failed`."""
+    """How a search ended.
+
+    `full` (its total reached), `exhausted`, `interrupted`, `timeout`, `target`, `stopped`, `failed`, `away` (the database).
+    """
 
     kind: str
     reason: str = ""
@@ -193,7 +196,7 @@ class Supervisor:
         elif kind == "fatal":
             if facts["away"]:
                 self._record.ledger.patience.seconds = 0.0  # it was waited for; not again for every worker
-            self._end(Verdict(kind="failed", reason=facts["text"]))
+            self._end(Verdict(kind="away" if facts["away"] else "failed", reason=facts["text"]))
         elif kind == "end":
             self._judge(facts)
             if facts["state"] == "FAIL" and slot.worker is not None:
