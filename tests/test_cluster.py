@@ -133,7 +133,8 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     started = cluster.lose(1)
     search.wait_for(rf"trial {trial} begins from epoch")
     assert search.end() == 0
-    assert any("worker died (its machine, or its process there, is gone)" in line for line in search.lines)
+    cause = "its machine, or its process there, is gone" if how == "raylet" else ""  # a kill may be heard of before its node is lost
+    assert any(f"worker died ({cause}" in line for line in search.lines)
     assert not psutil.wait_procs(started, 30)[1], "something of the lost node still runs"
     facts = shown(tuner)
     assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 4
