@@ -73,7 +73,7 @@ else
 fi
 podman images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep tuner:local
 step "as whom it runs, and what is left of build tools"
-quietly podman run --rm --entrypoint sh tuner:local -c 'id -un; touch /work/written && echo "/work can be written"; command -v gcc make || echo "no compiler"'
+quietly podman run --rm --entrypoint sh tuner:local -c 'id -un; touch /work/written && echo "the working folder can be written"; command -v gcc make || echo "no compiler"'
 
 step "database"
 compose up -d database >/dev/null
