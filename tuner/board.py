@@ -98,16 +98,23 @@ class Board:
 
 
 class PlainBoard(Board):
-    """One line an event, for logs and pipes."""
+    """One line an event, for logs and pipes; an epoch is told once, however often its trial is taken up again."""
+
+    def __init__(self, record: Record, places: Sequence[Place], counts: Counts) -> None:
+        super().__init__(record, places, counts)
+        self._told: dict[int, set[int]] = {}  # epochs by trial; those of an earlier search count as told
 
     def event(self, worker: int, kind: str, facts: dict[str, Any]) -> None:
         super().event(worker, kind, facts)
         if kind == "begin":
+            self._told.setdefault(facts["number"], set(range(1, facts["epoch"] + 1)))
             again = f" from epoch {facts['epoch'] + 1}" if facts["epoch"] else ""
             say(f"trial {facts['number']} begins{again}: {self.hands[worker].config}")
         elif kind == "epoch":
-            if not facts["new"]:
-                return  # trained, and told, before the trial was interrupted
+            told = self._told.setdefault(facts["number"], set())
+            if facts["epoch"] in told:
+                return
+            told.add(facts["epoch"])
             score = facts["score"]
             say(
                 f"trial {facts['number']} epoch {facts['epoch']}/{facts['epochs']}: "
