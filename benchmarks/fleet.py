@@ -32,7 +32,7 @@ from rich.table import Table
 
 from .chaos_databases import database
 from .measure import arguments, console, machine_line, write_json
-from .noop import EPOCHS, SPACE, accuracy
+from .noop import EPOCHS, SPACE, accuracy, suggest_six
 
 WORKERS = (1, 2, 4, 8, 16, 32)
 PAUSE = 0.2  # seconds an epoch of a short trial
@@ -67,12 +67,7 @@ def plain_worker(url: str, total: int, pause: float, pipe: Connection) -> None:
     told = _Told(pipe)
 
     def objective(trial: optuna.Trial) -> float:
-        trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-        trial.suggest_categorical("batch_size", [8, 16, 32, 64])
-        trial.suggest_float("momentum", 0.8, 0.98)
-        trial.suggest_float("label_smoothing", 0.0, 0.2)
-        trial.suggest_float("widths.stem", 0.5, 1.5, step=0.25)
-        trial.suggest_float("widths.*.n3x3", 0.5, 1.5, step=0.25)
+        suggest_six(trial)
         told.numbers.append(trial.number)
         for epoch in range(1, EPOCHS + 1):
             time.sleep(pause)

@@ -42,7 +42,7 @@ end() {
     code=$?
     [ "$code" = 0 ] || for each in errors search; do tail -n 30 "$work/$each" >&2 || true; done
     compose down --volumes >/dev/null || true
-    podman volume rm --force "${project}_work" "${project}_database" >/dev/null 2>&1 || true
+    podman volume rm --force "${project}_study" "${project}_database" >/dev/null 2>&1 || true
     rm -rf "$work"
     exit "$code"
 }
@@ -73,7 +73,7 @@ else
 fi
 podman images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep tuner:local
 step "as whom it runs, and what is left of build tools"
-quietly podman run --rm --entrypoint sh tuner:local -c 'id -un; touch /work/written && echo "the working folder can be written"; command -v gcc make || echo "no compiler"'
+quietly podman run --rm --entrypoint sh tuner:local -c 'id -un; touch /study/written && echo "the working folder can be written"; command -v gcc make || echo "no compiler"'
 
 step "database"
 compose up -d database >/dev/null

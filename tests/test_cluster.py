@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -85,15 +84,6 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             each.kill()
 
 
-def ray_processes() -> set[int]:
-    found = set()
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if "raylet" in line or "gcs_server" in line or "ray::" in line or "spawn_main" in line:
-            found.add(process.info["pid"])
-    return found
-
-
 def owners(tuner: Tuner) -> dict[int, int]:
     """The pid of the worker of each RUNNING trial."""
     import sqlalchemy as sa
@@ -150,16 +140,14 @@ def pid_under(pid: int, ancestor: int) -> bool:
 
 
 def test_ctrl_c_ends_a_cluster_of_the_search_s_own_with_its_workers(tuner: Tuner, background: Start, longer: Path) -> None:  # noqa: F811
-    before = ray_processes()
     search = background("search", "small.yaml", "--trials", "4", "--engine", "ray", "--workers", "2", env={"RAY_ADDRESS": ""})
     search.wait_for(r"trial 0 epoch 2/8")
+    started = psutil.Process(search.process.pid).children(recursive=True)
+    assert {"raylet", "gcs_server"} <= {each.name() for each in started}
     os.killpg(search.process.pid, signal.SIGINT)
     assert search.end() == 130
     assert "the same command goes on" in search.lines[-1]
-    gone = time.monotonic() + 20
-    while ray_processes() - before and time.monotonic() < gone:
-        time.sleep(0.1)
-    assert not ray_processes() - before
+    assert not psutil.wait_procs(started, 20)[1]
     assert {t["state"] for t in shown(tuner)["trials"]} == {"WAITING"}
 
 
