@@ -94,6 +94,20 @@ def test_names_that_begin_alike_are_kept_apart(path: Path, run: Run, saved: Iter
     assert names(path) == []
 
 
+@pytest.mark.parametrize(
+    ("removed", "theirs"),
+    [
+        ("trial-1.e1", "trial-1.e1.e31bf1cd.pt"),  # of trial-1; every sixteenth checksum begins with an e
+        ("trial-1", "trial-1.e1.e2.89abcdef.pt"),
+        ("trial-1", "trial-1.e1.pt.7.tmp"),
+    ],
+)
+def test_a_file_of_another_name_is_not_removed(tmp_path: Path, removed: str, theirs: str) -> None:
+    (tmp_path / theirs).touch()
+    remove(tmp_path / removed)
+    assert (tmp_path / theirs).exists()
+
+
 def flip(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1

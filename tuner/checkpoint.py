@@ -10,11 +10,11 @@ disk: what a killed process wrote is safe in the kernel, and after a power cut t
 
 from __future__ import annotations
 
-import glob
 import io
 import json
 import os
 import pickle
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +113,7 @@ def read(path: Path, config: TrialConfig, *, study: str) -> dict[str, Any] | Non
 def remove(path: Path) -> None:
     """Remove the checkpoint, and what a killed process left of others."""
     _json(path).unlink(missing_ok=True)  # first: weights that no JSON names are no checkpoint
-    for left in [*_weights(path), *path.parent.glob(f"{glob.escape(path.name)}.*.tmp")]:
+    for left in [*_weights(path), *_files(path, r"(json|pt)\.\d+\.tmp")]:
         left.unlink(missing_ok=True)
 
 
@@ -122,7 +122,13 @@ def _json(path: Path) -> Path:
 
 
 def _weights(path: Path) -> list[Path]:
-    return list(path.parent.glob(f"{glob.escape(path.name)}.e*.pt"))
+    return _files(path, r"e\d+\.[0-9a-f]{8}\.pt")
+
+
+def _files(path: Path, suffix: str) -> list[Path]:
+    # Exactly, because a glob takes trial-1's `trial-1.e1.e31bf1cd.pt` for one of a run that is called `trial-1.e1`.
+    name = re.compile(rf"{re.escape(path.name)}\.{suffix}")
+    return [file for file in path.parent.glob("*") if name.fullmatch(file.name)]
 
 
 def _read(file: Path) -> bytes:
