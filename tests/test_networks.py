@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from torch.nn import functional as F
 from tuner.config import TrialConfig
 from tuner.models import ARCHITECTURES, architecture
 from tuner.models.inception import Inception
-from tuner.models.layers import Pointwise, join
+from tuner.models.layers import Narrow, Pointwise, join, split
 from tuner.models.merged import Folded, Merged
 from tuner.train import build
 
@@ -176,16 +178,20 @@ def test_in_fp64_the_fast_form_s_forward_is_the_plain_one_s(config: TrialConfig)
         assert far(merged.train(train)(x.to(memory_format=torch.channels_last)), plain.train(train)(x)) < 1e-13
 
 
-@pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORKS)
-def test_in_fp64_five_steps_of_sgd_end_at_the_same_weights(config: TrialConfig) -> None:
+@pytest.mark.parametrize(
+    ("config", "batch", "size"),
+    [*((config, 4, 16) for config in NETWORKS.values()), (ODD, 9, 32)],
+    ids=[*NETWORKS, "odd, many pixels"],
+)
+def test_in_fp64_five_steps_of_sgd_end_at_the_same_weights(config: TrialConfig, batch: int, size: int) -> None:
     plain, merged = pair(config)
     options = {"lr": 0.001, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}
     optimizers = [torch.optim.SGD(plain.parameters(), **options), torch.optim.SGD(merged.parameters(), **options, fused=True)]
     for step in range(5):
-        x, y = images(4, 16, seed=step)
-        for network, optimizer, batch in zip((plain, merged), optimizers, (x, x.to(memory_format=torch.channels_last)), strict=True):
+        x, y = images(batch, size, seed=step)
+        for network, optimizer, inputs in zip((plain, merged), optimizers, (x, x.to(memory_format=torch.channels_last)), strict=True):
             optimizer.zero_grad()
-            F.cross_entropy(network(batch), y).backward()
+            F.cross_entropy(network(inputs), y).backward()
             optimizer.step()
     weights = merged.to_plain(merged.state_dict())
     momenta = merged.to_plain({name: optimizers[1].state[p]["momentum_buffer"] for name, p in merged.named_parameters()})
@@ -214,27 +220,48 @@ def test_folded_weights_evaluate_as_the_network_does() -> None:
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.network.modules())
 
 
-@pytest.mark.parametrize(("batch", "size"), [(1, 8), (5, 4), (8, 6), (3, 5), (16, 5), (20, 4)])
-def test_a_pointwise_convolution_is_the_convolution(batch: int, size: int) -> None:
-    torch.manual_seed(0)
-    plain, ours = nn.Conv2d(12, 24, 1).double(), Pointwise(12, 24).double()
+def equal_layers(plain: nn.Conv2d, ours: nn.Conv2d, layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> None:
+    """`layer`, which is `ours` or a way of computing it, gives what `plain` gives with the same weights, gradients too."""
     ours.load_state_dict(plain.state_dict())
-    x = torch.randn(batch, 12, size, size, dtype=torch.float64).to(memory_format=torch.channels_last)
-    upstream = torch.randn(batch, 24, size, size, dtype=torch.float64)
+    x = x.double().to(memory_format=torch.channels_last)
+    upstream = torch.randn_like(plain(x))
     results = []
-    for layer in (plain, ours):
+    for module, call in ((plain, plain), (ours, layer)):
         leaf = x.clone().requires_grad_()
-        y = layer(leaf)
+        y = call(leaf)
         assert y.is_contiguous(memory_format=torch.channels_last)
-        results.append([y, *torch.autograd.grad(y, [leaf, *layer.parameters()], upstream)])
+        results.append([y, *torch.autograd.grad(y, [leaf, *module.parameters()], upstream)])
     for expected, got in zip(*results, strict=True):
         assert got.shape == expected.shape and far(got, expected) < 1e-13
 
 
-def test_joining_is_cat_and_passes_gradients_back_in_one_piece() -> None:
+@pytest.mark.parametrize(("batch", "size"), [(1, 8), (5, 4), (8, 6), (3, 5), (16, 5), (20, 4)])
+def test_a_pointwise_convolution_is_the_convolution(batch: int, size: int) -> None:
+    torch.manual_seed(0)
+    plain, ours = nn.Conv2d(12, 24, 1).double(), Pointwise(12, 24).double()
+    equal_layers(plain, ours, ours, torch.randn(batch, 12, size, size))
+
+
+@pytest.mark.parametrize(("batch", "height", "width"), [(1, 8, 8), (3, 5, 6), (2, 3, 2), (9, 31, 31), (8, 32, 32)])
+def test_a_narrow_convolution_is_the_convolution(batch: int, height: int, width: int) -> None:
+    torch.manual_seed(0)
+    plain, ours = nn.Conv2d(8, 8, 5, padding=2).double(), Narrow().double()
+    x = torch.randn(batch, 8, height, width)
+    equal_layers(plain, ours, ours, x)
+    if width % 2 == 0:
+        equal_layers(plain, ours, ours.paired, x)  # also where `ours` does not choose it
+
+
+def test_joining_and_splitting_are_torch_s_and_give_what_they_pass_on_in_one_piece() -> None:
     torch.manual_seed(0)
     branches = [torch.randn(2, n, 4, 4).to(memory_format=torch.channels_last).requires_grad_() for n in (8, 3, 5)]
     upstream = torch.randn(2, 16, 4, 4).to(memory_format=torch.channels_last)
     assert torch.equal(join(branches), torch.cat(branches, 1))
     ours, plain = (torch.autograd.grad(f(branches), branches, upstream) for f in (join, lambda b: torch.cat(b, 1)))
     assert all(torch.equal(a, b) and a.is_contiguous(memory_format=torch.channels_last) for a, b in zip(ours, plain, strict=True))
+
+    whole = upstream.clone().requires_grad_()
+    for got, expected in zip(split(whole, [8, 3, 5]), torch.split(whole, [8, 3, 5], 1), strict=True):
+        assert torch.equal(got, expected) and got.is_contiguous(memory_format=torch.channels_last)
+    (gradient,) = torch.autograd.grad(split(whole, [8, 3, 5]), whole, branches)
+    assert torch.equal(gradient, torch.cat(branches, 1))

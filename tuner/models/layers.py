@@ -1,4 +1,4 @@
-"""Two operations of PyTorch, led round a slow path that they take on a CPU. What they compute is the same."""
+"""Operations of PyTorch, led round slow paths that they take on a CPU. What they compute is the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn import functional as F
 
 SMALL_BATCH = 16  # below it, with one thread, PyTorch leaves 1x1 convolutions to the slower of its two CPU libraries
 
@@ -29,6 +30,57 @@ class Pointwise(nn.Conv2d):
         tall = x.permute(0, 2, 3, 1).reshape(SMALL_BATCH, pixels // SMALL_BATCH, 1, planes).permute(0, 3, 1, 2)
         y = super().forward(tall)
         return y.permute(0, 2, 3, 1).reshape(batch, height, width, self.out_channels).permute(0, 3, 1, 2)
+
+
+NARROW = 8  # channels: half of what a vector register of AVX-512 holds
+MANY_PIXELS = 8192  # in a batch; below it, what pairing costs is more than it saves
+
+
+class Narrow(nn.Conv2d):
+    """A 5x5 convolution from 8 channels to 8. Many pixels are seen in pairs, as pixels of 16 channels, which fill a register."""
+
+    def __init__(self) -> None:
+        super().__init__(NARROW, NARROW, 5, padding=2)
+
+    def reset_parameters(self) -> None:
+        """Nothing is drawn: the weights come from a plain network."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        wide = x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        if not wide or width % 2 or batch * height * width < MANY_PIXELS:
+            return super().forward(x)
+        return self.paired(x)
+
+    def paired(self, x: Tensor) -> Tensor:
+        """What `forward` gives, for images of even width: a fifth more products, at twice the speed."""
+        assert self.bias is not None
+        batch, _, height, width = x.shape
+        pairs = x.permute(0, 2, 3, 1).reshape(batch, height, width // 2, 2 * NARROW).permute(0, 3, 1, 2)
+        # Pixel o of a pair reads pixel i of the pair `step` (-1, 0, 1) further on: 2 * step + i - o columns away. A third is 0.
+        columns = F.pad(self.weight, (1, 1))
+        weight = torch.cat([torch.cat([columns[..., 1 + i - o : 6 + i - o : 2] for i in (0, 1)], 1) for o in (0, 1)])
+        y = F.conv2d(pairs, weight, self.bias.repeat(2), padding=(2, 1))
+        return y.permute(0, 2, 3, 1).reshape(batch, height, width, NARROW).permute(0, 3, 1, 2)
+
+
+class _Split(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, channels: list[int]) -> tuple[Tensor, ...]:
+        return tuple(part.contiguous(memory_format=torch.channels_last) for part in torch.split(x, channels, 1))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return torch.cat(grads, 1), None
+
+
+def split(x: Tensor, channels: list[int]) -> list[Tensor]:
+    """Split on channels. On a CPU each part is in one piece.
+
+    As a slice of the whole, a convolution copies it in its forward and again in its backward, and `torch.cat` takes
+    twice as long.
+    """
+    return list(_Split.apply(x, channels) if x.device.type == "cpu" else torch.split(x, channels, 1))
 
 
 class _Join(Function):

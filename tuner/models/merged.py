@@ -2,7 +2,9 @@
 
 The three 1x1 convolutions of a block that read the same input are one convolution, one BatchNorm and one ReLU
 here. Convolution, BatchNorm and the optimisers treat each output channel on its own, so that nothing but the
-order of sums differs. What is saved and loaded always has the plain network's names and shapes.
+order of sums differs. A pool behind a block comes before its branches are joined, and before their ReLU: both give
+the same, gradients too, from a quarter of the numbers. What is saved and loaded always has the plain network's names
+and shapes.
 """
 
 from __future__ import annotations
@@ -13,32 +15,44 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .inception import Block, Inception
-from .layers import Pointwise, join
+from .layers import NARROW, Narrow, Pointwise, join, split
 
 MERGED = ("b1", "b2", "b3")  # the branches of a block that begin with a 1x1 convolution of its input
 
 
 class MergedBlock(nn.Module):
-    """A block whose `reduce` computes the first unit of b1, b2 and b3. The rest keeps its plain names."""
+    """A block whose `reduce` computes the first unit of b1, b2 and b3. The rest keeps its plain names.
 
-    def __init__(self, plain: Block) -> None:
+    `pool` is what follows the block, or None.
+    """
+
+    def __init__(self, plain: Block, pool: nn.Module | None) -> None:
         super().__init__()
         first = [_conv(branch[0]) for branch in (plain.b1, plain.b2, plain.b3)]
         self.rows = [conv.out_channels for conv in first]
-        planes, pool = first[0].in_channels, _conv(plain.b4[1]).out_channels
+        planes = first[0].in_channels
         self.reduce = nn.Sequential(Pointwise(planes, sum(self.rows)), nn.BatchNorm2d(sum(self.rows)), nn.ReLU(inplace=True))
-        self.b2 = plain.b2[3:]
-        self.b3 = plain.b3[3:]
-        self.b4 = plain.b4
-        self.b4[1] = Pointwise(planes, pool)
+        end = None if pool is None else -1  # the last ReLU then comes after the pool
+        self.b2 = plain.b2[3:end]
+        self.b3 = plain.b3[3:end]
+        self.b4 = plain.b4[:end]
+        self.b4[1] = Pointwise(planes, _conv(plain.b4[1]).out_channels)
+        for key, conv in self.b3.named_children():
+            if isinstance(conv, nn.Conv2d) and conv.in_channels == conv.out_channels == NARROW:
+                setattr(self.b3, key, Narrow())
+        self.pool = pool
         self.to(first[0].weight)  # its dtype and device
 
     def forward(self, x: Tensor) -> Tensor:
-        b1, b2, b3 = torch.split(self.reduce(x), self.rows, 1)
-        return join([b1, self.b2(b2), self.b3(b3), self.b4(x)])
+        b1, b2, b3 = split(self.reduce(x), self.rows)
+        branches = [b1, self.b2(b2), self.b3(b3), self.b4(x)]
+        if self.pool is None:
+            return join(branches)
+        return F.relu(join([self.pool(branch) for branch in branches]), inplace=True)
 
 
 class Merged(nn.Module):
@@ -50,19 +64,20 @@ class Merged(nn.Module):
         self.plain_names = list(weights)
         plain = copy.deepcopy(plain)
         self.pre_layers = plain.pre_layers
-        self.maxpool = plain.maxpool
-        self.stages = plain.stages
-        for name, block in plain.named_children():
-            if isinstance(block, Block):
-                self.add_module(name, MergedBlock(block))
+        self.blocks: list[str] = []  # names, in order; a pool belongs to the block before it
+        for name, following in pairwise([*plain.stages, ""]):
+            stage, after = plain.get_submodule(name), plain.get_submodule(following)
+            if isinstance(stage, Block):
+                self.add_module(name, MergedBlock(stage, after if isinstance(after, nn.MaxPool2d) else None))
+                self.blocks.append(name)
         self.linear = plain.linear
         self.sources = self._sources()
         self.load_state_dict(self.from_plain(weights, self.state_dict()))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pre_layers(x)
-        for stage in self.stages:
-            x = self.get_submodule(stage)(x)
+        for block in self.blocks:
+            x = self.get_submodule(block)(x)
         return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
 
     def _sources(self) -> dict[str, list[tuple[str, int]]]:
