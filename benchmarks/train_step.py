@@ -9,6 +9,7 @@ as a search runs it (one process a core, one thread each; the images of all of t
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import Any
 
@@ -24,17 +25,18 @@ QUICK = {(0.0625, 4): None}
 
 
 def main() -> None:
-    options = arguments(str(__doc__), rounds=7, seconds=4)
+    options = arguments(str(__doc__), rounds=7, seconds=4, more=_more)
     images = 64 if options.quick else 10_000
+    one_thread, whole_machine = (QUICK, QUICK) if options.quick else (ONE_THREAD, WHOLE_MACHINE)
     found: list[Comparison] = []
-    for (width, batch), least in (QUICK if options.quick else ONE_THREAD).items():
+    for (width, batch), least in one_thread.items() if options.only != "whole-machine" else ():
         common: dict[str, Any] = {"model": "mynet", "width": width, "batch": batch, "images": images, "threads": 1}
         sides = [
             Side(name="naive", make="naive.training", settings=common | {"workers": 0}),
             Side(name="ours", make="ours.training", settings=common),
         ]
         found.append(_compare(f"one thread, width x{width:g}, batch {batch}", sides, options, least))
-    for (width, batch), least in (QUICK if options.quick else WHOLE_MACHINE).items():
+    for (width, batch), least in whole_machine.items() if options.only != "one-thread" else ():
         common = {"model": "mynet", "width": width, "batch": batch, "images": images}
         count = cores()
         sides = [
@@ -43,6 +45,10 @@ def main() -> None:
         ]
         found.append(_compare(f"whole machine, width x{width:g}, batch {batch}", sides, options, least))
     conclude("Training MyNet, 32x32 images in memory", found, options)
+
+
+def _more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", choices=["one-thread", "whole-machine"], help="one of the two parts")
 
 
 def _compare(setting: str, sides: list[Side], options: Any, least: float | None) -> Comparison:
