@@ -63,6 +63,7 @@ def test_the_dashboard_shows_study_trial_note_and_artifact(page: Any, searched: 
     visible(page, "Trial 0 (trial_id=1)")
     visible(page, re.compile("trained to the end"))
     visible(page, re.compile("Its configuration file"))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a trial's attributes make the page too wide"
     for name in ("learning-curve.png", "confusion-matrix.png", "config.yaml", "weights.pt"):
         visible(page, name)
     picture = page.locator("img[src*='/artifacts/']").first
