@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import images, naive
 from benchmarks.measure import Comparison
+from benchmarks.step_profile import KINDS
 from tests.conftest import ROOT
 from tuner.config import TrialConfig
 from tuner.models.merged import Merged
@@ -48,6 +49,13 @@ def test_a_comparison_prints_its_table_and_writes_its_figures(script: str, words
     for comparison in written["comparisons"]:
         assert comparison["n"] == 1
         assert all(side["min"] > 0 for side in comparison["sides"].values())
+
+
+def test_the_profile_of_a_step_finds_every_kind_of_operation(tmp_path: Path) -> None:
+    printed = run(sys.executable, "-m", "benchmarks.step_profile", "--quick", "--json", str(tmp_path / "figures.json"))
+    spent = json.loads((tmp_path / "figures.json").read_text())["milliseconds"]
+    assert set(KINDS) <= set(spent) and all(milliseconds > 0 for milliseconds in spent.values())
+    assert all(kind in printed for kind in KINDS)
 
 
 def test_the_split_of_a_search_adds_up(tmp_path: Path) -> None:

@@ -47,15 +47,13 @@ class Resident:
         self._labels = torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(self.device)
         scale = 1 / (255 * np.broadcast_to(np.asarray(std, dtype=np.float64), 3))
         shift = -np.broadcast_to(np.asarray(mean, dtype=np.float64), 3) * 255 * scale
-        # One for all channels is a quarter faster. Else one value a byte of an image: a last dimension of 3 would make
-        # the broadcast slow.
-        self._factor = float(scale[0]) if len(set(scale)) == len(set(shift)) == 1 else None
-        self._scale, self._shift = (
-            torch.from_numpy(values[:1].astype(np.float32)).squeeze().to(self.device)
-            if self._factor is not None
-            else torch.from_numpy(values.astype(np.float32)).repeat(self.height * self.width).to(self.device)
-            for values in (scale, shift)
-        )
+        self._scale: float | Tensor
+        if len(set(scale)) == len(set(shift)) == 1:  # a quarter faster
+            self._scale, self._shift = float(scale[0]), torch.tensor(shift[0], dtype=torch.float32, device=self.device)
+        else:  # one value a byte of an image: a last dimension of 3 would make the broadcast slow
+            self._scale, self._shift = (
+                torch.from_numpy(values.astype(np.float32)).repeat(self.height * self.width).to(self.device) for values in (scale, shift)
+            )
         self._sources = None if augment == "none" else _sources(self.height, self.width, augment).to(self.device)
         self._black = torch.zeros(1, 1, dtype=torch.uint8, device=self.device)
 
@@ -89,8 +87,8 @@ class Resident:
             padded = torch.cat([pixels, self._black.expand(len(rows), 1)], dim=1)
             pixels = padded.gather(1, self._sources.index_select(0, drawn))
         x = pixels.to(torch.float32)
-        if self._factor is not None:
-            torch.add(self._shift, x, alpha=self._factor, out=x)
+        if isinstance(self._scale, float):
+            torch.add(self._shift, x, alpha=self._scale, out=x)
         else:
             torch.addcmul(self._shift, x, self._scale, out=x)
         return x.view(-1, self.height, self.width, 3).permute(0, 3, 1, 2), self._labels.index_select(0, rows)

@@ -64,23 +64,14 @@ class Narrow(nn.Conv2d):
         return y.permute(0, 2, 3, 1).reshape(batch, height, width, NARROW).permute(0, 3, 1, 2)
 
 
-class _Split(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, channels: list[int]) -> tuple[Tensor, ...]:
-        return tuple(part.contiguous(memory_format=torch.channels_last) for part in torch.split(x, channels, 1))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return torch.cat(grads, 1), None
-
-
 def split(x: Tensor, channels: list[int]) -> list[Tensor]:
     """Split on channels. On a CPU each part is in one piece.
 
     As a slice of the whole, a convolution copies it in its forward and again in its backward, and `torch.cat` takes
     twice as long.
     """
-    return list(_Split.apply(x, channels) if x.device.type == "cpu" else torch.split(x, channels, 1))
+    parts = torch.split(x, channels, 1)
+    return [part.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else part for part in parts]
 
 
 class _Join(Function):
