@@ -1,16 +1,63 @@
-"""Curves in the terminal: axes that people can read, in eighty columns."""
+"""The terminal: the live view on a real one, and curves with axes that people can read, in eighty columns."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
+import os
 import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from tuner.output import sparkline
 from tuner.terminal import Curve, draw
+
+
+def test_the_live_view_keeps_to_the_terminal_s_width_when_that_changes(small_study: Path) -> None:
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (30, 80))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "tuner", "search", "small.yaml", "--trials", "6", "--workers", "1", "--device", "cpu", "--no-publish"]
+    search = subprocess.Popen(command, cwd=small_study.parent, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = b""
+
+    def seen(text: bytes, after: int = 0) -> int:
+        """Where a text is on the screen's tape, once it is there."""
+        nonlocal shown
+        while (place := shown.find(text, after)) < 0:
+            shown += os.read(screen, 65536)
+        return place
+
+    try:
+        wide = seen(b"worker"), seen(b"trial 0 complete")
+        termios.tcsetwinsize(screen, (30, 60))
+        stale = seen(b"worker", len(shown))  # this view may have been begun before
+        narrow = seen(b"worker", stale + 1), seen(b"Study 'small' is finished")
+        with contextlib.suppress(OSError):  # so Linux says that nobody holds the other end any more
+            while rest := os.read(screen, 65536):
+                shown += rest
+    except BaseException:
+        search.kill()
+        raise
+    finally:
+        os.close(screen)
+        search.wait()
+
+    def width(part: bytes) -> int:
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", part.decode(errors="replace"))
+        return max(len(line) for line in re.split(r"[\r\n]+", plain))
+
+    assert 60 < width(shown[slice(*wide)]) <= 80
+    view = shown[slice(*narrow)]
+    assert b"accuracy" in view and b"best 0." in view and 50 < width(view) <= 60
+    assert search.returncode == 0
 
 
 def drawn(*curves: Curve) -> list[str]:
