@@ -82,9 +82,10 @@ def _train(
     """The heart: train, checkpoint, report, prune. Returns the ending and the facts to write with it."""
     run: Run | None = None
     notes: list[str] = []
-    if place.device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(place.device)
     try:
+        if place.device.startswith("cuda"):
+            torch.cuda.init()  # type: ignore[no-untyped-call]  # statistics exist only once CUDA does
+            torch.cuda.reset_peak_memory_stats(place.device)
         run = Run(
             config,
             parts.train(config.augment),
