@@ -117,7 +117,7 @@ def _one(options: argparse.Namespace, folder: Path, *, disturbed: bool, workers:
 
 def judged(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with `missed`: every target that was not reached."""
-    none = ("lost", "counted_twice", "surplus", "zombies_left", "differing", "checkpoints_damaged")
+    none = ("lost", "counted_twice", "surplus", "stale_left", "differing", "checkpoints_damaged")
     missed = [f"{name} is {facts[name]}, not 0" for name in none if facts[name]]
     if facts["finished"] != facts["asked"]:
         missed.append(f"finished is {facts['finished']}, not {facts['asked']}")

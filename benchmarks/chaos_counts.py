@@ -55,7 +55,7 @@ def counted(driver: Driver) -> dict[str, Any]:
         "counted_twice": len(twice),
         "checkpoints_damaged": len(damaged(plan.folder, rows)),
         "surplus": max(0, finished - plan.trials),
-        "zombies_left": len(of_state("RUNNING", "WAITING")),
+        "stale_left": len(of_state("RUNNING", "WAITING")),
         "differing": len(journal.differing),
         "events": dict(sorted(driver.done.items())),
         "events_left": len(driver.left),

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 
-from tuner.study.owner import Owner
 from tuner.study.storage import Storage
 from tuner.study.tables import leases, trials
+from tuner.study.worker_id import WorkerId
 
 from .chaos_databases import Database, Outage
 from .chaos_journal import Journal
@@ -178,7 +178,7 @@ class Driver:
         with self._storage.engine.connect() as connection:
             rows = connection.execute(held.where(leases.c.owner.is_not(None)).order_by(trials.c.number)).all()
         self._storage.close()
-        return [(row.number, ours[pid]) for row in rows if (pid := Owner.parse(row.owner).pid) in ours]
+        return [(row.number, ours[pid]) for row in rows if (pid := WorkerId.parse(row.owner).pid) in ours]
 
     def _wake(self, *, all_of_them: bool = False) -> None:
         due = [(when, process) for when, process in self._asleep if all_of_them or when <= time.monotonic()]

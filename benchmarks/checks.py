@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tuner.config import TrialConfig
-from tuner.train import build, fast
+from tuner.config.trial_config import TrialConfig
+from tuner.models import find_model
+from tuner.models.forms import to_training_form
+from tuner.training.run import build_network
 
 from .naive import Network
 from .ours import make_run
@@ -54,12 +56,12 @@ def checks(device: str, *, quick: bool) -> list[Check]:
 
 def plain_and_fast(model: str, width: float, device: str, dtype: torch.dtype) -> tuple[float, float]:
     """Differences in the logits, and in what five steps of SGD change."""
-    ours = build(TrialConfig(model=model, width=width), 10)
+    ours = build_network(TrialConfig(model=model, width=width), 10)
     start = {name: tensor.clone() for name, tensor in ours.state_dict().items()}
     plain = Network(model, width)
     plain.load_state_dict(start)
     plain = plain.to(device=device, dtype=dtype)
-    quick = fast(ours.to(dtype), torch.device(device))
+    quick = to_training_form(find_model(model), ours.to(dtype), torch.device(device))
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(8, 3, 32, 32, generator=generator, dtype=dtype).to(device)
     labels = torch.randint(0, 10, (8,), generator=generator).to(device)
@@ -81,7 +83,7 @@ def _train(network: nn.Module, images: Tensor, labels: Tensor) -> None:
 def captured_and_eager(model: str, width: float, device: str, precision: str) -> float:
     """Difference in what an epoch with a short last batch changes, so that a step too many or too few shows."""
     (eager, _), (captured, _) = (epoch(model, width, device, precision=precision, capture=capture) for capture in (False, True))
-    return moved(build(TrialConfig(model=model, width=width), 10).state_dict(), captured, eager)
+    return moved(build_network(TrialConfig(model=model, width=width), 10).state_dict(), captured, eager)
 
 
 def moved(start: dict[str, Tensor], after: dict[str, Tensor], expected: dict[str, Tensor]) -> float:

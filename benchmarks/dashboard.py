@@ -31,10 +31,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tests import fabricated
-from tuner.space import distributions
-from tuner.study.record import Record
+from tuner.config.yaml_file import read
+from tuner.study.search_space import to_distributions
 from tuner.study.storage import Storage
-from tuner.yamlfile import read
+from tuner.study.study import Study
 
 REPORTS = 6
 SIX = {
@@ -48,10 +48,10 @@ SIX = {
 CACHED = 10.5  # seconds, longer than the servers keep trials
 
 
-def trials(record: Record, count: int) -> Iterator[FrozenTrial]:
+def trials(study: Study, count: int) -> Iterator[FrozenTrial]:
     """Trials all over the space. The accuracy hangs on the learning rate, the rest is chance; a third is pruned at its last report."""
     rng = random.Random(0)
-    space = distributions(record.config)
+    space = to_distributions(study.config)
     sampler = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for number in range(count):
         values = sampler.ask(space).params | {"epochs": REPORTS}
@@ -60,18 +60,18 @@ def trials(record: Record, count: int) -> Iterator[FrozenTrial]:
         state = TrialState.PRUNED if rng.random() < 1 / 3 else TrialState.COMPLETE
         seconds = rng.uniform(20, 60)
         size = rng.randrange(1_000_000, 8_000_000)
-        yield fabricated.trial(record, values, curve, state=state, number=number, parameters=size, seconds=seconds)
+        yield fabricated.trial(study, values, curve, state=state, number=number, parameters=size, seconds=seconds)
 
 
-def make(url: str, count: int, *, wide: bool = False) -> Record:
+def make(url: str, count: int, *, wide: bool = False) -> Study:
     storage = Storage(url, make=True)
     plain = read(Path(__file__).parent.parent / "studies" / "mynet.yaml")
     plain.pop("start", None)
     if not wide:
         plain["space"] = SIX
-    record = fabricated.study(storage, plain, name="large", trials=count)
-    fabricated.add(record, trials(record, count))
-    return record
+    study = fabricated.study(storage, plain, name="large", trials=count)
+    fabricated.add(study, trials(study, count))
+    return study
 
 
 def free_port() -> int:
@@ -153,17 +153,17 @@ def main() -> None:
     try:
         url = f"sqlite:///{folder}/large.db"
         began = time.perf_counter()
-        record = make(url, count, wide=args.wide)
+        study = make(url, count, wide=args.wide)
         made = time.perf_counter() - began
-        print(f"{count:,} trials of {len(record.config.space)} hyper-parameters, {REPORTS} reports each, made in {made:.0f} s")
+        print(f"{count:,} trials of {len(study.config.space)} hyper-parameters, {REPORTS} reports each, made in {made:.0f} s")
         print(f"{platform.machine()}, Python {platform.python_version()}, Optuna {optuna.__version__}, SQLite")
         from tuner.publish import publish
 
         began = time.perf_counter()
-        publish(record)
+        publish(study)
         published = time.perf_counter() - began
         print(f"publish (notes, plots, artifacts without weights): {published:.1f} s")
-        figures = measure(url, record.ledger.study_id, count, rounds)
+        figures = measure(url, study.leases.study_id, count, rounds)
         for name, by_kind in figures.items():
             print(f"{name}, seconds")
             for kind, values in by_kind.items():

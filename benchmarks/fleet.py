@@ -90,32 +90,28 @@ def plain_worker(url: str, total: int, pause: float, pipe: Connection) -> None:
 
 def our_worker(url: str, total: int, pause: float, pipe: Connection) -> None:
     """A worker of tuner, with nothing but the training and the checkpoint's file taken out."""
-    from tuner import objective
-    from tuner.places import Place
-    from tuner.study.claim import NoClaim
-    from tuner.study.owner import Owner
-    from tuner.study.record import load
+    from tuner.study.lease import NothingToClaim
     from tuner.study.storage import Storage
+    from tuner.study.studies import load
+    from tuner.study.worker_id import WorkerId
 
     from . import noop
 
-    noop.replace_training(pause)
-    record = load(Storage(url), NAME)
-    told, owner, held_for = _Told(pipe), Owner.here(), 0.1
+    study = load(Storage(url), NAME)
+    told, worker_id, held_for = _Told(pipe), WorkerId.here(), 0.1
     told.ready()
     try:
         while True:
-            claim = record.ledger.claim(owner, record.new_trial)
-            if isinstance(claim, NoClaim):
-                if not claim.held:
+            lease = study.leases.claim(worker_id, study.new_trial)
+            if isinstance(lease, NothingToClaim):
+                if not lease.held:
                     break
                 time.sleep(held_for)
                 held_for = min(2 * held_for, 1.0)
                 told.began = time.perf_counter()
                 continue
-            told.numbers.append(claim.number)
-            objective.train_trial(record, claim, noop.PARTS, Place(), stop=lambda: False, say=lambda *_, **__: None)  # type: ignore[arg-type]
-            objective.tidy(record, 5)
+            told.numbers.append(lease.number)
+            noop.train_nothing(study, lease, pause=pause)
             told.ended(pause)
     except Exception as error:
         told.errors[type(error).__name__] += 1
@@ -221,13 +217,13 @@ def _fresh(server: str, side: str) -> str:
 
 
 def _make_ours(url: str, asked: int, folder: Path) -> None:
-    from tuner.config import StudyConfig
-    from tuner.study.record import make_or_go_on
+    from tuner.config.study_config import StudyConfig
     from tuner.study.storage import Storage
+    from tuner.study.studies import create_or_load
 
     plain = {"model": "mynet", "pruner": {"name": "median", "n_min_trials": 10**6}, "space": SPACE}
     storage = Storage(url, make=True)
-    make_or_go_on(storage, NAME, StudyConfig.from_dict(plain), "0" * 16, trials=asked, checkpoints=folder)
+    create_or_load(storage, NAME, StudyConfig.from_dict(plain), "0" * 16, trials=asked, checkpoints=folder)
     storage.close()
 
 

@@ -174,7 +174,7 @@ def _data(options: argparse.Namespace) -> tuple[tuple[images.Array, images.Array
     if (options.data / images.BATCHES).is_dir():
         *train_part, test_images, test_labels = images.unpickled(options.data)
         return (train_part[0], train_part[1]), (test_images, test_labels)
-    from tuner.config import DataConfig
+    from tuner.config.data_config import DataConfig
     from tuner.data import load
 
     data = load(DataConfig(source=f"folder:{options.data}"), progress=print)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tuner.config import TrialConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.data.resident import Resident
-from tuner.train import Run
+from tuner.training.cuda_graph import choose_recorder
+from tuner.training.run import Run
 
 from .images import Array
 
@@ -58,7 +59,7 @@ def journal(
         if time.monotonic() > deadline:
             return
         config = TrialConfig(model=model, width=width, epochs=epochs, batch_size=batch, lr=lr, seed=seed, precision=precision)
-        run = Run(config, training, None, classes=10, device=device, capture=capture)
+        run = Run(config, training, None, classes=10, device=device, recorder=choose_recorder(device, capture))
         seconds = sum(score.seconds for score in run.epochs())
         accuracy = run.evaluate(testing)[1]
         yield Row(model=model, epochs=epochs, batch=batch, lr=lr, seed=seed, reported=reported / 100, accuracy=accuracy, seconds=seconds)

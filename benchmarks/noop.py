@@ -6,6 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +15,16 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tuner import checkpoint, objective
-from tuner.config import StudyConfig
-from tuner.metrics import Score
-from tuner.places import Place
-from tuner.study import record as records
-from tuner.study.claim import Claim
-from tuner.study.owner import Owner
+from tuner.config.study_config import StudyConfig
+from tuner.placement import Placement
+from tuner.study import studies
+from tuner.study.lease import Lease
 from tuner.study.storage import Storage
+from tuner.study.study import Study
+from tuner.study.worker_id import WorkerId
+from tuner.training.score import Score
+from tuner.workers.events import Event, TrialEnded
+from tuner.workers.objective import tidy, train_trial
 
 EPOCHS = 6
 SPACE = {
@@ -69,41 +72,38 @@ class Ours:
         self.storage = Storage(f"sqlite:///{folder / 'ours.db'}", make=True)
         # As above: asked with all its work, but ending no trial.
         plain = {"model": "mynet", "pruner": {"name": "median", "n_min_trials": 10**6}, "space": SPACE}
-        self.record = records.make_or_go_on(
+        self.study = studies.create_or_load(
             self.storage, "noop", StudyConfig.from_dict(plain), "0" * 16, trials=10**6, checkpoints=folder / "checkpoints"
         )
-        replace_training()
 
     def run(self, trials: int) -> None:
         for _ in range(trials):
-            claim = self.record.ledger.claim(Owner.here(), self.record.new_trial)
-            assert isinstance(claim, Claim)
-            objective.train_trial(self.record, claim, PARTS, Place(), stop=lambda: False, say=_ended)  # type: ignore[arg-type]
-            objective.tidy(self.record, 5)
+            lease = self.study.leases.claim(WorkerId.here(), self.study.new_trial)
+            assert isinstance(lease, Lease)
+            train_nothing(self.study, lease, say=_check)
 
     def fill(self, count: int) -> None:
-        like = varied(self.record.frozen_trials()[0])
+        like = varied(self.study.frozen_trials()[0])
         while count > 0:
             with self.storage.transaction():
                 for trial in islice(like, min(AT_ONCE, count)):
-                    self.storage.optuna.create_new_trial(self.record.ledger.study_id, trial)
+                    self.storage.optuna.create_new_trial(self.study.leases.study_id, trial)
             count -= AT_ONCE
 
 
-def replace_training(pause: float = 0.0) -> None:
-    """In this process nothing is trained and no checkpoint written: an epoch is a pause of so many seconds."""
-    objective.Run = _NoRun  # type: ignore[misc,assignment]
-    checkpoint.save = lambda *_, **__: None
-    _NoRun.pause = pause
+def train_nothing(study: Study, lease: Lease, *, pause: float = 0.0, say: Callable[[Event], None] = lambda event: None) -> None:
+    """A worker's whole way through a trial, but nothing is trained and no checkpoint written: an epoch is a pause of so many seconds."""
+    make_run: Any = partial(_NoRun, pause=pause)
+    parts: Any = PARTS
+    train_trial(study, lease, parts, Placement(), stop=lambda: False, say=say, make_run=make_run, save=lambda *_, **__: None)
+    tidy(study, 5)
 
 
 class _NoRun:
     """A run whose epochs are there at once, or after a pause."""
 
-    pause = 0.0
-
-    def __init__(self, config: Any, train: Any, val: Any, **_: Any) -> None:
-        self.config, self.train, self.parameters, self.curve = config, train, 0, []
+    def __init__(self, config: Any, train: Any, val: Any, *, pause: float, **_: Any) -> None:
+        self.config, self.train, self.pause, self.parameters, self.curve = config, train, pause, 0, []
 
     def epochs(self) -> Iterator[Score]:
         for epoch in range(1, EPOCHS + 1):
@@ -122,8 +122,8 @@ class _Hasty(sqlite3.Connection):
         self.execute("PRAGMA journal_mode=MEMORY")  # neither outlives the connection
 
 
-def _ended(kind: str, **facts: Any) -> None:
-    assert kind != "end" or facts["state"] == "COMPLETE", facts
+def _check(event: Event) -> None:
+    assert not isinstance(event, TrialEnded) or event.outcome.state == "COMPLETE", event
 
 
 def suggest_six(trial: optuna.Trial) -> None:

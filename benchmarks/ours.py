@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from tuner.config import TrialConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.data.resident import Resident
-from tuner.memory import keep_freed_memory
-from tuner.train import Run
+from tuner.training.cuda_graph import choose_recorder
+from tuner.training.malloc import keep_freed_memory
+from tuner.training.run import Run
 
 from .images import generated
 
@@ -28,7 +29,7 @@ def make_run(
     augment: str = "none",
 ) -> Run:
     config = TrialConfig(model=model, width=width, batch_size=batch, threads=threads, precision=precision, augment=augment)
-    return Run(config, resident(images, augment, device), None, classes=10, device=device, capture=capture)
+    return Run(config, resident(images, augment, device), None, classes=10, device=device, recorder=choose_recorder(device, capture))
 
 
 def resident(images: int, augment: str = "none", device: str = "cpu") -> Resident:

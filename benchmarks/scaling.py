@@ -1,12 +1,12 @@
 """What a second worker brings: images a second in total, wall clock.
 
-One process with one thread, one process with as many threads as there are cores, and one process a core with one
+One process with one thread, one process with as many threads as there are count_cores, and one process a core with one
 thread each, in turns.
 """
 
 from __future__ import annotations
 
-from tuner.places import cores
+from tuner.placement import count_cores
 
 from .measure import arguments, compare, conclude
 from .sides import Side
@@ -14,7 +14,7 @@ from .sides import Side
 
 def main() -> None:
     options = arguments(str(__doc__), rounds=7, seconds=4)
-    count = cores()
+    count = count_cores()
     found = []
     for width, batch in ((0.0625, 4),) if options.quick else ((0.25, 8), (0.25, 64), (1.0, 8), (1.0, 64)):
         common = {"model": "mynet", "width": width, "batch": batch, "images": 64 if options.quick else 10_000}

@@ -25,6 +25,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from . import noop
 from .measure import Comparison, arguments, console, machine_line, table, write_json
 from .split import AROUND, WORK, search
 
@@ -68,8 +69,6 @@ def _again_with_slow_fsync(milliseconds: float) -> None:
 
 
 def _noop(options: argparse.Namespace, out: Console) -> dict[str, Any]:
-    from . import noop  # it replaces the training in this process
-
     with tempfile.TemporaryDirectory() as name:
         disk = f"{_file_system(Path(name))} (an fsync takes {_fsync(Path(name)):.2g} ms)"
         present = (10, 20) if options.quick else (10, 1000, 5000)

@@ -1,4 +1,4 @@
-"""Where the wall time of a real search goes: its own workers, with clocks round their public functions."""
+"""Where the wall time of a real search goes: its own workers, with clocks round their functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +22,16 @@ from typing import Any
 
 import psutil
 
+from tuner.search.request import Request
+from tuner.search.run import run
+from tuner.study.leases import Leases
+from tuner.training import checkpoint
+from tuner.training.run import Run
+from tuner.training.score import Score
+from tuner.workers.engine import Worker
+from tuner.workers.leased_trial import LeasedTrial
+from tuner.workers.local import LocalEngine
+from tuner.workers.objective import tidy, train_trial
 from tuner.workers.worker import Assignment, Signals, work
 
 TIMES = "TUNER_BENCHMARK_TIMES"  # the folder in which each worker leaves its seconds
@@ -65,82 +75,102 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self.trials = 0
         self.claimed: float | None = None  # when the first claim began, time.time()
 
-    def around(self, owner: Any, method: str, name: str) -> None:
-        """Time every call of a function in place."""
-        original = getattr(owner, method)
+    def timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """The function, with a clock round it."""
 
-        @functools.wraps(original)
+        @functools.wraps(call)
         def timed(*args: Any, **options: Any) -> Any:
             began = time.perf_counter()
             try:
-                return original(*args, **options)
+                return call(*args, **options)
             finally:
                 self.seconds[name] += time.perf_counter() - began
 
-        setattr(owner, method, timed)
+        return timed
 
-    def around_epochs(self, owner: Any) -> None:
-        """Time what the generator of epochs does, not what is done with each of them."""
-        original = owner.epochs
+    def run(self) -> type[Run]:
+        """A Run that times its building, its evaluations, and what the generator of epochs does, not what is done with each of them."""
+        clock = self
 
-        def epochs(run: Any) -> Iterator[Any]:
-            scores = original(run)
-            while True:
-                began = time.perf_counter()
-                try:
-                    score = next(scores)
-                except StopIteration:
-                    return
-                finally:
-                    self.seconds["epochs"] += time.perf_counter() - began
-                yield score
+        class TimedRun(Run):
+            __init__ = clock.timed(Run.__init__, "building the network and its optimiser")  # type: ignore[assignment]
+            evaluate = clock.timed(Run.evaluate, "evaluation")  # type: ignore[assignment]
 
-        owner.epochs = epochs
+            def epochs(self) -> Iterator[Score]:
+                scores = super().epochs()
+                while True:
+                    began = time.perf_counter()
+                    try:
+                        score = next(scores)
+                    except StopIteration:
+                        return
+                    finally:
+                        clock.seconds["epochs"] += time.perf_counter() - began
+                    yield score
+
+        return TimedRun
 
 
 def timed_work(assignment: Assignment, connection: Connection) -> None:
     """A worker as it is, with clocks; its seconds go to a file."""
-    from tuner import checkpoint, objective
-    from tuner.claimed import ClaimedTrial
-    from tuner.study.ledger import Ledger
-    from tuner.train import Run
-
     clock = Clock()
     began = time.perf_counter()
-    claim = Ledger.claim
-
-    def first_claim(*args: Any, **options: Any) -> Any:
-        clock.claimed = clock.claimed or time.time()
-        return claim(*args, **options)
-
-    Ledger.claim = first_claim  # type: ignore[method-assign]
+    # A worker makes these objects itself, so the clocks go round their methods.
     for owner, method, name in (
-        (Run, "__init__", "building the network and its optimiser"),
-        (Run, "evaluate", "evaluation"),
-        (Ledger, "claim", "claiming"),
-        (Ledger, "beat", "beats"),
-        (ClaimedTrial, "configure", "parameters"),
-        (ClaimedTrial, "duplicate", "looking for the same configuration"),
-        (checkpoint, "save", "checkpoints"),
-        (ClaimedTrial, "report", "reports"),
-        (ClaimedTrial, "should_prune", "pruning"),
-        (ClaimedTrial, "finish", "ending"),
-        (objective, "tidy", "tidying"),
+        (Leases, "claim", "claiming"),
+        (Leases, "heartbeat", "beats"),
+        (LeasedTrial, "configure", "parameters"),
+        (LeasedTrial, "find_duplicate", "looking for the same configuration"),
+        (LeasedTrial, "report", "reports"),
+        (LeasedTrial, "should_prune", "pruning"),
+        (LeasedTrial, "finish", "ending"),
         (Signals, "say", "events"),
-        (objective, "train_trial", "trials"),
     ):
-        clock.around(owner, method, name)
-    clock.around_epochs(Run)
+        setattr(owner, method, clock.timed(getattr(owner, method), name))
+    claim = Leases.claim
+
+    def first_claim(*args: Any) -> Any:
+        clock.claimed = clock.claimed or time.time()
+        return claim(*args)
+
+    Leases.claim = first_claim  # type: ignore[method-assign]
+    train = functools.partial(train_trial, make_run=clock.run(), save=clock.timed(checkpoint.save, "checkpoints"))
     try:
-        work(assignment, connection)
+        work(assignment, connection, train=clock.timed(train, "trials"), tidy=clock.timed(tidy, "tidying"))
     finally:
         seconds = dict(clock.seconds) | {"all": time.perf_counter() - began}
         if clock.claimed is not None:
             seconds["start-up"] = clock.claimed - psutil.Process().create_time()
         Path(os.environ[TIMES], f"{os.getpid()}.json").write_text(json.dumps(seconds), encoding="utf-8")
+
+
+class TimedEngine(LocalEngine):
+    """Workers with clocks, and the supervisor's own time: from the first worker's start to the last time it listens."""
+
+    def __init__(self) -> None:
+        super().__init__(timed_work)
+        self.began: tuple[float, float] | None = None
+        self.ended = (0.0, 0.0)
+
+    def start(self, assignment: Assignment) -> Worker:
+        self.began = self.began or _now()
+        return super().start(assignment)
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
+        ready = super().wait(workers, seconds)
+        self.ended = _now()
+        return ready
+
+    def spent(self) -> dict[str, float]:
+        """`view`, the supervisor's CPU with the live view's, and `wall`, in seconds."""
+        assert self.began is not None, "no worker was started"
+        return {"view": self.ended[0] - self.began[0], "wall": self.ended[1] - self.began[1]}
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
 
 
 @contextmanager
@@ -171,21 +201,7 @@ def _drain(leader: int, done: threading.Event) -> None:
 
 def search(*, trials: int, workers: int, width: float, images: int, size: int, epochs: int) -> dict[str, float]:
     """Run a search and return the seconds of all its workers by name; `view` is the supervisor's CPU, `wall` the search's."""
-    from tuner import search as searching
-    from tuner.workers import local, supervisor
-
-    spent: dict[str, float] = {}
-    run: Callable[[Any], Any] = supervisor.Supervisor.run
-
-    def timed(self: Any) -> Any:
-        cpu, began = time.process_time(), time.perf_counter()
-        try:
-            return run(self)
-        finally:
-            spent["view"], spent["wall"] = time.process_time() - cpu, time.perf_counter() - began
-
-    local.work = timed_work  # type: ignore[attr-defined]
-    supervisor.Supervisor.run = timed  # type: ignore[method-assign]
+    engine = TimedEngine()
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
         (folder / "times").mkdir()
@@ -193,10 +209,10 @@ def search(*, trials: int, workers: int, width: float, images: int, size: int, e
         study = folder / "measured.yaml"
         study.write_text(STUDY.format(width=width, images=images, size=size, epochs=epochs), encoding="utf-8")
         with _terminal(), contextlib.redirect_stdout(io.StringIO()):
-            searching.run(searching.Request(study=str(study), trials=trials, device="cpu", workers=workers))
+            run(Request(study=str(study), trials=trials, device="cpu", workers=workers), engine=engine)
         total: dict[str, float] = defaultdict(float)
         for path in (folder / "times").glob("*.json"):
             for key, seconds in json.loads(path.read_text(encoding="utf-8")).items():
                 total[key] += seconds
     total["training"] = total.pop("epochs") - total["evaluation"]
-    return dict(total) | spent | {"number": trials}
+    return dict(total) | engine.spent() | {"number": trials}

@@ -13,7 +13,7 @@ import argparse
 import sys
 from typing import Any
 
-from tuner.places import cores
+from tuner.placement import count_cores
 
 from .measure import Comparison, arguments, compare, conclude
 from .sides import Side
@@ -38,7 +38,7 @@ def main() -> None:
         found.append(_compare(f"one thread, width x{width:g}, batch {batch}", sides, options, least))
     for (width, batch), least in whole_machine.items() if options.only != "one-thread" else ():
         common = {"model": "mynet", "width": width, "batch": batch, "images": images}
-        count = cores()
+        count = count_cores()
         sides = [
             Side(name="naive, 2 loading workers", make="naive.training", settings=common | {"workers": 2, "threads": None}),
             Side(name=f"ours, {count} processes", make="ours.training", settings=common | {"threads": 1}, processes=count),

@@ -9,23 +9,23 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.config import StudyConfig
-from tuner.hyperparameters import DEFAULTS
-from tuner.space import assemble, distributions
-from tuner.study import record as records
-from tuner.study.record import Record
+from tuner.config.hyperparameters import DEFAULTS
+from tuner.config.study_config import StudyConfig
+from tuner.study import studies
+from tuner.study.search_space import assemble, to_distributions
 from tuner.study.storage import Storage
+from tuner.study.study import Study
 
 BEGUN = datetime(2026, 11, 20, 12)
 
 
-def study(storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50) -> Record:
+def study(storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50) -> Study:
     """A study from the mapping of a study file, with no trials yet."""
-    return records.make_or_go_on(storage, name, StudyConfig.from_dict(plain), data, trials=trials)
+    return studies.create_or_load(storage, name, StudyConfig.from_dict(plain), data, trials=trials)
 
 
 def trial(
-    record: Record,
+    study: Study,
     values: dict[str, Any],
     accuracies: Sequence[float],
     *,
@@ -37,8 +37,8 @@ def trial(
     number: int = 0,
 ) -> FrozenTrial:
     """A trial with these validation accuracies, an epoch each. `values` are its hyper-parameters by name."""
-    space = distributions(record.config)
-    config = assemble(DEFAULTS | dict(record.config.fixed) | values, record.config, seed=number, threads=1, precision="fp32")
+    space = to_distributions(study.config)
+    config = assemble(DEFAULTS | dict(study.config.fixed) | values, study.config, seed=number, threads=1, precision="fp32")
     curve = [
         {
             "epoch": epoch,
@@ -75,10 +75,10 @@ def trial(
     )
 
 
-def add(record: Record, trials: Iterable[FrozenTrial], at_once: int = 200) -> None:
+def add(study: Study, trials: Iterable[FrozenTrial], at_once: int = 200) -> None:
     """Write them into the study, in their order."""
     remaining = iter(trials)
     while some := list(itertools.islice(remaining, at_once)):
-        with record.storage.transaction():
+        with study.storage.transaction():
             for each in some:
-                record.storage.optuna.create_new_trial(record.ledger.study_id, template_trial=each)
+                study.storage.optuna.create_new_trial(study.leases.study_id, template_trial=each)

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tuner.config import DataConfig, TrialConfig
+from tuner.config.data_config import DataConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.data.resident import Resident
-from tuner.train import Run
+from tuner.training.run import Run
 
 CONFIG = TrialConfig(width=0.01, lr=0.0625, batch_size=8, epochs=3, data=DataConfig(image_size=8))
 STRICT = {

@@ -15,9 +15,9 @@ from benchmarks import images, naive
 from benchmarks.measure import Comparison
 from benchmarks.step_profile import KINDS
 from tests.conftest import ROOT
-from tuner.config import TrialConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.models.merged import Merged
-from tuner.train import build
+from tuner.training.run import build_network
 
 
 def run(*command: str) -> str:
@@ -114,7 +114,7 @@ def test_the_fleet_reaches_its_total_exactly_and_says_what_it_costs(tmp_path: Pa
 @pytest.mark.parametrize(("model", "parameters"), [("mynet", 7_600_402), ("googlenet", 7_730_922)])
 def test_the_naive_network_is_the_reported_one_and_ours(model: str, parameters: int, width: float) -> None:
     torch.set_num_threads(1)
-    ours = build(TrialConfig(model=model, width=width), 10).double()
+    ours = build_network(TrialConfig(model=model, width=width), 10).double()
     plain = naive.Network(model, width).double()
     if width == 1:
         assert sum(p.numel() for p in plain.parameters()) == parameters

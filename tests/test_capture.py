@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 
 from tests.runs import STRICT, make, same
-from tuner.capture import Captured
-from tuner.config import TrialConfig
+from tuner.config.trial_config import TrialConfig
+from tuner.training.cuda_graph import CapturedStep, choose_recorder
 
 
 class Pretender:
@@ -34,7 +33,7 @@ class Pretender:
         return replay
 
 
-def captured(size: int) -> tuple[Captured, Pretender, torch.Tensor, list[int]]:
+def captured(size: int) -> tuple[CapturedStep, Pretender, torch.Tensor, list[int]]:
     """A step that adds up its images in `total`, and notes the memory that it read them from."""
     total, places, recorder = torch.zeros(()), [], Pretender()
 
@@ -42,7 +41,7 @@ def captured(size: int) -> tuple[Captured, Pretender, torch.Tensor, list[int]]:
         total.add_(images.sum() + labels.sum())
         places.append(images.data_ptr())
 
-    return Captured(step, size, recorder, [total]), recorder, total, places
+    return CapturedStep(step, size, recorder, [total]), recorder, total, places
 
 
 def batch(count: int, value: float, size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,8 +79,8 @@ def test_images_of_another_shape_are_recorded_anew() -> None:
 def test_a_captured_run_has_the_same_course_taken_up_again_too(config: TrialConfig) -> None:
     plain = make(config)
     scores = list(plain.epochs())
-    run, recorder = make(config), Pretender()
-    run.step = run._captured(recorder)
+    recorder = Pretender()
+    run = make(config, recorder=recorder)
     epochs = run.epochs()
     assert next(epochs) == scores[0]
     state = run.state()
@@ -93,4 +92,4 @@ def test_a_captured_run_has_the_same_course_taken_up_again_too(config: TrialConf
 
 
 def test_on_a_cpu_capture_does_nothing() -> None:
-    assert not isinstance(make(replace(STRICT["sgd"], epochs=1), capture=True).step, Captured)
+    assert choose_recorder("cpu", capture=True) is None

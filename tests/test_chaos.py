@@ -28,7 +28,7 @@ def test_a_search_survives_kills_of_every_kind_a_dead_supervisor_and_an_outage(s
     facts = chaos("--storage", storage, "--trials", "20", "--kills", "8", "--supervisors", "1", "--outages", "1")
     assert facts["events"] == {"SIGKILL": 3, "SIGSTOP": 2, "SIGTERM": 3, "outages": 1, "supervisors killed": 1}
     assert facts["finished"] == facts["asked"] == 20
-    assert facts["lost"] == facts["counted_twice"] == facts["surplus"] == facts["zombies_left"] == 0
+    assert facts["lost"] == facts["counted_twice"] == facts["surplus"] == facts["stale_left"] == 0
     assert facts["differing"] == facts["checkpoints_damaged"] == 0
     assert facts["resumed"] > 0 and facts["unexplained_failures"] == [] and facts["gave_up"] == []
 
@@ -37,4 +37,4 @@ def test_one_worker_s_search_is_the_same_search_when_it_is_killed() -> None:
     facts = chaos("--one-worker", "--trials", "5", "--kills", "3", "--supervisors", "1", "--outages", "0")
     assert sum(facts["events"].values()) == 4
     assert facts["trials_equal_to_undisturbed"] == "5 of 5" and facts["finished"] == 5
-    assert facts["lost"] == facts["counted_twice"] == facts["zombies_left"] == 0
+    assert facts["lost"] == facts["counted_twice"] == facts["stale_left"] == 0

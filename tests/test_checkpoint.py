@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from tests.runs import CONFIG, make, same
-from tuner import checkpoint
-from tuner.checkpoint import CheckpointError, load, remove, save
-from tuner.config import TrialConfig
-from tuner.metrics import Score
-from tuner.train import Run
+from tuner.config.trial_config import TrialConfig
+from tuner.training import checkpoint
+from tuner.training.checkpoint import CheckpointError, load, remove, save
+from tuner.training.run import Run
+from tuner.training.score import Score
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def saved(run: Run, path: Path) -> Iterator[Score]:
     """A run with a checkpoint after its first epoch; each next() trains an epoch more and saves nothing."""
     epochs = run.epochs()
     next(epochs)
-    save(path, run, study="s1")
+    save(path, run, uid="s1")
     return epochs
 
 
@@ -50,18 +50,18 @@ def weights_file(path: Path) -> Path:
 
 def epoch_on_disk(path: Path) -> int:
     run = make(CONFIG)
-    assert load(path, run, study="s1")
+    assert load(path, run, uid="s1")
     return len(run.curve)
 
 
 def test_where_there_is_none_load_is_false(path: Path, run: Run) -> None:
-    assert load(path, run, study="s1") is False
+    assert load(path, run, uid="s1") is False
     remove(path)
 
 
 def test_a_run_goes_on_from_its_checkpoint_as_if_nothing_had_been(path: Path, run: Run, saved: Iterator[Score]) -> None:
     other = make(CONFIG)
-    assert load(path, other, study="s1") is True
+    assert load(path, other, uid="s1") is True
     assert same(other.weights(), run.weights()) and other.curve == run.curve
     assert list(other.epochs()) == [*run.curve, *saved]
     assert same(other.weights(), run.weights())
@@ -69,8 +69,8 @@ def test_a_run_goes_on_from_its_checkpoint_as_if_nothing_had_been(path: Path, ru
 
 def test_there_is_one_pair_of_files_and_the_newest(path: Path, run: Run, saved: Iterator[Score]) -> None:
     for _ in saved:
-        save(path, run, study="s1")
-        save(path, run, study="s1")
+        save(path, run, uid="s1")
+        save(path, run, uid="s1")
         assert names(path) == [".json", ".pt"] and f".e{len(run.curve)}." in weights_file(path).name
     assert epoch_on_disk(path) == 3
     commit = json.loads(path.with_name("trial-00001.json").read_text())
@@ -82,9 +82,9 @@ def test_there_is_one_pair_of_files_and_the_newest(path: Path, run: Run, saved: 
 
 def test_names_that_begin_alike_are_kept_apart(path: Path, run: Run, saved: Iterator[Score]) -> None:
     for other in ("trial-0000", "trial-00001.e1", "trial-[0]*"):
-        save(path.with_name(other), run, study="s1")
+        save(path.with_name(other), run, uid="s1")
     next(saved)
-    save(path.with_name("trial-[0]*"), run, study="s1")
+    save(path.with_name("trial-[0]*"), run, uid="s1")
     remove(path.with_name("trial-0000"))
     remove(path.with_name("trial-[0]*"))
     assert epoch_on_disk(path) == 1
@@ -132,18 +132,18 @@ def test_damage_is_found_and_nothing_is_loaded(damage, path: Path, saved: Iterat
     fresh = make(CONFIG)
     before = fresh.weights()
     with pytest.raises(CheckpointError, match=r"damaged|cannot be read"):
-        load(path, fresh, study="s1")
+        load(path, fresh, uid="s1")
     assert same(fresh.weights(), before) and fresh.curve == []
     remove(path)
-    assert names(path) == [] and load(path, fresh, study="s1") is False
+    assert names(path) == [] and load(path, fresh, uid="s1") is False
 
 
 def test_another_study_s_and_another_configuration_s_are_refused(path: Path, run: Run, saved: Iterator[Score]) -> None:
     with pytest.raises(CheckpointError, match="another study"):
-        load(path, make(CONFIG), study="s2")
+        load(path, make(CONFIG), uid="s2")
     for other in (replace(CONFIG, lr=0.04), replace(CONFIG, threads=2), replace(CONFIG, width=0.2)):
         with pytest.raises(CheckpointError, match="another configuration"):
-            load(path, make(other), study="s1")
+            load(path, make(other), uid="s1")
 
 
 class Killed(BaseException):
@@ -184,9 +184,9 @@ def test_killed_at_any_point_the_older_or_the_newer_is_whole(
     with monkeypatch.context() as patch:
         kill_at(patch, method, call, half=half)
         with pytest.raises(Killed):
-            save(path, run, study="s1")
+            save(path, run, uid="s1")
     assert epoch_on_disk(path) == epoch
-    save(path, run, study="s1")
+    save(path, run, uid="s1")
     assert epoch_on_disk(path) == 2
     remove(path)
     assert names(path) == [], "what the killed process left goes too"
@@ -200,7 +200,7 @@ def test_saving_the_same_epoch_again_and_being_killed_harms_nothing(
     with monkeypatch.context() as patch:
         kill_at(patch, "replace", 2)
         with pytest.raises(Killed):
-            save(path, run, study="s1")
+            save(path, run, uid="s1")
     assert epoch_on_disk(path) == 1
 
 
@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_old_one_and_no_litter(
     with monkeypatch.context() as patch:
         kill_at(patch, "write_bytes", call, OSError(errno.ENOSPC, "No space left on device"), half=True)
         with pytest.raises(OSError, match="No space left"):
-            save(path, run, study="s1")
+            save(path, run, uid="s1")
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
     assert epoch_on_disk(path) == 1
 
@@ -224,5 +224,5 @@ def test_the_kernel_s_own_full_disk(path: Path, run: Run, saved: Iterator[Score]
     true = Path.write_bytes
     monkeypatch.setattr(Path, "write_bytes", lambda self, content: true(Path("/dev/full"), content))
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(path, run, study="s1")
+        checkpoint.save(path, run, uid="s1")
     assert epoch_on_disk(path) == 1

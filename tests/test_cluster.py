@@ -18,7 +18,7 @@ import yaml
 
 from tests.conftest import Background, Tuner
 from tests.test_search import edit, figures, longer, shown  # noqa: F401 - a fixture
-from tuner.study.owner import Owner
+from tuner.study.worker_id import WorkerId
 
 pytestmark = [
     pytest.mark.cluster,
@@ -96,7 +96,7 @@ def owners(tuner: Tuner) -> dict[int, int]:
         sa.select(trials.c.number, leases.c.owner).join(leases, trials.c.trial_id == leases.c.trial_id).where(leases.c.owner.is_not(None))
     )
     with storage.engine.connect() as connection:
-        found = {number: Owner.parse(owner).pid for number, owner in connection.execute(query)}
+        found = {number: WorkerId.parse(owner).pid for number, owner in connection.execute(query)}
     storage.close()
     return found
 
@@ -157,13 +157,13 @@ def test_four_workers_share_a_gpu_and_a_fifth_waits(cluster: Cluster, small_stud
     code = f"""
 import json, os, ray
 from pathlib import Path
-from tuner.config import StudyConfig
-from tuner.study.record import make_or_go_on
+from tuner.config.study_config import StudyConfig
+from tuner.study.studies import create_or_load
 from tuner.study.storage import Storage
 from tuner.workers import on_ray
 storage = Storage("sqlite:///small.db", make=True)
-record = make_or_go_on(storage, "small", StudyConfig.from_file(Path("small.yaml")), "0" * 16, trials=50)
-with on_ray.ray_engine(record, {cluster.address!r}, gpus=0.25, device="auto", local_cpus=1) as engine:
+study = create_or_load(storage, "small", StudyConfig.from_file(Path("small.yaml")), "0" * 16, trials=50)
+with on_ray.ray_engine(study, {cluster.address!r}, gpus=0.25, device="auto", local_cpus=1) as engine:
     places = engine.places(None, at_most=50, threads=1, precision="fp32", capture=False)
     class Seen(on_ray.Host):
         def gpu(self):

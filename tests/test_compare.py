@@ -23,13 +23,13 @@ from tests.imagenet import IDS, by_class, draw, link_pictures, real_pictures, sh
 from tuner.compare import rows as stored
 from tuner.compare.figures import comparison_rows
 from tuner.compare.run import Request, compare
-from tuner.config import TrialConfig, config_text
+from tuner.config.trial_config import TrialConfig, write_config
 from tuner.errors import TunerError, UsageError
 from tuner.evaluate import evaluate_file
 from tuner.report.comparison import report
 from tuner.report.html import html
 from tuner.study.storage import Storage
-from tuner.train import build
+from tuner.training.run import build_network
 
 SMALL = ("squeezenet1_1", "shufflenet_v2_x0_5")  # 0.35 and 0.04 G multiply-accumulates, transforms in common
 URL = "sqlite:///compare.db"
@@ -231,8 +231,8 @@ def save_network(folder: Path, model: str, classes: int, source: str, size: int)
     config = TrialConfig(model=model, width=0.0625)
     config = replace(config, data=replace(config.data, source=source, image_size=size))
     torch.manual_seed(0)
-    torch.save(build(config, classes).state_dict(), folder / "weights.pt")
-    (folder / "config.yaml").write_text(config_text(config, fingerprint=None, origin={}))
+    torch.save(build_network(config, classes).state_dict(), folder / "weights.pt")
+    (folder / "config.yaml").write_text(write_config(config, fingerprint=None, origin={}))
     return str(folder / "weights.pt")
 
 

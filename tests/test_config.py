@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tuner.config import StudyConfig, TrialConfig, config_text, read_config
-from tuner.dimension import Choice, Range
+from tuner.config.dimension import Choice, Range
+from tuner.config.study_config import StudyConfig
+from tuner.config.study_files import available, shipped_folder
+from tuner.config.trial_config import TrialConfig, read_config, write_config
+from tuner.config.yaml_file import parse
 from tuner.errors import UsageError
-from tuner.studyfiles import available, shipped_folder
-from tuner.yamlfile import parse
 
 
 def study(text: str) -> StudyConfig:
@@ -46,7 +47,7 @@ def test_a_study_is_the_same_after_a_round_trip_through_its_stored_form() -> Non
 def test_a_configuration_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     config = TrialConfig(model="googlenet", widths={"*.n1x1": 0.5}, lr=0.1 + 0.2, batch_size=7, augment="flip", seed=123, threads=2)
     path = tmp_path / "c.yaml"
-    path.write_text(config_text(config, fingerprint="abc", origin={"study": "s", "trial": 4}))
+    path.write_text(write_config(config, fingerprint="abc", origin={"study": "s", "trial": 4}))
     assert read_config(path) == (config, {"study": "s", "trial": 4}, "abc")
 
 
@@ -147,7 +148,8 @@ def test_a_bad_configuration_file_is_a_line(tmp_path: Path, text: str, message: 
 
 @pytest.mark.parametrize("path", sorted(shipped_folder().glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_study_loads(path: Path) -> None:
-    from tuner.study.sampler import make_pruner, make_sampler
+    from tuner.study.pruners import make_pruner
+    from tuner.study.samplers import make_sampler
 
     config = StudyConfig.from_file(path)
     assert make_sampler(config) is not None and make_pruner(config) is not None
@@ -169,13 +171,13 @@ def test_a_study_in_the_working_folder_goes_before_a_shipped_one(tmp_path: Path)
 def test_the_real_searches_move_the_stem_and_every_branch_on_its_own(name: str) -> None:
     config = StudyConfig.from_file(shipped_folder() / f"{name}.yaml")
     patterns = [key.removeprefix("widths.") for key in config.space if key.startswith("widths.")]
-    from tuner.models import architecture
+    from tuner.models import find_model
 
     for model in config.models:
-        for width in architecture(model).widths():
-            moving = [p for p in patterns if width in architecture(model).matches(p)]
+        for width in find_model(model).widths:
+            moving = [p for p in patterns if width in find_model(model).matches(p)]
             assert len(moving) == 1, (width, moving)
-            branches = {w.split(".")[-1] for w in architecture(model).matches(moving[0])}
+            branches = {w.split(".")[-1] for w in find_model(model).matches(moving[0])}
             assert len(branches) == 1, moving
 
 

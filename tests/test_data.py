@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from tuner import data
-from tuner.config import DataConfig
+from tuner.config.data_config import DataConfig
+from tuner.config.data_sources import SOURCES, _by_name
 from tuner.data import Dataset, load, split
 from tuner.errors import TunerError, UsageError
 
@@ -34,18 +34,18 @@ def labelled(*counts):
 
 
 def test_the_sources_are_those_that_a_configuration_accepts():
-    assert sorted(data.SOURCES) == ["cifar10", "digits", "folder"]
-    for name in data.SOURCES:
+    assert sorted(SOURCES) == ["cifar10", "digits", "folder"]
+    for name in SOURCES:
         DataConfig(source=f"{name}:somewhere" if name == "folder" else name)
 
 
 def test_registering_a_name_twice_is_a_bug():
     with pytest.raises(AssertionError, match="'digits' is registered twice"):
-        data.register(data.SOURCES["digits"])
+        _by_name(SOURCES["digits"], SOURCES["digits"])
 
 
 def test_loading_needs_no_torch():
-    code = "import sys; from tuner.config import DataConfig; from tuner.data import load; load(DataConfig(source='digits'));"
+    code = "import sys; from tuner.config.data_config import DataConfig; from tuner.data import load; load(DataConfig(source='digits'));"
     code += "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     load(DataConfig(source="digits"))
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

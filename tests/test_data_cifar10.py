@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from tuner.config import DataConfig
+from tuner.config.data_config import DataConfig
 from tuner.data import load
 from tuner.errors import TunerError
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuner.config import DataConfig
+from tuner.config.data_config import DataConfig
 from tuner.data import decode, load
 from tuner.errors import TunerError, UsageError
 
@@ -281,7 +281,7 @@ def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 
 def test_eight_processes_that_start_at_once_decode_once(tmp_path):
     base = make(tmp_path / "pets", train_images=40)
-    code = "import sys; from tuner.config import DataConfig; from tuner.data import load;"
+    code = "import sys; from tuner.config.data_config import DataConfig; from tuner.data import load;"
     code += "print(load(DataConfig(source=sys.argv[1]), progress=print).fingerprint)"
     commands = [subprocess.Popen([sys.executable, "-c", code, f"folder:{base}"], stdout=subprocess.PIPE, text=True) for _ in range(8)]
     outputs = [command.communicate()[0] for command in commands]

@@ -17,13 +17,13 @@ import sqlalchemy as sa
 
 from tests.conftest import Background, Tuner
 from tests.test_search import edit, figures, longer, shown  # noqa: F401 - a fixture
-from tuner.study.owner import Owner
 from tuner.study.storage import Storage
 from tuner.study.tables import leases, trials
+from tuner.study.worker_id import WorkerId
 
 Start = Callable[..., Background]
 # A supervisor for which the first death of a worker ends its trial.
-FIRST_DEATH = "from tuner.study import ledger; ledger.DEATHS = 1; from tuner.commands import main; main(prog_name='tuner')"
+FIRST_DEATH = "from tuner.study import leases; leases.MOST_CRASHES = 1; from tuner.commands import main; main(prog_name='tuner')"
 
 
 def holder(search: Background, folder: Path, number: int) -> psutil.Process:
@@ -31,7 +31,7 @@ def holder(search: Background, folder: Path, number: int) -> psutil.Process:
     storage = Storage(f"sqlite:///{folder}/studies/tuner.db")
     query = sa.select(leases.c.owner).join(trials, trials.c.trial_id == leases.c.trial_id).where(trials.c.number == number)
     with storage.engine.connect() as connection:
-        pid = Owner.parse(connection.execute(query).scalar_one()).pid
+        pid = WorkerId.parse(connection.execute(query).scalar_one()).pid
     storage.close()
     return next(worker for worker in search.workers() if worker.pid == pid)
 
@@ -51,7 +51,7 @@ def test_a_worker_that_wakes_after_its_lease_ran_out_changes_nothing(
     search.wait_for(r"trial 0 begins from epoch")
     search.wait_for(r"trial 0 complete")
     sleeper.resume()
-    search.wait_for(r"trial 0 lost: trial 0 is in other hands")
+    search.wait_for(r"trial 0 was taken over by another worker")
     assert search.end() == 0
     facts = shown(tuner)
     assert sum("trial 0 complete" in line for line in search.lines) == 1

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tuner.config import TrialConfig
-from tuner.models import ARCHITECTURES, architecture
+from tuner.config.trial_config import TrialConfig
+from tuner.models import MODELS, find_model
 from tuner.models.inception import Inception
 from tuner.models.layers import Narrow, Pointwise, join, split
 from tuner.models.merged import Folded, Merged
-from tuner.train import build
+from tuner.training.run import build_network
 
 # The first argument of each block in report A: what it reads.
 INPUTS = {
@@ -39,7 +39,7 @@ def conv(network: nn.Module, name: str) -> nn.Conv2d:
 
 def pair(config: TrialConfig) -> tuple[Inception, Merged]:
     """The plain network and its fast form as it trains, both fp64."""
-    plain = build(config, 10).double()
+    plain = build_network(config, 10).double()
     return plain, Merged(plain).to(memory_format=torch.channels_last)
 
 
@@ -56,14 +56,14 @@ def far(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.parametrize(("name", "parameters"), [("mynet", 7_600_402), ("googlenet", 7_730_922)])
 def test_parameter_counts_are_the_reported_ones(name: str, parameters: int) -> None:
-    network = build(TrialConfig(model=name), 10)
+    network = build_network(TrialConfig(model=name), 10)
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert sum(p.numel() for p in Merged(network).parameters()) == parameters
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", MODELS)
 def test_channels_are_the_reported_ones(name: str) -> None:
-    network, widths = build(TrialConfig(model=name), 10), architecture(name).widths()
+    network, widths = build_network(TrialConfig(model=name), 10), find_model(name).widths
     stem = conv(network, "pre_layers.0")
     assert (stem.in_channels, stem.out_channels, stem.kernel_size, stem.padding) == (3, widths["stem"], (3, 3), (1, 1))
     for block, planes in INPUTS[name].items():
@@ -88,18 +88,18 @@ def test_channels_are_the_reported_ones(name: str) -> None:
     assert (network.linear.in_features, network.linear.out_features) == (1024, 10)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", MODELS)
 def test_names_are_report_a_s_and_in_its_order(name: str) -> None:
     unit = {"conv": ("weight", "bias"), "norm": ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}
     block = ["b1.0", "b1.1", "b2.0", "b2.1", "b2.3", "b2.4", "b3.0", "b3.1", "b3.3", "b3.4", "b3.6", "b3.7", "b4.1", "b4.2"]
     layers = ["pre_layers.0", "pre_layers.1", *(f"{b}.{place}" for b in INPUTS[name] for place in block)]
     expected = [f"{layer}.{leaf}" for i, layer in enumerate(layers) for leaf in unit["norm" if i % 2 else "conv"]]
-    assert list(build(TrialConfig(model=name), 10).state_dict()) == [*expected, "linear.weight", "linear.bias"]
+    assert list(build_network(TrialConfig(model=name), 10).state_dict()) == [*expected, "linear.weight", "linear.bias"]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", MODELS)
 def test_shapes_and_a_gradient_for_every_parameter(name: str) -> None:
-    for network in (build(TrialConfig(model=name, width=0.1), 7), Merged(build(TrialConfig(model=name, width=0.1), 7))):
+    for network in (build_network(TrialConfig(model=name, width=0.1), 7), Merged(build_network(TrialConfig(model=name, width=0.1), 7))):
         logits = network(torch.randn(3, 3, 32, 32))
         assert logits.shape == (3, 7) and logits.isfinite().all()
         F.cross_entropy(logits, torch.tensor([0, 3, 6])).backward()
@@ -108,7 +108,7 @@ def test_shapes_and_a_gradient_for_every_parameter(name: str) -> None:
 
 
 def test_between_the_stages_there_are_the_reported_pools() -> None:
-    network, seen = build(TrialConfig(width=0.1), 10), []
+    network, seen = build_network(TrialConfig(width=0.1), 10), []
     for stage in ("pre_layers", "a3", "b3", "a4", "b4", "c4", "a5", "b5"):
         network.get_submodule(stage).register_forward_hook(lambda m, x, y, stage=stage: seen.append((stage, y.shape[-1])))
     network(torch.randn(1, 3, 32, 32))
@@ -120,7 +120,7 @@ def test_between_the_stages_there_are_the_reported_pools() -> None:
 
 
 def test_on_images_of_32_the_global_pool_is_the_reported_8x8_average_pool() -> None:
-    network, kept = build(TrialConfig(width=0.1), 10), []
+    network, kept = build_network(TrialConfig(width=0.1), 10), []
     network.get_submodule("b5").register_forward_hook(lambda m, x, y: kept.append(y))
     logits = network(torch.randn(2, 3, 32, 32))
     reported = network.linear(F.avg_pool2d(kept[0], 8, stride=1).flatten(1))
@@ -136,9 +136,12 @@ def test_other_image_sizes_work(size: int) -> None:
 
 def test_a_seed_gives_the_same_weights_and_leaves_the_caller_s_chance_alone() -> None:
     torch.manual_seed(5)
-    first, after = Merged(build(TrialConfig(width=0.1, seed=3), 10)).state_dict(), torch.rand(1)
+    first, after = Merged(build_network(TrialConfig(width=0.1, seed=3), 10)).state_dict(), torch.rand(1)
     torch.manual_seed(6)
-    second, other = build(TrialConfig(width=0.1, seed=3), 10).state_dict(), build(TrialConfig(width=0.1, seed=4), 10).state_dict()
+    second, other = (
+        build_network(TrialConfig(width=0.1, seed=3), 10).state_dict(),
+        build_network(TrialConfig(width=0.1, seed=4), 10).state_dict(),
+    )
     assert all(torch.equal(first[name], second[name]) for name in first if name in second)
     assert not torch.equal(second["linear.weight"], other["linear.weight"])
     torch.manual_seed(5)
@@ -147,7 +150,7 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_caller_s_chance_alone() ->
 
 @pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORKS)
 def test_the_fast_form_is_converted_back_exactly(config: TrialConfig) -> None:
-    plain = build(config, 10)
+    plain = build_network(config, 10)
     with torch.no_grad():
         for index, tensor in enumerate(plain.state_dict().values()):  # no two alike, the counters of batches apart
             tensor.copy_(tensor + index / 7 if tensor.is_floating_point() else torch.tensor(9))
@@ -161,12 +164,12 @@ def test_the_fast_form_is_converted_back_exactly(config: TrialConfig) -> None:
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    merged, wider = Merged(build(TrialConfig(width=0.1), 10)), build(TrialConfig(width=0.3), 10)
+    merged, wider = Merged(build_network(TrialConfig(width=0.1), 10)), build_network(TrialConfig(width=0.3), 10)
     with pytest.raises(ValueError, match="another network"):
         merged.from_plain(wider.state_dict(), merged.state_dict())
     with pytest.raises(ValueError, match=r"another network.*linear\.bias"):
         merged.from_plain(
-            {n: t for n, t in build(TrialConfig(width=0.1), 10).state_dict().items() if n != "linear.bias"}, merged.state_dict()
+            {n: t for n, t in build_network(TrialConfig(width=0.1), 10).state_dict().items() if n != "linear.bias"}, merged.state_dict()
         )
 
 

@@ -11,20 +11,24 @@ from typing import Any
 import pytest
 import torch
 
-from tests.test_ledger import claim, elsewhere, silence  # noqa: F401 - a fixture
-from tuner import checkpoint, objective
-from tuner.config import StudyConfig
+from tests.test_leases import claim, elsewhere, silence  # noqa: F401 - a fixture
+from tuner.config.study_config import StudyConfig
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.errors import TunerError
-from tuner.objective import checkpoint_path, train_trial
-from tuner.places import Place
-from tuner.study.claim import Claim, LeaseLost
-from tuner.study.owner import Owner
-from tuner.study.record import Record, make_or_go_on
+from tuner.placement import Placement
+from tuner.study.lease import Lease, LeaseLost
+from tuner.study.outcome import Outcome
 from tuner.study.storage import Storage
-from tuner.study.trials import TrialRow, rows
-from tuner.train import Run
+from tuner.study.studies import create_or_load
+from tuner.study.study import Study
+from tuner.study.trials import TrialRow, list_trials
+from tuner.study.worker_id import WorkerId
+from tuner.training import checkpoint
+from tuner.training.run import Run
+from tuner.workers.events import EpochReported, Event, TrialEnded, TrialStarted
+from tuner.workers.leased_trial import LeasedTrial
+from tuner.workers.objective import train_trial
 
 STUDY = {
     "width": 0.01,
@@ -44,22 +48,27 @@ def parts() -> Parts:
     return Parts(load_data(config.data), config.data, "cpu")
 
 
-def study(folder: Path) -> Record:
+def make_study(folder: Path) -> Study:
     folder.mkdir(exist_ok=True)
     storage = Storage(f"sqlite:///{folder}/x.db", make=True)
-    return make_or_go_on(storage, "s", StudyConfig.from_dict(STUDY), "f", trials=4)
+    return create_or_load(storage, "s", StudyConfig.from_dict(STUDY), "f", trials=4)
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Record:
-    return study(tmp_path)
+def study(tmp_path: Path) -> Study:
+    return make_study(tmp_path)
 
 
 def train(
-    record: Record, held: Claim, parts: Parts, say: Callable[..., None] = lambda kind, **facts: None, stop: Callable[[], bool] = bool
+    study: Study,
+    held: Lease,
+    parts: Parts,
+    say: Callable[[Event], None] = lambda event: None,
+    stop: Callable[[], bool] = bool,
+    **injected: Any,
 ) -> TrialRow:
-    train_trial(record, held, parts, Place(), stop=stop, say=say)
-    return rows(record)[held.number]
+    train_trial(study, held, parts, Placement(), stop=stop, say=say, **injected)
+    return list_trials(study)[held.number]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +82,7 @@ def train(
     ],
 )
 def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
-    record: Record,
+    study: Study,
     parts: Parts,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -87,18 +96,18 @@ def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
         return 0.5, 0.5
 
     monkeypatch.setattr(Run, "_train_epoch", broken)
-    row = train(record, claim(record), parts)
+    row = train(study, claim(study), parts)
     assert (row.state, [e["epoch"] for e in row.epochs]) == (state, [1])
     assert row.reason.startswith(reason) and "\n" not in row.reason
     if state == "PRUNED":
-        assert record.frozen_trials()[0].constraints == {"memory": 1.0}, "the sampler is told"
+        assert study.frozen_trials()[0].constraints == {"memory": 1.0}, "the sampler is told"
     elif not isinstance(fault, TunerError):
         assert "in broken" in row.run["traceback"]
     assert capfd.readouterr().err == ""
-    assert claim(record).number == 1
+    assert claim(study).number == 1
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_it_whole(record: Record, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_checkpoint_before_it_whole(study: Study, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     real = checkpoint.save
     kept: list[str] = []
 
@@ -111,44 +120,43 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(record: Record, parts
                 kept.extend(sorted(each.name for each in path.parent.iterdir()))
         real(path, run, **options)
 
-    monkeypatch.setattr(objective.checkpoint, "save", save)
-    row = train(record, claim(record), parts)
+    row = train(study, claim(study), parts, save=save)
     assert (row.state, row.reason, len(row.epochs)) == ("FAIL", "OSError: [Errno 28] No space left on device", 2)
     assert len(kept) == 2 and ".e2." in kept[0] and kept[1] == "trial-00000.json", "that of epoch 2, and nothing half written"
 
 
 def test_a_worker_woken_late_writes_no_file_and_no_row(
-    record: Record,
+    study: Study,
     parts: Parts,
-    elsewhere: Owner,  # noqa: F811
+    elsewhere: WorkerId,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It sleeps within epoch 3, while another takes the trial over; no heartbeat tells it when it wakes."""
-    held = claim(record)
-    said: list[tuple[str, dict[str, Any]]] = []
-    taken: list[Claim] = []
+    held = claim(study)
+    said: list[Event] = []
+    taken: list[Lease] = []
 
     def stop() -> bool:
-        if not taken and said[-1][1].get("epoch") == 2:
-            silence(record, held)
-            taken.append(claim(record, elsewhere))
-            monkeypatch.setattr("tuner.claimed.lease_seconds", lambda: -1.0)  # as if more than a lease had passed
+        if not taken and isinstance(said[-1], EpochReported) and said[-1].score.epoch == 2:
+            silence(study, held)
+            taken.append(claim(study, elsewhere))
+            monkeypatch.setattr("tuner.workers.leased_trial.lease_seconds", lambda: -1.0)  # as if more than a lease had passed
         return False
 
-    row = train(record, held, parts, lambda kind, **facts: said.append((kind, facts)), stop)
+    row = train(study, held, parts, said.append, stop)
     assert taken[0].trial_id == held.trial_id
-    assert said[-1] == ("end", {"number": 0, "state": "LOST", "value": None, "reason": "trial 0 is in other hands"})
+    assert said[-1] == TrialEnded(number=0, outcome=Outcome.TAKEN_OVER, reason="trial 0 was taken over by another worker")
     assert (row.state, len(row.epochs)) == ("RUNNING", 2)
-    files = sorted(checkpoint_path(record, 0).parent.iterdir())
+    files = sorted(study.checkpoint_path(0).parent.iterdir())
     assert json.loads(files[-1].read_text())["epoch"] == 2 and len(files) == 2
 
 
-def test_a_checkpoint_that_is_not_allowed_any_more_changes_no_file(record: Record, parts: Parts, tmp_path: Path) -> None:
-    held = claim(record)
-    train(record, held, parts)
-    path = checkpoint_path(record, 0)
+def test_a_checkpoint_that_is_not_allowed_any_more_changes_no_file(study: Study, parts: Parts, tmp_path: Path) -> None:
+    held = claim(study)
+    train(study, held, parts)
+    path = study.checkpoint_path(0)
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
-    config = rows(record)[0].config
+    config = list_trials(study)[0].config
     assert config is not None
     run = Run(config, parts.train("none"), parts.val(), classes=10)
     next(run.epochs())
@@ -157,29 +165,29 @@ def test_a_checkpoint_that_is_not_allowed_any_more_changes_no_file(record: Recor
         raise LeaseLost("gone")
 
     with pytest.raises(LeaseLost):
-        checkpoint.save(path, run, study=record.uid, allowed=refuse)
+        checkpoint.save(path, run, uid=study.uid, allowed=refuse)
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
-def test_a_duplicate_interrupted_before_its_first_epoch_still_takes_over_the_figures(record: Record, parts: Parts) -> None:
-    first = train(record, claim(record), parts)
-    held = claim(record)
-    objective.ClaimedTrial(record, held).configure(threads=1, precision="fp32")
-    record.ledger.requeue(held)
-    again = train(record, claim(record), parts)
+def test_a_duplicate_interrupted_before_its_first_epoch_still_takes_over_the_figures(study: Study, parts: Parts) -> None:
+    first = train(study, claim(study), parts)
+    held = claim(study)
+    LeasedTrial(study, held).configure(threads=1, precision="fp32")
+    study.leases.requeue(held)
+    again = train(study, claim(study), parts)
     assert (again.number, again.state, again.run["same_as"]) == (1, "COMPLETE", 0)
     assert again.epochs == first.epochs
 
 
-def test_a_trial_that_is_stopped_goes_on_from_its_last_epoch_and_counts_no_death(record: Record, parts: Parts, tmp_path: Path) -> None:
-    through = train(study(tmp_path / "through"), claim(study(tmp_path / "through")), parts)
+def test_a_trial_that_is_stopped_goes_on_from_its_last_epoch_and_counts_no_death(study: Study, parts: Parts, tmp_path: Path) -> None:
+    through = train(make_study(tmp_path / "through"), claim(make_study(tmp_path / "through")), parts)
     reported: list[int] = []
-    halfway = train(record, claim(record), parts, lambda kind, **f: reported.append(kind == "epoch"), lambda: sum(reported) == 2)
+    halfway = train(study, claim(study), parts, lambda event: reported.append(isinstance(event, EpochReported)), lambda: sum(reported) == 2)
     assert (halfway.state, len(halfway.epochs)) == ("WAITING", 2)
-    begun: list[dict[str, Any]] = []
-    held = claim(record)
-    row = train(record, held, parts, lambda kind, **facts: begun.append(facts) if kind == "begin" else None)
-    assert (held.deaths, begun[0]["epoch"], row.state) == (0, 2, "COMPLETE")
+    begun: list[TrialStarted] = []
+    held = claim(study)
+    row = train(study, held, parts, lambda event: begun.append(event) if isinstance(event, TrialStarted) else None)
+    assert (held.crashes, begun[0].epoch, row.state) == (0, 2, "COMPLETE")
     strip = [[{k: v for k, v in e.items() if k != "seconds"} for e in each.epochs] for each in (row, through)]
     assert strip[0] == strip[1] and row.value == through.value
     assert replace(row, epochs=[], run={}, config=None) == replace(through, epochs=[], run={}, config=None)

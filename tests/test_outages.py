@@ -13,18 +13,19 @@ import sqlalchemy as sa
 
 from benchmarks.chaos_databases import Database, database
 from tests.conftest import Tuner
-from tests.test_ledger import claim, config, elsewhere, silence, states  # noqa: F401 - a fixture
+from tests.test_leases import claim, config, elsewhere, silence, states  # noqa: F401 - a fixture
 from tests.test_search import Start, longer, shown  # noqa: F401 - a fixture
 from tuner.errors import Interrupted
-from tuner.study.owner import Owner
-from tuner.study.patience import open_again
-from tuner.study.record import Record, make_or_go_on
+from tuner.study.retry import open_again
 from tuner.study.storage import NotOpen, Storage
+from tuner.study.studies import create_or_load
+from tuner.study.study import Study
+from tuner.study.worker_id import WorkerId
 
 
 @pytest.fixture
-def record(storage: Storage) -> Record:
-    return make_or_go_on(storage, "s", config(), "f", trials=4)
+def study(storage: Storage) -> Study:
+    return create_or_load(storage, "s", config(), "f", trials=4)
 
 
 @pytest.fixture
@@ -53,22 +54,22 @@ def fail_once(storage: Storage, monkeypatch: pytest.MonkeyPatch, *, committed: b
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_claim_whose_commit_did_not_say_so_is_found_and_no_second_row_made(
-    record: Record, monkeypatch: pytest.MonkeyPatch, again: bool
+    study: Study, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
     if again:
-        record.ledger.requeue(claim(record))
-    fail_once(record.storage, monkeypatch, committed=True)
-    held = claim(record)
-    assert (held.number, held.epoch, held.deaths) == (0, 2 if again else 1, 0)
-    assert states(record) == ["RUNNING"] and record.ledger.beat(held)
+        study.leases.requeue(claim(study))
+    fail_once(study.storage, monkeypatch, committed=True)
+    held = claim(study)
+    assert (held.number, held.fence, held.crashes) == (0, 2 if again else 1, 0)
+    assert states(study) == ["RUNNING"] and study.leases.heartbeat(held)
 
 
 def test_leases_that_ran_out_during_an_outage_are_left_alone_by_the_very_call_that_met_it(
-    record: Record,
-    elsewhere: Owner,  # noqa: F811
+    study: Study,
+    elsewhere: WorkerId,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    silence(record, claim(record, elsewhere))
+    silence(study, claim(study, elsewhere))
 
     @contextmanager
     def away() -> Iterator[sa.Connection]:
@@ -76,22 +77,22 @@ def test_leases_that_ran_out_during_an_outage_are_left_alone_by_the_very_call_th
         raise sa.exc.OperationalError("BEGIN", {}, Exception("no server"))
         yield
 
-    monkeypatch.setattr(record.storage, "transaction", away)
-    assert claim(record).number == 1
+    monkeypatch.setattr(study.storage, "transaction", away)
+    assert claim(study).number == 1
 
 
-def test_who_heard_nothing_for_long_judges_nobody(record: Record, elsewhere: Owner, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_who_heard_nothing_for_long_judges_nobody(study: Study, elsewhere: WorkerId, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """A foreign lock, a stopped process or a machine that slept: no call failed, and yet all leases look expired."""
-    mine, other = claim(record), claim(record, elsewhere)
-    silence(record, other)
+    mine, other = claim(study), claim(study, elsewhere)
+    silence(study, other)
     now = time.time
-    monkeypatch.setattr("tuner.study.ledger.time.time", lambda: now() + 1000)
-    assert claim(record).number == 2
-    record.ledger.patience.noticed = None  # a lease's time later
+    monkeypatch.setattr("tuner.study.leases.time.time", lambda: now() + 1000)
+    assert claim(study).number == 2
+    study.leases.retry.noticed = None  # a lease's time later
     for seconds in (1010, 1020, 1030):
-        monkeypatch.setattr("tuner.study.ledger.time.time", lambda after=seconds: now() + after)
-        assert record.ledger.beat(mine)
-    assert claim(record).number == 1, "beats keep in touch, and then a silent owner is gone"
+        monkeypatch.setattr("tuner.study.leases.time.time", lambda after=seconds: now() + after)
+        assert study.leases.heartbeat(mine)
+    assert claim(study).number == 1, "beats keep in touch, and then a silent owner is gone"
 
 
 def test_a_worker_that_starts_while_the_database_is_away_waits_for_it(server: Database) -> None:

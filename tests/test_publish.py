@@ -22,11 +22,12 @@ from tests.conftest import Tuner
 from tuner import artifacts
 from tuner import publish as publishing
 from tuner.artifacts import artifact_folder, artifact_store
-from tuner.predictions import NoPredictions, kept
+from tuner.predictions import NoPredictions, find_kept
 from tuner.publish import publish, publish_quietly
-from tuner.study.record import Record, load
 from tuner.study.storage import Storage
-from tuner.study.trials import best
+from tuner.study.studies import load
+from tuner.study.study import Study
+from tuner.study.trials import find_best
 
 SPACE = {"model": "mynet", "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "epochs": {"low": 1, "high": 6}}}
 FILES = ["config.yaml", "confusion-matrix.png", "learning-curve.png", "weights.pt"]
@@ -39,17 +40,17 @@ def opened(url: str) -> Iterator[Storage]:
     storage.close()
 
 
-def made_up(storage: Storage, count: int = 4) -> Record:
-    record = fabricated.study(storage, SPACE)
+def made_up(storage: Storage, count: int = 4) -> Study:
+    study = fabricated.study(storage, SPACE)
     values = {"lr": 0.01, "epochs": 2}
-    fabricated.add(record, [fabricated.trial(record, values, [0.4, 0.5 + 0.1 * n], number=n) for n in range(count)])
-    return record
+    fabricated.add(study, [fabricated.trial(study, values, [0.4, 0.5 + 0.1 * n], number=n) for n in range(count)])
+    return study
 
 
-def shown(record: Record) -> dict[str, Any]:
+def shown(study: Study) -> dict[str, Any]:
     """What the dashboard's own page is made from."""
-    application = optuna_dashboard.wsgi(record.storage.optuna, artifact_store(record.storage))
-    return json.loads(ask(application, f"/api/studies/{record.ledger.study_id}"))  # type: ignore[no-any-return]
+    application = optuna_dashboard.wsgi(study.storage.optuna, artifact_store(study.storage))
+    return json.loads(ask(application, f"/api/studies/{study.leases.study_id}"))  # type: ignore[no-any-return]
 
 
 def ask(application: Any, path: str) -> bytes:
@@ -64,17 +65,17 @@ def ask(application: Any, path: str) -> bytes:
     return body
 
 
-def attrs(record: Record) -> dict[str, Any]:
-    return record.storage.optuna.get_study_system_attrs(record.ledger.study_id)
+def attrs(study: Study) -> dict[str, Any]:
+    return study.storage.optuna.get_study_system_attrs(study.leases.study_id)
 
 
 def test_study_and_trials_get_notes_and_the_study_its_plots(opened: Storage) -> None:
-    record = made_up(opened)
+    study = made_up(opened)
     fabricated.add(
-        record, [fabricated.trial(record, {"lr": 0.1, "epochs": 2}, [], state=TrialState.FAIL, reason="it <b>broke</b>", number=4)]
+        study, [fabricated.trial(study, {"lr": 0.1, "epochs": 2}, [], state=TrialState.FAIL, reason="it <b>broke</b>", number=4)]
     )
-    publish(record)
-    page = shown(record)
+    publish(study)
+    page = shown(study)
     note = page["note"]["body"]
     for part in (
         "MyNet",
@@ -97,43 +98,43 @@ def test_study_and_trials_get_notes_and_the_study_its_plots(opened: Storage) -> 
 
 
 def test_what_is_there_is_left_alone_and_what_a_person_wrote_too(opened: Storage) -> None:
-    record = made_up(opened)
-    publish(record)
-    first = attrs(record)
-    publish(record)
-    assert attrs(record) == first
-    fabricated.add(record, [fabricated.trial(record, {"lr": 0.02, "epochs": 1}, [0.9], number=4)])
-    study = record.study()
-    publish(record)
-    assert "trial 4, 90.00 %" in optuna_dashboard.get_note(study)
-    optuna_dashboard.save_note(study, "mine")
+    study = made_up(opened)
+    publish(study)
+    first = attrs(study)
+    publish(study)
+    assert attrs(study) == first
+    fabricated.add(study, [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [0.9], number=4)])
+    optuna_study = study.optuna_study()
+    publish(study)
+    assert "trial 4, 90.00 %" in optuna_dashboard.get_note(optuna_study)
+    optuna_dashboard.save_note(optuna_study, "mine")
     with warnings.catch_warnings():
-        trial = optuna.Trial(study, record.frozen_trials()[0]._trial_id)
+        trial = optuna.Trial(optuna_study, study.frozen_trials()[0]._trial_id)
     optuna_dashboard.save_note(trial, "mine too")
-    publish(record)
-    assert (optuna_dashboard.get_note(study), optuna_dashboard.get_note(trial)) == ("mine", "mine too")
+    publish(study)
+    assert (optuna_dashboard.get_note(optuna_study), optuna_dashboard.get_note(trial)) == ("mine", "mine too")
 
 
 def test_only_the_best_trials_have_artifacts_and_those_that_fall_behind_lose_theirs(opened: Storage) -> None:
-    record = made_up(opened)
-    publish(record, keep=2)
-    names = [[a["filename"] for a in trial["artifacts"]] for trial in shown(record)["trials"]]
+    study = made_up(opened)
+    publish(study, keep=2)
+    names = [[a["filename"] for a in trial["artifacts"]] for trial in shown(study)["trials"]]
     assert names[:2] == [[], []] and all(sorted(n) == ["config.yaml", "learning-curve.png"] for n in names[2:]), "no weights were trained"
     assert len(list(artifact_folder(opened).iterdir())) == 4
-    fabricated.add(record, [fabricated.trial(record, {"lr": 0.02, "epochs": 1}, [0.9], number=4)])
-    publish(record, keep=2)
-    assert [len(trial["artifacts"]) for trial in shown(record)["trials"]] == [0, 0, 0, 2, 2]
+    fabricated.add(study, [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [0.9], number=4)])
+    publish(study, keep=2)
+    assert [len(trial["artifacts"]) for trial in shown(study)["trials"]] == [0, 0, 0, 2, 2]
     assert len(list(artifact_folder(opened).iterdir())) == 4
     next(artifact_folder(opened).iterdir()).unlink()
-    publish(record, keep=2)
+    publish(study, keep=2)
     assert len(list(artifact_folder(opened).iterdir())) == 4, "a lost file is made again"
 
 
 def test_a_large_study_keeps_its_notes_to_the_best(opened: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "MOST_NOTES", 2)
-    record = made_up(opened)
-    publish(record, keep=1)
-    page = shown(record)
+    study = made_up(opened)
+    publish(study, keep=1)
+    page = shown(study)
     assert [bool(trial["note"]["body"]) for trial in page["trials"]] == [False, False, True, True]
     assert "The best 2 trials have notes" in page["note"]["body"]
 
@@ -141,27 +142,27 @@ def test_a_large_study_keeps_its_notes_to_the_best(opened: Storage, monkeypatch:
 def test_a_study_without_a_complete_trial_and_a_full_disk_are_no_trouble(
     opened: Storage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = fabricated.study(opened, SPACE)
-    before = attrs(record)
-    publish(record)
-    assert attrs(record) == before and not artifact_folder(opened).exists()
-    fabricated.add(record, [fabricated.trial(record, {"lr": 0.02, "epochs": 1}, [0.9])])
+    study = fabricated.study(opened, SPACE)
+    before = attrs(study)
+    publish(study)
+    assert attrs(study) == before and not artifact_folder(opened).exists()
+    fabricated.add(study, [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [0.9])])
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(artifacts.FileSystemArtifactStore, "write", full)
-    publish_quietly(record)
+    publish_quietly(study)
     assert "notes and pictures for the dashboard were not all made: OSError" in capsys.readouterr().err
-    assert not shown(record)["trials"][0]["artifacts"], "an artifact that was not written is not named"
+    assert not shown(study)["trials"][0]["artifacts"], "an artifact that was not written is not named"
 
 
 def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
     tuner("search", "small.yaml", "--trials", "3", "--workers", "1", "--device", "cpu", "--keep", "2", "--publish")
     storage = Storage(f"sqlite:///{tmp_path}/studies/tuner.db")
-    record = load(storage, "small")
-    page = shown(record)
-    top = best(record, 3)
+    study = load(storage, "small")
+    page = shown(study)
+    top = find_best(study, 3)
     application = optuna_dashboard.wsgi(storage.optuna, artifact_store(storage))
     for row in top[:2]:
         trial = page["trials"][row.number]
@@ -172,7 +173,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
         Path(f"w{row.number}").mkdir()
         for name in ("weights.pt", "config.yaml"):
             Path(f"w{row.number}/{name}").write_bytes(files[name])
-        found = kept(record, row, "cpu").predictions()
+        found = find_kept(study, row, "cpu").predictions()
         assert found.accuracy == row.value, "the pictures are of the very weights that were scored"
         assert int(found.matrix().sum()) == 40 and int(found.matrix().trace()) == round(40 * found.accuracy)
         wrong = found.most_wrong(100)
@@ -180,7 +181,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
         assert list(found.sureness[wrong]) == sorted(found.sureness[wrong], reverse=True)
     assert not page["trials"][top[2].number]["artifacts"]
     with pytest.raises(NoPredictions, match="are not kept here"):
-        kept(record, top[2], "cpu")
+        find_kept(study, top[2], "cpu")
     loaded = torch.load(f"w{top[0].number}/weights.pt", weights_only=True)
     assert "pre_layers.0.weight" in loaded
     assert json.loads(tuner("evaluate", f"w{top[0].number}/weights.pt", "--json").stdout)["model"] == "mynet"

@@ -17,13 +17,13 @@ from PIL import Image
 
 from tests import fabricated
 from tests.conftest import Tuner
+from tuner.config.study_files import shipped_folder
 from tuner.errors import NothingToShow
 from tuner.report.blocks import Paragraph, Picture, Report, Table
 from tuner.report.html import html
 from tuner.report.markdown import markdown
 from tuner.report.page import report
 from tuner.study.storage import Storage
-from tuner.studyfiles import shipped_folder
 
 SPACE = {
     "model": "mynet",
@@ -47,20 +47,20 @@ def pictures(made: Report) -> dict[str, bytes]:
 
 
 def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Storage) -> None:
-    record = fabricated.study(sqlite, SPACE)
+    study = fabricated.study(sqlite, SPACE)
     first = {"lr": 0.001, "batch_size": 4, "epochs": 2}
     fabricated.add(
-        record,
+        study,
         [
-            fabricated.trial(record, first, [0.5, 0.7], number=0),
-            fabricated.trial(record, first | {"epochs": 4}, [0.5, 0.7, 0.75, 0.8], number=1),
-            fabricated.trial(record, first | {"epochs": 4, "lr": 0.01}, [0.4, 0.41], state=TrialState.PRUNED, number=2),
-            fabricated.trial(record, first | {"batch_size": 16}, [], state=TrialState.FAIL, reason="RuntimeError: it broke", number=3),
-            fabricated.trial(record, first | {"epochs": 3}, [0.4, 0.5, 0.78], number=4),
-            fabricated.trial(record, first | {"lr": 0.1}, [], state=TrialState.PRUNED, reason="diverged: training loss is nan", number=5),
+            fabricated.trial(study, first, [0.5, 0.7], number=0),
+            fabricated.trial(study, first | {"epochs": 4}, [0.5, 0.7, 0.75, 0.8], number=1),
+            fabricated.trial(study, first | {"epochs": 4, "lr": 0.01}, [0.4, 0.41], state=TrialState.PRUNED, number=2),
+            fabricated.trial(study, first | {"batch_size": 16}, [], state=TrialState.FAIL, reason="RuntimeError: it broke", number=3),
+            fabricated.trial(study, first | {"epochs": 3}, [0.4, 0.5, 0.78], number=4),
+            fabricated.trial(study, first | {"lr": 0.1}, [], state=TrialState.PRUNED, reason="diverged: training loss is nan", number=5),
         ],
     )
-    said = texts(report(record))
+    said = texts(report(study))
     assert "Trial 0. MyNet was trained with learning rate 0.001, batch size 4 and two epochs. It reached 70.00 %" in said
     assert "Trial 1. Against the best so far, trial 0, it changed the epochs from 2 to 4. It reached 80.00 %, 10.00 points more" in said
     assert "Trial 2. Against the best so far, trial 1, it changed the learning rate from 0.001 to 0.01. It was pruned after epoch 2" in said
@@ -73,10 +73,10 @@ def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Stora
 
 
 def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storage) -> None:
-    record = fabricated.study(sqlite, SPACE)
+    study = fabricated.study(sqlite, SPACE)
     rows = [
         fabricated.trial(
-            record,
+            study,
             {"lr": 10 ** -(1 + n % 3), "batch_size": (4, 8, 16)[n % 3], "epochs": 1 + n % 5},
             [0.5 + 0.01 * n] * (1 + n % 5),
             state=TrialState.PRUNED if n % 4 == 3 else TrialState.COMPLETE,
@@ -86,8 +86,8 @@ def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storag
         )
         for n in range(16)
     ]
-    fabricated.add(record, rows)
-    made = pictures(report(record))
+    fabricated.add(study, rows)
+    made = pictures(report(study))
     wanted = {"loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
     assert made.keys() == wanted
     for name, png in made.items():
@@ -97,11 +97,11 @@ def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storag
 
 
 def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Storage) -> None:
-    record = fabricated.study(sqlite, SPACE, trials=200)
+    study = fabricated.study(sqlite, SPACE, trials=200)
     values = {"lr": 0.001, "batch_size": 4, "epochs": 1}
     accuracies = [0.5 + 0.001 * n if n % 5 == 0 else 0.4 for n in range(200)]
-    fabricated.add(record, [fabricated.trial(record, values, [a], number=n) for n, a in enumerate(accuracies)])
-    made = report(record)
+    fabricated.add(study, [fabricated.trial(study, values, [a], number=n) for n, a in enumerate(accuracies)])
+    made = report(study)
     told = [block for block in made.blocks if isinstance(block, Paragraph) and block.lead]
     assert "was improved 39 times in 200 attempts. Here are the first attempt and the first 3 and the last 12 improvements" in texts(made)
     assert [block.lead for block in told][:5] == ["Trial 0.", "Trial 5.", "Trial 10.", "Trial 15.", "Trial 140."]
@@ -111,11 +111,11 @@ def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Stora
 
 def test_the_journal_study_has_report_as_figures_beside_and_says_which_is_which(sqlite: Storage) -> None:
     plain = yaml.safe_load((shipped_folder() / "journal.yaml").read_text())
-    record = fabricated.study(sqlite, plain, name="journal")
+    study = fabricated.study(sqlite, plain, name="journal")
     rows = plain["start"][:8]
-    trials = [fabricated.trial(record, row, [0.1, 0.7 + index / 100], start=index, number=index) for index, row in enumerate(rows)]
-    fabricated.add(record, trials)
-    made = report(record)
+    trials = [fabricated.trial(study, row, [0.1, 0.7 + index / 100], start=index, number=index) for index, row in enumerate(rows)]
+    fabricated.add(study, trials)
+    made = report(study)
     [table] = [block for block in made.blocks if isinstance(block, Table) and "Report A (test)" in block.headings]
     assert table.headings[2:] == ("Report A (test)", "Measured (validation)")
     assert [row[2] for row in table.rows] == [f"{a} %" for a in (74, 76, 82, 75, 83, 83, 81, 84, 87)]
@@ -144,11 +144,11 @@ def test_many_widths_are_counted_and_one_model_or_parameter_is_no_trouble(sqlite
 
 
 def test_without_a_complete_trial_there_is_nothing_to_show(sqlite: Storage) -> None:
-    record = fabricated.study(sqlite, SPACE)
+    study = fabricated.study(sqlite, SPACE)
     values = {"lr": 0.1, "batch_size": 4, "epochs": 1}
-    fabricated.add(record, [fabricated.trial(record, values, [0.5], state=TrialState.PRUNED)])
+    fabricated.add(study, [fabricated.trial(study, values, [0.5], state=TrialState.PRUNED)])
     with pytest.raises(NothingToShow, match="has no COMPLETE trial yet"):
-        report(record)
+        report(study)
 
 
 class Tags(HTMLParser):

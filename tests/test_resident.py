@@ -55,7 +55,7 @@ def test_a_part_is_read_where_the_whole_lies():
     assert len(part) == 4 and len(resident()) == 50
     x, y = part.batch(torch.tensor([3, 1]))
     assert np.array_equal(pixels(x), IMAGES[[11, 5]]) and y.tolist() == LABELS[[11, 5]].tolist()
-    assert part._pixels.data_ptr() == IMAGES.ctypes.data
+    assert part.pixels.data_ptr() == IMAGES.ctypes.data
 
 
 @pytest.mark.parametrize("augment", ["flip", "flip-crop"])
@@ -114,10 +114,10 @@ def test_batches_do_not_share_memory():
 
 
 def test_the_augmentations_are_those_of_the_hyperparameter():
-    from tuner.hyperparameters import hyperparameter
+    from tuner.config.hyperparameters import find_hyperparameter
 
     for name in AUGMENTS:
-        assert hyperparameter("augment").check(name) == name
+        assert find_hyperparameter("augment").check(name) == name
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -270,7 +270,7 @@ def test_a_trial_told_from_outside_is_dropped_and_the_next_one_taken(tuner: Tune
     rdb = optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/studies/tuner.db")
     optuna.load_study(study_name="small", storage=rdb).tell(0, 0.123)
     rdb.engine.dispose()
-    search.wait_for(r"trial 0 outside: trial 0 was ended from outside")
+    search.wait_for(r"trial 0 was ended by another tool")
     assert search.end() == 0
     facts = shown(tuner)
     assert facts["trials"][0]["value"] == 0.123 and facts["trials"][1]["state"] == "COMPLETE"

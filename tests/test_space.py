@@ -8,16 +8,21 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tuner.claimed import ClaimedTrial
-from tuner.config import PRUNERS, SAMPLERS, StudyConfig, TrialConfig
+from tuner.config.pruners import PRUNERS
+from tuner.config.samplers import SAMPLERS
+from tuner.config.study_config import StudyConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.errors import UsageError
-from tuner.metrics import Score
-from tuner.space import definition, difference, grid, joint, seed_of, size
-from tuner.study.claim import Claim
-from tuner.study.owner import Owner
-from tuner.study.record import Record, make_or_go_on
-from tuner.study.sampler import make_pruner, make_sampler
+from tuner.study.lease import Lease
+from tuner.study.pruners import make_pruner
+from tuner.study.samplers import make_sampler
+from tuner.study.search_space import compare_definitions, count_configurations, define, derive_seed, find_joint_space, list_grid
 from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load
+from tuner.study.study import Study
+from tuner.study.worker_id import WorkerId
+from tuner.training.score import Score
+from tuner.workers.leased_trial import LeasedTrial
 
 SPACE = {
     "lr": {"low": 0.001, "high": 0.1, "log": True},
@@ -33,27 +38,27 @@ def value(config: TrialConfig) -> float:
     return 1 / (1 + abs(config.lr - 0.02) * 10 + config.batch_size / 100 + abs(config.widths.get("*.pool", 1.0) - 1))
 
 
-def claimed(record: Record) -> ClaimedTrial:
-    claim = record.ledger.claim(Owner.here(), record.new_trial)
-    assert isinstance(claim, Claim), claim
-    return ClaimedTrial(record, claim)
+def claimed(study: Study) -> LeasedTrial:
+    claim = study.leases.claim(WorkerId.here(), study.new_trial)
+    assert isinstance(claim, Lease), claim
+    return LeasedTrial(study, claim)
 
 
-def finish(trial: ClaimedTrial, config: TrialConfig) -> None:
+def finish(trial: LeasedTrial, config: TrialConfig) -> None:
     trial.finish(TrialState.COMPLETE, {"reason": "test"}, value=value(config))
 
 
 def search(storage: Storage, name: str, config: StudyConfig, trials: int, *, kills: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     """A search with one worker; in the trials `kills` the worker goes away after drawing, and comes back."""
-    record = make_or_go_on(storage, name, config, "f", trials=trials)
+    study = create_or_load(storage, name, config, "f", trials=trials)
     drawn = []
     for number in range(trials):
-        trial = claimed(record)
+        trial = claimed(study)
         if number in kills:
             trial.configure(threads=1, precision="fp32")
-            record.ledger.requeue(trial.claim)
+            study.leases.requeue(trial.lease)
             storage.forget()
-            trial = claimed(record)
+            trial = claimed(study)
         drawn.append(trial.configure(threads=1, precision="fp32"))
         finish(trial, drawn[-1])
     return [c.to_dict() for c in drawn]
@@ -84,9 +89,9 @@ def test_the_grid_visits_every_point_once_and_then_there_is_nothing_more(tmp_pat
     config = StudyConfig.from_dict({"space": FINITE, "sampler": "grid"})
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     drawn = search(storage, "s", config, 18)
-    assert size(config) == 18
+    assert count_configurations(config) == 18
     assert len({(c["lr"], c["batch_size"], c["widths"]["*.pool"]) for c in drawn}) == 18
-    assert make_or_go_on(storage, "s", config, "f", more=1).new_trial() is None
+    assert create_or_load(storage, "s", config, "f", more=1).new_trial() is None
     storage.close()
 
 
@@ -114,8 +119,8 @@ def test_a_width_that_the_drawn_model_lacks_is_not_drawn(tmp_path: Any) -> None:
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     for drawn in search(storage, "s", config, 8):
         assert set(drawn["widths"]) == ({"stem"} if drawn["model"] == "mynet" else {"e4.pool", "stem"})
-    assert size(config) == 2 + 4
-    assert set(joint(config)) == {"model", "widths.stem"}
+    assert count_configurations(config) == 2 + 4
+    assert set(find_joint_space(config)) == {"model", "widths.stem"}
     storage.close()
 
 
@@ -123,11 +128,11 @@ def test_rows_told_from_outside_without_parameters_do_not_empty_the_joint_draw(t
     config = StudyConfig.from_dict({"space": SPACE, "sampler": {"name": "tpe", "n_startup_trials": 2}})
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
     search(storage, "s", config, 4)
-    record = make_or_go_on(storage, "s", config, "f", more=2)
-    claim = record.ledger.claim(Owner.here(), record.new_trial)
-    assert isinstance(claim, Claim)
-    record.study().tell(claim.number, 0.1)
-    trial = claimed(record)
+    study = create_or_load(storage, "s", config, "f", more=2)
+    claim = study.leases.claim(WorkerId.here(), study.new_trial)
+    assert isinstance(claim, Lease)
+    study.optuna_study().tell(claim.number, 0.1)
+    trial = claimed(study)
     trial.configure(threads=1, precision="fp32")
     assert any(key.startswith("tpe:relative_params") for key in trial.frozen().system_attrs)
     storage.close()
@@ -135,11 +140,11 @@ def test_rows_told_from_outside_without_parameters_do_not_empty_the_joint_draw(t
 
 def test_diverged_trials_are_told_to_the_sampler(tmp_path: Any) -> None:
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
-    record = make_or_go_on(storage, "s", StudyConfig.from_dict({"space": SPACE}), "f")
-    trial = claimed(record)
+    study = create_or_load(storage, "s", StudyConfig.from_dict({"space": SPACE}), "f")
+    trial = claimed(study)
     trial.configure(threads=1, precision="fp32")
     trial.finish(TrialState.PRUNED, {"reason": "diverged"}, infeasible="diverged")
-    [row] = record.frozen_trials()
+    [row] = study.frozen_trials()
     assert row.state is TrialState.PRUNED and row.constraints == {"diverged": 1.0}
     storage.close()
 
@@ -148,10 +153,10 @@ def test_diverged_trials_are_told_to_the_sampler(tmp_path: Any) -> None:
 def test_every_pruner_is_built_and_asked(tmp_path: Any, pruner: str) -> None:
     config = StudyConfig.from_dict({"space": SPACE, "pruner": pruner})
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
-    record = make_or_go_on(storage, "s", config, "f")
+    study = create_or_load(storage, "s", config, "f")
     pruned = []
     for number in range(12):
-        trial = claimed(record)
+        trial = claimed(study)
         trial.configure(threads=1, precision="fp32")
         for epoch in range(1, 7):
             good = 0.9 if number < 6 else 0.1
@@ -193,7 +198,7 @@ def test_the_definition_covers_what_decides_a_trial_and_leaves_out_what_may_chan
 
     def changed(data: str = "f", **plain: Any) -> str:
         before, after = StudyConfig.from_dict(base), StudyConfig.from_dict({**base, **plain})
-        return difference(definition(before, "f"), definition(after, data))
+        return compare_definitions(define(before, "f"), define(after, data))
 
     assert changed() == ""
     assert changed(sampler="random", pruner="none", start=[{"lr": 0.1}]) == ""
@@ -205,13 +210,13 @@ def test_the_definition_covers_what_decides_a_trial_and_leaves_out_what_may_chan
 
 
 def test_sizes_and_grids() -> None:
-    assert size(StudyConfig.from_dict({"space": SPACE})) is None
+    assert count_configurations(StudyConfig.from_dict({"space": SPACE})) is None
     config = StudyConfig.from_dict({"space": {"epochs": {"low": 2, "high": 8, "step": 2}, "lr": [1, 2]}})
-    assert size(config) == 8
-    assert grid(config) == {"epochs": [2, 4, 6, 8], "lr": [1.0, 2.0]}
+    assert count_configurations(config) == 8
+    assert list_grid(config) == {"epochs": [2, 4, 6, 8], "lr": [1.0, 2.0]}
 
 
 def test_seeds_are_the_same_on_every_machine() -> None:
-    assert seed_of(0, "trial", 7) == seed_of(0, "trial", 7) != seed_of(0, "trial", 8)
-    assert seed_of(0, "trial", 7) == 3189054140
+    assert derive_seed(0, "trial", 7) == derive_seed(0, "trial", 7) != derive_seed(0, "trial", 8)
+    assert derive_seed(0, "trial", 7) == 3189054140
     assert optuna.__version__.startswith("5.")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tuner.output import sparkline
-from tuner.terminal import Curve, draw
+from tuner.console.curves import Curve, draw
+from tuner.console.text import sparkline
 
 
 def test_the_live_view_keeps_to_the_terminal_s_width_when_that_changes(small_study: Path) -> None:

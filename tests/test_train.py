@@ -13,11 +13,13 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.runs import CONFIG, STRICT, make, part, same
-from tuner.config import TrialConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.errors import UsageError
-from tuner.metrics import Sums
-from tuner.optimizer import rate
-from tuner.train import Diverged, Run, Stopped, accuracy, build
+from tuner.models import find_model
+from tuner.training.evaluation import evaluate_network
+from tuner.training.metrics import Sums
+from tuner.training.optimizer import learning_rate
+from tuner.training.run import Diverged, Run, Stopped, build_network
 
 MODES = pytest.mark.parametrize("config", STRICT.values(), ids=STRICT)
 
@@ -34,7 +36,7 @@ def fp64() -> Iterator[None]:
 def test_an_epoch_is_plain_pytorch_s(config: TrialConfig, fp64: None) -> None:
     """Oracle: the plain network in its plain layout, the optimiser as torch makes it, batch by batch."""
     config, images, labels = replace(config, augment="none", epochs=1), *part(30).batch(torch.arange(30))
-    run, network, order = make(config), build(config, 4), []
+    run, network, order = make(config), build_network(config, 4), []
     run.train.batch = lambda rows, generator: order.append(rows) or (images[rows].double(), labels[rows])  # type: ignore[func-returns-value]
     run.val = None
     (score,) = run.epochs()
@@ -47,7 +49,7 @@ def test_an_epoch_is_plain_pytorch_s(config: TrialConfig, fp64: None) -> None:
     assert sorted(torch.cat(order).tolist()) == list(range(30))
     loss_sum = hits = 0.0
     for step, rows in enumerate(order):
-        optimizer.param_groups[0]["lr"] = rate(config, step, 4)
+        optimizer.param_groups[0]["lr"] = learning_rate(config, step, 4)
         optimizer.zero_grad()
         logits = network(images[rows].double().contiguous())
         loss = F.cross_entropy(logits, labels[rows], label_smoothing=config.label_smoothing)
@@ -65,7 +67,7 @@ def test_an_epoch_is_plain_pytorch_s(config: TrialConfig, fp64: None) -> None:
 def test_the_validation_figures_are_those_of_the_plain_network() -> None:
     run = make(replace(CONFIG, lr=0.03, schedule="cosine", epochs=12))
     (*_, score) = run.epochs()
-    network = build(CONFIG, 4)
+    network = build_network(CONFIG, 4)
     network.load_state_dict(run.weights())
     images, labels = part(13, seed=1).batch(torch.arange(13))
     with torch.no_grad():
@@ -73,7 +75,11 @@ def test_the_validation_figures_are_those_of_the_plain_network() -> None:
     assert score.val_loss == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-5)
     assert score.val_accuracy == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
     assert score.val_accuracy > 0.5, "the network learns"
-    assert accuracy(network, part(13, seed=1)) == (score.val_loss, score.val_accuracy) == run.evaluate(part(13, seed=1))
+    assert (
+        evaluate_network(find_model("mynet"), network, part(13, seed=1))
+        == (score.val_loss, score.val_accuracy)
+        == run.evaluate(part(13, seed=1))
+    )
 
 
 @MODES
@@ -119,7 +125,7 @@ def test_every_epoch_of_every_seed_has_its_own_order() -> None:
 def test_the_state_is_that_of_the_plain_network() -> None:
     run = make(CONFIG)
     next(run.epochs())
-    state, network = run.state(), build(CONFIG, 4)
+    state, network = run.state(), build_network(CONFIG, 4)
     network.load_state_dict(state["weights"])
     assert list(state["weights"]) == list(network.state_dict())
     assert list(state["optimizer"]) == ["momentum_buffer"]
@@ -202,21 +208,21 @@ def test_within_an_epoch_nothing_is_fetched_from_the_device() -> None:
 
 def test_schedules() -> None:
     constant, cosine, onecycle = (replace(CONFIG, lr=2.0, schedule=name) for name in ("constant", "cosine", "onecycle"))
-    assert {rate(constant, step, 100) for step in range(100)} == {2.0}
-    rates = [rate(cosine, step, 100) for step in range(100)]
+    assert {learning_rate(constant, step, 100) for step in range(100)} == {2.0}
+    rates = [learning_rate(cosine, step, 100) for step in range(100)]
     assert rates[0] == 2 and rates[50] == pytest.approx(1) and 0 < rates[99] < 0.001 and rates == sorted(rates, reverse=True)
-    rates = [rate(onecycle, step, 100) for step in range(100)]
+    rates = [learning_rate(onecycle, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(2 / 25) and rates[24] == rates[25] == max(rates) == 2 and 0 < rates[99] < 0.03
     assert rates[:25] == sorted(rates[:25]) and rates[25:] == sorted(rates[25:], reverse=True)
-    assert rate(onecycle, 0, 1) == 2
+    assert learning_rate(onecycle, 0, 1) == 2
 
 
 def test_the_schedule_runs_by_step_over_all_epochs() -> None:
     run, seen = make(STRICT["adamw"]), []
     step = run.step
-    run.step = lambda x, y: seen.append(float(run._lr)) or step(x, y)  # type: ignore[func-returns-value]
+    run.step = lambda x, y: seen.append(float(run.lr)) or step(x, y)  # type: ignore[func-returns-value]
     list(run.epochs())
-    assert seen == pytest.approx([rate(run.config, index, 12) for index in range(12)])
+    assert seen == pytest.approx([learning_rate(run.config, index, 12) for index in range(12)])
 
 
 def test_top_k_hits_and_losses_are_summed_over_images() -> None:

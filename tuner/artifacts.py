@@ -11,8 +11,8 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from .study.record import Record
 from .study.storage import Storage
+from .study.study import Study
 
 PREFIX = "dashboard:artifacts:"
 TYPES = {".png": "image/png", ".yaml": "text/plain", ".pt": "application/octet-stream"}
@@ -28,10 +28,10 @@ def artifact_store(storage: Storage) -> FileSystemArtifactStore:
     return FileSystemArtifactStore(artifact_folder(storage))
 
 
-def artifact_files(record: Record) -> list[Path]:
+def artifact_files(study: Study) -> list[Path]:
     """The files of all artifacts of a study."""
-    attrs = record.storage.optuna.get_study_system_attrs(record.ledger.study_id)
-    return [artifact_folder(record.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
+    attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
+    return [artifact_folder(study.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
 
 
 class Artifacts:
@@ -42,12 +42,12 @@ class Artifacts:
     An artifact has one possible id, so that two processes that make it at the same time make it once.
     """
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._folder = artifact_folder(record.storage)
-        self._store = artifact_store(record.storage)
-        self._attrs = record.storage.optuna.get_study_system_attrs(record.ledger.study_id)
-        self._ids = {trial.number: trial._trial_id for trial in record.frozen_trials()}
+    def __init__(self, study: Study) -> None:
+        self._record = study
+        self._folder = artifact_folder(study.storage)
+        self._store = artifact_store(study.storage)
+        self._attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
+        self._ids = {trial.number: trial._trial_id for trial in study.frozen_trials()}
 
     def put(self, number: int, filename: str, content: Callable[[], bytes]) -> None:
         """Make a trial's artifact, unless it is there already. `content` is called only where it is not."""
@@ -72,4 +72,4 @@ class Artifacts:
                 (self._folder / name).unlink(missing_ok=True)
 
     def _set(self, key: str, value: dict[str, Any] | None) -> None:
-        self._record.storage.optuna.set_study_system_attr(self._record.ledger.study_id, key, json.dumps(value))
+        self._record.storage.optuna.set_study_system_attr(self._record.leases.study_id, key, json.dumps(value))

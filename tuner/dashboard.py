@@ -20,8 +20,8 @@ import optuna_dashboard
 import waitress
 
 from .artifacts import artifact_store
+from .console.text import say
 from .errors import TunerError, UsageError
-from .output import say
 from .study.storage import Storage
 
 Environ = dict[str, Any]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .output import duration
+from .console.text import duration
 from .report.words import count, joined, model_name, percent, ranges, storage_option
-from .study.record import Record
-from .study.trials import TrialRow, exported
+from .study.study import Study
+from .study.trials import TrialRow, export_config
 
 
-def study_note(record: Record, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
+def study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
     """Model, data and space of a study, how to go on and how to export. `noted` finished trials have notes of their own."""
-    config, data, at = record.config, record.config.data, storage_option(record)
+    config, data, at = study.config, study.config.data, storage_option(study)
     finished = sum(row.state in ("COMPLETE", "PRUNED", "FAIL") for row in rows)
     images = f"{data.train_images:,} training images of " if data.train_images else ""
     width = f", every layer at {config.width:g} of its width" if config.width != 1 else ""
@@ -29,10 +29,10 @@ def study_note(record: Record, rows: Sequence[TrialRow], best: TrialRow, noted: 
     else:
         lines.append(f"Nothing is searched: its {count(max(1, len(config.start)), 'configuration')} are given.")
     commands = {
-        "go on": f"tuner search {record.name} --more 10{at}",
-        "export the best": f"tuner best {record.name} --export config.yaml{at}",
+        "go on": f"tuner search {study.name} --more 10{at}",
+        "export the best": f"tuner best {study.name} --export config.yaml{at}",
         "train it, and test it once": "tuner train config.yaml",
-        "the journal with its pictures": f"tuner report {record.name}{at}",
+        "the journal with its pictures": f"tuner report {study.name}{at}",
     }
     if config.row_limit is not None:
         del commands["go on"]
@@ -43,7 +43,7 @@ def study_note(record: Record, rows: Sequence[TrialRow], best: TrialRow, noted: 
     return "\n\n".join(lines)
 
 
-def trial_note(record: Record, row: TrialRow) -> str:
+def trial_note(study: Study, row: TrialRow) -> str:
     """How a finished trial ended, and its configuration file."""
     run = row.run
     value = "" if row.value is None else f", validation accuracy **{percent(row.value)}**"
@@ -57,7 +57,7 @@ def trial_note(record: Record, row: TrialRow) -> str:
     if row.state != "COMPLETE" and row.reason:
         lines.append("\n".join(f"    {line}" for line in row.reason.splitlines()))  # as code: it may hold anything
     if row.config is not None:
-        at = storage_option(record)
-        lines.append(f"Its configuration file, as `tuner best {record.name} --trial {row.number} --export config.yaml{at}` writes it:")
-        lines.append(f"```yaml\n{exported(record, row).rstrip()}\n```")
+        at = storage_option(study)
+        lines.append(f"Its configuration file, as `tuner best {study.name} --trial {row.number} --export config.yaml{at}` writes it:")
+        lines.append(f"```yaml\n{export_config(study, row).rstrip()}\n```")
     return "\n\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a trial's kept weights say of each image of the validation part."""
+"""A trial's kept weights, and what they say of each image of the validation part."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from . import checkpoint
-from .config import TrialConfig
+from .config.trial_config import TrialConfig
 from .data import Dataset, load, split
 from .data.dataset import Array
-from .data.parts import resident
+from .data.parts import make_resident
 from .errors import TunerError
-from .models.merged import Folded
-from .objective import checkpoint_path
-from .study.record import Record
+from .models import find_model
+from .models.forms import to_training_form
+from .study.study import Study
 from .study.trials import TrialRow
-from .train import CPU_EVALUATION_BATCH, EVALUATION_BATCH, autocast, build, fast
+from .training import checkpoint
+from .training.evaluation import choose_precision, predict
+from .training.run import build_network
 
 
 class NoPredictions(Exception):
@@ -60,7 +61,7 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A trial's weights as its checkpoint has them, and where they say what of which images."""
+    """A trial's weights as its checkpoint has them, and the images that they were scored on."""
 
     config: TrialConfig
     weights: dict[str, torch.Tensor]  # the plain network's
@@ -69,20 +70,15 @@ class Kept:
     device: str
 
     def predictions(self) -> Predictions:
-        """What the weights say of each image, computed as the trial computed its accuracy."""
+        """The class that the weights give each image, computed as the trial computed its accuracy."""
         torch.set_num_threads(self.config.threads)
         where = torch.device(self.device)
-        plain = build(self.config, len(self.dataset.classes))
+        plain = build_network(self.config, len(self.dataset.classes))
         plain.load_state_dict(self.weights)
-        folded = Folded(fast(plain, where))
-        folded.refresh()
-        part = resident(self.dataset, self.config.data, self.device, self.rows)
-        precision = self.config.precision if where.type == "cuda" else "fp32"
-        size = CPU_EVALUATION_BATCH if where.type == "cpu" else EVALUATION_BATCH
-        logits = []
-        with torch.inference_mode(), autocast(where, precision):
-            for some in torch.split(torch.arange(len(part), device=where), size):
-                logits.append(folded(part.batch(some)[0]).float().cpu())
+        evaluator = to_training_form(find_model(self.config.model), plain, where).evaluator()
+        part = make_resident(self.dataset, self.config.data, self.device, self.rows)
+        precision = choose_precision(self.config.precision, self.device)
+        logits = [each.float().cpu() for each, _ in predict(evaluator, part, where, precision)]
         sureness, guesses = torch.cat(logits).softmax(1).max(1)
         return Predictions(
             classes=self.dataset.classes,
@@ -93,24 +89,24 @@ class Kept:
         )
 
 
-def kept(record: Record, row: TrialRow, device: str) -> Kept:
+def find_kept(study: Study, row: TrialRow, device: str) -> Kept:
     """The trial's weights from its checkpoint. Errors: NoPredictions where they are gone, or the images are."""
     assert row.config is not None
     # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
-    path = checkpoint_path(record, int(row.run.get("same_as", row.number)))
+    path = study.checkpoint_path(int(row.run.get("same_as", row.number)))
     try:
-        state = checkpoint.read(path, row.config, study=record.uid)
+        state = checkpoint.read(path, row.config, uid=study.uid)
     except checkpoint.CheckpointError as fault:
         raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
     if state is None:
         raise NoPredictions(f"the weights of trial {row.number} are not kept here")
     # The study may have been gone on with on another machine, where its images lie elsewhere.
-    data = replace(row.config.data, source=record.config.data.source)
+    data = replace(row.config.data, source=study.config.data.source)
     try:
         dataset = load(data)
     except TunerError as error:
         raise NoPredictions(f"its images are not here ({error.message})") from None
-    if dataset.fingerprint != record.data:
+    if dataset.fingerprint != study.data:
         raise NoPredictions(f"the images of {data.source!r} are no longer those of the study")
     _, rows = split(dataset, data)
     return Kept(config=row.config, weights=state["weights"], dataset=dataset, rows=rows, device=device)

@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from . import checkpoint
-from .config import TrialConfig, config_text, read_config
+from .config.trial_config import TrialConfig, read_config, write_config
+from .console.text import Say, print_json, say, say_nothing
+from .console.text import out as console
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
-from .output import out as console
-from .output import print_json, say
-from .stopping import stoppable
-from .train import Diverged, Run, Stopped
+from .signals import stoppable
+from .training import checkpoint
+from .training.run import Diverged, Run, Stopped
 
 RESULT = "result.json"
 WEIGHTS = "weights.pt"
@@ -36,7 +36,7 @@ def retrain(
     config, origin, fingerprint = read_config(path)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
-    tell = say if progress else _quiet
+    tell = say if progress else say_nothing
     dataset = load(config.data, progress=tell)
     if fingerprint is not None and fingerprint != dataset.fingerprint:
         raise TunerError(
@@ -60,7 +60,7 @@ def retrain(
         try:
             for score in run.epochs():
                 if score.epoch > going_on:
-                    checkpoint.save(folder / "checkpoint", run, study=stamp)
+                    checkpoint.save(folder / "checkpoint", run, uid=stamp)
                 held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
                 figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
                 tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
@@ -84,7 +84,7 @@ def retrain(
         "stamp": stamp,
     }
     torch.save(run.weights(), folder / WEIGHTS)
-    (folder / "config.yaml").write_text(config_text(config, fingerprint=dataset.fingerprint, origin=origin), encoding="utf-8")
+    (folder / "config.yaml").write_text(write_config(config, fingerprint=dataset.fingerprint, origin=origin), encoding="utf-8")
     result.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
     checkpoint.remove(folder / "checkpoint")
     return outcome
@@ -112,9 +112,9 @@ def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     say(f"next: tuner evaluate {folder / WEIGHTS}")
 
 
-def _resume(run: Run, path: Path, stamp: str, tell: Any) -> int:
+def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:
     try:
-        if checkpoint.load(path, run, study=stamp):
+        if checkpoint.load(path, run, uid=stamp):
             tell(f"going on after epoch {len(run.curve)}")
             return len(run.curve)
     except checkpoint.CheckpointError as fault:
@@ -132,10 +132,6 @@ def _finished(result: Path, stamp: str) -> dict[str, Any] | None:
 
 def _stamp(config: TrialConfig, fingerprint: str, all_data: bool) -> str:
     """What a finished or interrupted training in a folder must agree on to be this one."""
-    plain = config.to_dict()
+    plain = config.identity()
     plain["data"] = {**plain["data"], "source": fingerprint}
     return hashlib.sha256(json.dumps([plain, all_data], sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _quiet(line: str) -> None:
-    del line

@@ -19,16 +19,17 @@ from .options import json_option, storage_option
 @json_option
 def best(study: str | None, trial: int | None, export: Path | None, storage: str | None, as_json: bool) -> None:
     """Show the best trial of STUDY (the study searched last), or export it."""
+    from ..config.study_files import find
+    from ..console.tables import print_best, trial_table
+    from ..console.text import out, print_json, say
     from ..errors import TunerError
-    from ..output import out, print_best, print_json, say, trial_table
-    from ..study.record import load
     from ..study.storage import Storage
-    from ..study.trials import chosen, exported
-    from ..studyfiles import find
+    from ..study.studies import load
+    from ..study.trials import choose_trial, export_config
 
-    record = load(Storage(storage), find(study)[0] if study else None)
-    row = chosen(record, trial)
-    text = exported(record, row)
+    loaded = load(Storage(storage), find(study)[0] if study else None)
+    row = choose_trial(loaded, trial)
+    text = export_config(loaded, row)
     if export is not None:
         try:
             export.write_text(text, encoding="utf-8")
@@ -36,12 +37,12 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
             raise TunerError(f"cannot write {str(export)!r}: {error.strerror}") from None
     if as_json:
         assert row.config is not None
-        print_json({"study": record.name, **row.to_dict(), "val_accuracy": row.value, "config": row.config.to_dict()})
+        print_json({"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, "config": row.config.to_dict()})
         return
     if trial is None:
-        print_best(record, 5)
+        print_best(loaded, 5)
     else:
-        out().print(trial_table([row], f"Trial {trial} of study {record.name}"))
+        out().print(trial_table([row], f"Trial {trial} of study {loaded.name}"))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     if export is not None:

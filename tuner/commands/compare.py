@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..config.data_sources import list_specs
 from .options import device_option, json_option, progress_option, storage_option
 
 
@@ -14,7 +15,7 @@ from .options import device_option, json_option, progress_option, storage_option
     "--data",
     required=True,
     metavar="PATH",
-    help="ImageNet's validation set: class folders by WordNet id, or flat with the devkit; or folder:PATH, cifar10, digits.",
+    help=f"ImageNet's validation set: class folders by WordNet id, or flat with the devkit; or {list_specs()}.",
 )
 @click.option(
     "--models",
@@ -53,9 +54,9 @@ def compare(
     from ..compare.run import Request
     from ..compare.run import compare as run
     from ..compare.table import print_rows
+    from ..console.text import print_json, say
     from ..errors import TunerError, UsageError
-    from ..output import print_json, say
-    from ..places import device_name
+    from ..placement import find_device
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
@@ -69,7 +70,7 @@ def compare(
         data=data,
         models=[name.strip() for name in models.split(",") if name.strip()],
         weights=files,
-        device=device_name(device),
+        device=find_device(device),
         batch_size=batch_size,
         fresh=fresh,
         study=study,

@@ -18,11 +18,11 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
 
     from ..artifacts import artifact_files
     from ..compare import rows as comparisons
-    from ..output import say
-    from ..study.record import delete as delete_record
-    from ..study.record import load
+    from ..config.study_files import find
+    from ..console.text import say
     from ..study.storage import Storage
-    from ..studyfiles import find
+    from ..study.studies import delete as delete_record
+    from ..study.studies import load
 
     opened = Storage(storage)
     name = find(study)[0]
@@ -32,18 +32,18 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
         comparisons.delete(opened, compared)
         say(f"deleted comparison {name!r}")
         return
-    record = load(opened, name)
-    counts = record.ledger.counts()
+    loaded = load(opened, name)
+    counts = loaded.leases.counts()
     if counts.running:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
-    _confirm(f"study {record.name!r} with its {counts.used + counts.fail} trials", yes)
-    files = artifact_files(record)
-    delete_record(opened, record)
-    shutil.rmtree(record.checkpoints, ignore_errors=True)
+    _confirm(f"study {loaded.name!r} with its {counts.used + counts.fail} trials", yes)
+    files = artifact_files(loaded)
+    delete_record(opened, loaded)
+    shutil.rmtree(loaded.checkpoints, ignore_errors=True)
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink()
-    say(f"deleted study {record.name!r}")
+    say(f"deleted study {loaded.name!r}")
 
 
 def _confirm(what: str, yes: bool) -> None:

@@ -26,11 +26,11 @@ def evaluate(weights: Path, data: str | None, image_size: int | None, device: st
     The images are those of the configuration that `tuner train` left beside the weights, unless --data is given;
     without either, CIFAR-10 normalised by 0.5.
     """
+    from ..console.text import print_json
     from ..evaluate import evaluate_file
-    from ..output import print_json
-    from ..places import device_name
+    from ..placement import find_device
 
-    found = evaluate_file(weights, source=data, image_size=image_size, device=device_name(device))
+    found = evaluate_file(weights, source=data, image_size=image_size, device=find_device(device))
     if as_json:
         print_json(found)
         return

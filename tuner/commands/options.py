@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..config.data_sources import SOURCES, list_specs
 from ..errors import UsageError
 
 storage_option = click.option(
@@ -16,7 +17,8 @@ storage_option = click.option(
     help="sqlite:///FILE or postgresql://...  [default: TUNER_STORAGE, else studies/tuner.db]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-data_option = click.option("--data", metavar="SPEC", help="cifar10, digits or folder:PATH (PATH/train/CLASS/*, PATH/test/CLASS/*).")
+_layouts = "; ".join(source.layout for source in SOURCES.values() if source.layout)
+data_option = click.option("--data", metavar="SPEC", help=f"{list_specs()} ({_layouts}).")
 device_option = click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda:0 or mps.")
 gpu_option = click.option("--gpu", metavar="N[,N...]", help="GPUs to use, one worker each.")
 workers_option = click.option(

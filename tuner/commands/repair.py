@@ -17,20 +17,20 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
 
     A search of tuner mends its own: this is for rows that other tools left behind.
     """
-    from ..output import print_json, say
-    from ..study.record import load
+    from ..config.study_files import find
+    from ..console.text import print_json, say
     from ..study.storage import Storage
-    from ..studyfiles import find
+    from ..study.studies import load
 
-    record = load(Storage(storage), find(study)[0])
-    found = record.ledger.zombies()
+    loaded = load(Storage(storage), find(study)[0])
+    found = loaded.leases.stale_trials()
     if as_json:
         print_json([{"number": z.number, "why": z.why} for z in found])
     elif not found:
-        say(f"study {record.name!r} has no trial that is RUNNING in nobody's hands")
-    for zombie in found:
+        say(f"study {loaded.name!r} has no trial that is RUNNING in nobody's hands")
+    for stale in found:
         if not as_json:
-            click.echo(f"trial {zombie.number}: RUNNING, {zombie.why}")
+            click.echo(f"trial {stale.number}: RUNNING, {stale.why}")
     if found and not as_json and (yes or click.confirm(f"Put {len(found)} back in the queue?", err=True)):
-        mended = record.ledger.mend(found)
-        say(f"{mended} trials are back in the queue: `tuner search {record.name}` goes on with them")
+        mended = loaded.leases.requeue_stale(found)
+        say(f"{mended} trials are back in the queue: `tuner search {loaded.name}` goes on with them")

@@ -23,19 +23,19 @@ from .options import storage_option
 def report(study: str | None, out: Path, storage: str | None) -> None:
     """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
     from ..compare.rows import names as comparisons
+    from ..config.study_files import find
+    from ..console.text import say
     from ..errors import UsageError
-    from ..output import say
-    from ..places import device_name
+    from ..placement import find_device
     from ..report.comparison import report as compared
     from ..report.page import report as make
     from ..report.write import FORMATS, write
-    from ..study.record import load
     from ..study.storage import Storage
-    from ..studyfiles import find
+    from ..study.studies import load
 
     if out.suffix not in FORMATS:
         raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
     opened, name = Storage(storage), find(study)[0] if study else None
-    made = compared(opened, name) if name in comparisons(opened) else make(load(opened, name), device_name("auto"))
+    made = compared(opened, name) if name in comparisons(opened) else make(load(opened, name), find_device("auto"))
     size = write(made, out)
     say(f"wrote {out} ({size / 1e6:.1f} MB): open it in a browser" if out.suffix == ".html" else f"wrote {out} and its pictures")

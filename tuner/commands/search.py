@@ -33,7 +33,7 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 )
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs.")
 @click.option(
-    "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
+    "--capture/--no-capture", default=False, show_default=True, help="Study the training step as one CUDA graph (GPU, small batches)."
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
 @click.option(
@@ -84,9 +84,10 @@ def search(
     quickstart) or the path of a YAML file. Run the same command again to go on after any interruption; --trials is
     the study's total, not a number to add. Ctrl-C puts running trials back in the queue.
     """
-    from ..search import Request, run
+    from ..search.request import Request
+    from ..search.run import estimate, run
 
-    run(
+    (estimate if dry_run else run)(
         Request(
             study=study,
             trials=trials,
@@ -109,8 +110,7 @@ def search(
             publish=publish,
             storage=storage,
             progress=not no_progress,
-        ),
-        dry_run=dry_run,
+        )
     )
 
 

@@ -18,13 +18,13 @@ def show(study: str | None, trial: int | None, storage: str | None, as_json: boo
     Of a comparison: its networks side by side.
     """
     from ..compare.rows import names as comparisons
+    from ..config.study_files import find
+    from ..console.show import collect_facts, show_study, show_trial
+    from ..console.text import print_json
     from ..errors import UsageError
-    from ..output import print_json
-    from ..showing import show_study, show_trial, study_facts
-    from ..study.record import load
     from ..study.storage import Storage
-    from ..study.trials import rows
-    from ..studyfiles import find
+    from ..study.studies import load
+    from ..study.trials import list_trials
 
     opened, name = Storage(storage), find(study)[0] if study else None
     if name is not None and name in comparisons(opened):
@@ -34,17 +34,17 @@ def show(study: str | None, trial: int | None, storage: str | None, as_json: boo
 
         show_comparison(opened, name, as_json=as_json)
         return
-    record = load(opened, name)
+    loaded = load(opened, name)
     if trial is None:
         if as_json:
-            print_json(study_facts(record))
+            print_json(collect_facts(loaded))
         else:
-            show_study(record)
+            show_study(loaded)
         return
-    row = next((r for r in rows(record) if r.number == trial), None)
+    row = next((r for r in list_trials(loaded) if r.number == trial), None)
     if row is None:
-        raise UsageError(f"--trial {trial}: study {record.name!r} has no such trial")
+        raise UsageError(f"--trial {trial}: study {loaded.name!r} has no such trial")
     if as_json:
         print_json(row.to_dict())
     else:
-        show_trial(record, row)
+        show_trial(loaded, row)

@@ -12,12 +12,12 @@ from .options import storage_option
 @storage_option
 def stop(study: str, storage: str | None) -> None:
     """Let every search of STUDY finish its running trials and end, on all machines."""
-    from ..output import say
-    from ..study.record import load
+    from ..config.study_files import find
+    from ..console.text import say
     from ..study.storage import Storage
-    from ..studyfiles import find
+    from ..study.studies import load
 
-    record = load(Storage(storage), find(study)[0])
-    record.ledger.stop()
-    running = record.ledger.counts().running
-    say(f"study {record.name!r}: {running} running trials will finish, no new ones begin; `tuner search {record.name}` goes on")
+    loaded = load(Storage(storage), find(study)[0])
+    loaded.leases.stop()
+    running = loaded.leases.counts().running
+    say(f"study {loaded.name!r}: {running} running trials will finish, no new ones begin; `tuner search {loaded.name}` goes on")

@@ -18,29 +18,29 @@ def studies(storage: str | None, as_json: bool) -> None:
 
     from ..compare import rows as comparisons
     from ..compare.figures import comparison_rows
-    from ..output import out, print_json, say
-    from ..study.record import load, names
+    from ..config.study_files import available
+    from ..console.text import out, print_json, say
     from ..study.storage import NoStudyYet, Storage
-    from ..study.trials import best
-    from ..studyfiles import available
+    from ..study.studies import list_studies, load
+    from ..study.trials import find_best
 
     found: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
     try:
         opened = Storage(storage)
-        known, others = names(opened), comparisons.names(opened)
+        known, others = list_studies(opened), comparisons.names(opened)
     except NoStudyYet:
         known, others = [], []
     for name in known:
-        record = load(opened, name)
-        counts, top = record.ledger.counts(), best(record)
+        study = load(opened, name)
+        counts, top = study.leases.counts(), find_best(study)
         found.append(
             {
                 "name": name,
                 "kind": "search",
-                "models": list(record.config.models),
-                "data": record.config.data.source,
-                "slots": counts.slots,
+                "models": list(study.config.models),
+                "data": study.config.data.source,
+                "slots": counts.n_trials,
                 "complete": counts.complete,
                 "pruned": counts.pruned,
                 "failed": counts.fail,

@@ -31,10 +31,10 @@ def train(
     The trial's validation figures come again, epoch by epoch; then the test accuracy, once. Run it again to go on
     after an interruption.
     """
-    from ..places import places
+    from ..placement import choose_placements
     from ..retrain import retrain, show
 
-    [place, *_] = places(device=device, gpu=gpu, workers=1, at_most=1)
+    [placement, *_] = choose_placements(device=device, gpu=gpu, workers=1, at_most=1)
     folder = out or Path("trained") / config.stem
-    result = retrain(config, folder, all_data=all_data, source=data, device=place.device, progress=not no_progress)
+    result = retrain(config, folder, all_data=all_data, source=data, device=placement.device, progress=not no_progress)
     show(result, folder, as_json=as_json)

@@ -36,10 +36,10 @@ def worker(
 
     All that is needed is the storage, and the same images: --data says where they are on this machine.
     """
-    from ..joining import join, stay
-    from ..search import Request
+    from ..search.join import join, join_every
+    from ..search.request import Request
 
-    (stay if wait else join)(
+    (join_every if wait else join)(
         Request(
             study=study or "",
             gpu=gpu,

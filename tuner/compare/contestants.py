@@ -11,21 +11,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..config import DataConfig, read_config
-from ..data import SOURCES, Dataset, load
+from ..config.data_config import DataConfig
+from ..config.data_sources import SOURCES
+from ..config.trial_config import read_config
+from ..data import Dataset, load
 from ..data.cache import Say
 from ..data.imagenet import WNID, Listing, folder_test, imagenet, wnids
-from ..data.parts import resident
+from ..data.parts import make_resident
 from ..errors import UsageError
-from ..evaluate import build, read_weights
-from ..models import pretrained
-from ..models.inception import Inception
-from ..models.merged import Folded
-from ..train import autocast, fast
+from ..models import MODELS, pretrained
+from ..models.forms import to_training_form
+from ..models.weights import Loaded, load_network
+from ..training.evaluation import cast_to, choose_precision
 from .batches import Files, Images, Stored
-
-# How a network of ours stands among the model parameter's choices, beside torchvision's names.
-OWN = {"mynet": "mynet (ours)", "googlenet": "googlenet (ours)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +109,12 @@ def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, de
 
 def choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
-    return [*pretrained.names(), *OWN.values()]
+    return [*pretrained.names(), *(_own_choice(name) for name in MODELS)]
+
+
+def _own_choice(model: str) -> str:
+    """How a network of ours stands among the model parameter's choices, beside torchvision's names."""
+    return f"{model} (ours)"
 
 
 def _is_file(name: str) -> bool:
@@ -163,49 +166,47 @@ def _ours(names: Sequence[str], source: str, device: str, progress: Say) -> tupl
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
-        plain, architecture = build(read_weights(path), path)
+        loaded = load_network(path)
         data, precision = DataConfig(), "fp32"
         if (path.parent / "config.yaml").exists():
             config, _, _ = read_config(path.parent / "config.yaml")
-            data, precision = config.data, config.precision if device.startswith("cuda") else "fp32"
+            data, precision = config.data, choose_precision(config.precision, device)
         data = replace(data, source=source)
         if data.image_size not in datasets:
             datasets[data.image_size] = load(data, progress=progress)
         dataset = datasets[data.image_size]
-        if plain.linear.out_features != len(dataset.classes):
-            raise UsageError(
-                f"{name!r} tells {plain.linear.out_features} classes apart, but {source!r} has {len(dataset.classes)}: leave it out"
-            )
+        if loaded.classes != len(dataset.classes):
+            raise UsageError(f"{name!r} tells {loaded.classes} classes apart, but {source!r} has {len(dataset.classes)}: leave it out")
         entered[name] = Contestant(
             name=name,
-            choice=OWN[architecture],
+            choice=_own_choice(loaded.spec.name),
             weights=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
             key=f"{data.image_size} pixels, mean {data.mean}, deviation {data.std}",
             images=_stored(dataset, data, device),
-            make=_folded(plain, precision),
+            make=_for_evaluation(loaded, precision),
         )
     return entered, next(iter(datasets.values()))
 
 
 def _stored(dataset: Dataset, data: DataConfig, device: str) -> Callable[[], Images]:
-    return lambda: Stored(resident(dataset, data, device, None))
+    return lambda: Stored(make_resident(dataset, data, device, None))
 
 
-def _folded(plain: Inception, precision: str) -> Callable[[torch.device], Ready]:
+def _for_evaluation(loaded: Loaded, precision: str) -> Callable[[torch.device], Ready]:
     """As `tuner evaluate` has it."""
 
     def make(device: torch.device) -> Ready:
-        folded = Folded(fast(plain, device))
-        folded.refresh()
+        evaluator = to_training_form(loaded.spec, loaded.network, device).evaluator()
+        evaluator.refresh()
 
         def forward(x: Tensor) -> Tensor:
             with _cast(device, precision):
-                return folded(x).float()
+                return evaluator(x).float()
 
-        return Ready(forward=forward, plain=plain.to(device).eval().requires_grad_(False))
+        return Ready(forward=forward, plain=loaded.network.to(device).eval().requires_grad_(False))
 
     return make
 
 
 def _cast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    return autocast(device, precision) if precision != "fp32" else nullcontext()
+    return cast_to(device, precision) if precision != "fp32" else nullcontext()

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..metrics import Sums
-from ..places import cores
+from ..placement import count_cores
+from ..training.metrics import Sums
 from .batches import Batch, Images
 from .contestants import Ready
 
@@ -141,11 +141,11 @@ def threads(device: torch.device) -> int:
 
 
 def _readers() -> int:
-    return max(1, min(cores(), MOST_THREADS))
+    return max(1, min(count_cores(), MOST_THREADS))
 
 
 def _alone() -> int:
-    return max(1, cores() // _readers())
+    return max(1, count_cores() // _readers())
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import TunerError, UsageError, nearest
-from ..study.owner import Owner
-from ..study.patience import Patience
+from ..study.retry import Retry
 from ..study.storage import Storage
+from ..study.worker_id import WorkerId
 
 MARK = "comparison"  # the study attribute that says what a study is
 SILENT_SECONDS = 300.0  # a process on another machine that was not heard of for so long is gone
@@ -37,11 +37,11 @@ class Rows:
     name: str
     study_id: int
     choices: tuple[str, ...]
-    patience: Patience
+    retry: Retry
 
     def trials(self) -> list[FrozenTrial]:
         """All rows by number."""
-        return self.patience(lambda: self.storage.optuna.get_all_trials(self.study_id, deepcopy=False))
+        return self.retry(lambda: self.storage.optuna.get_all_trials(self.study_id, deepcopy=False))
 
     def facts(self) -> Mapping[str, Any]:
         """What is compared: `data`, `images`, `classes`, `choices`."""
@@ -58,27 +58,27 @@ class Rows:
         owner, seen = row.user_attrs.get("owner"), float(row.user_attrs.get("seen", 0))
         if row.state is TrialState.RUNNING and owner and not self._gone(owner, seen):
             raise TunerError(
-                f"model {model!r} of study {self.name!r} is being compared by another process ({Owner.parse(owner).host}, "
-                f"pid {Owner.parse(owner).pid}): wait for it, or give another --study"
+                f"model {model!r} of study {self.name!r} is being compared by another process ({WorkerId.parse(owner).host}, "
+                f"pid {WorkerId.parse(owner).pid}): wait for it, or give another --study"
             )
 
         def claim() -> bool:
             ours = row.state is TrialState.RUNNING or self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.RUNNING)
             if ours:
-                self._set(row, owner=str(Owner.here()), seen=time.time())
+                self._set(row, owner=str(WorkerId.here()), seen=time.time())
             return ours
 
-        if not self.patience(claim):
+        if not self.retry(claim):
             raise TunerError(f"model {model!r} of study {self.name!r} was just taken by another process: wait for it")
         return self.storage.optuna.get_trial(row._trial_id)
 
     def keep(self, row: FrozenTrial, progress: Mapping[str, Any]) -> None:
         """Write down what was counted so far."""
-        self.patience(lambda: self._set(row, progress=dict(progress), seen=time.time()))
+        self.retry(lambda: self._set(row, progress=dict(progress), seen=time.time()))
 
     def give_back(self, row: FrozenTrial) -> None:
         """An interrupted trial waits for the next call."""
-        self.patience(lambda: self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.WAITING))
+        self.retry(lambda: self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.WAITING))
 
     def complete(self, row: FrozenTrial, value: float, facts: Mapping[str, Any]) -> None:
         self._end(row, TrialState.COMPLETE, [value], facts)
@@ -94,7 +94,7 @@ class Rows:
                 self._set(row, progress=None, owner=None, **facts)
                 self.storage.optuna.set_trial_state_values(row._trial_id, state, values)
 
-        self.patience(end)
+        self.retry(end)
 
     def _set(self, row: FrozenTrial, **attributes: Any) -> None:
         for name, value in attributes.items():
@@ -123,17 +123,17 @@ class Rows:
             ours = next((t for t in made if t.user_attrs.get("stamp") == dict(stamp) and t.user_attrs.get("model") == model), None)
             return ours._trial_id if ours else self.storage.optuna.create_new_trial(self.study_id, template_trial=template)
 
-        return self.storage.optuna.get_trial(self.patience(make))
+        return self.storage.optuna.get_trial(self.retry(make))
 
     @staticmethod
     def _gone(owner: str, seen: float) -> bool:
-        who = Owner.parse(owner)
-        if who.is_dead() or who == Owner.here():
+        who = WorkerId.parse(owner)
+        if who.is_dead() or who == WorkerId.here():
             return True
-        return who.machine != Owner.here().machine and time.time() - seen > SILENT_SECONDS
+        return who.machine != WorkerId.here().machine and time.time() - seen > SILENT_SECONDS
 
 
-def make_or_go_on(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
+def create_or_load(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
     """The comparison of that name, made where it is missing. `facts` say what is compared.
 
     Errors: TunerError where another kind of study has the name.
@@ -161,7 +161,7 @@ def load(storage: Storage, name: str) -> Rows:
     mark = studies[name].user_attrs.get(MARK)
     if mark is None:
         raise UsageError(f"study {name!r} in {str(storage)!r} is no comparison: give another name with --study")
-    return Rows(storage=storage, name=name, study_id=studies[name]._study_id, choices=tuple(mark["choices"]), patience=Patience(storage))
+    return Rows(storage=storage, name=name, study_id=studies[name]._study_id, choices=tuple(mark["choices"]), retry=Retry(storage))
 
 
 def names(storage: Storage) -> list[str]:

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from optuna.trial import FrozenTrial
 
+from ..console.text import duration, say, say_nothing
 from ..errors import Interrupted, TunerError
-from ..objective import versions
-from ..output import duration, say
-from ..stopping import stoppable
+from ..signals import stoppable
 from ..study.storage import Storage
+from ..training.provenance import read_versions
 from . import rows as stored
 from .batches import Images
 from .contestants import Contestant, Field, choices, enter
@@ -67,12 +67,12 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     goes on.
     """
     warnings.filterwarnings("ignore", module="PIL")  # of broken Exif in images that decode
-    tell = say if request.progress else _quiet
+    tell = say if request.progress else say_nothing
     found = enter(request.models, request.weights, request.data, device=request.device, progress=tell, bars=request.progress)
     batch_size = request.batch_size or (BATCH_SIZE if request.device == "cpu" else GPU_BATCH_SIZE)
     storage = Storage(request.storage, make=True)
     name = request.study or _name(found)
-    rows = stored.make_or_go_on(storage, name, choices(), {"data": found.source, "images": len(found.labels), "classes": found.classes})
+    rows = stored.create_or_load(storage, name, choices(), {"data": found.source, "images": len(found.labels), "classes": found.classes})
     stamps = {c.name: {"weights": c.weights, "data": found.fingerprint, "seen": c.key} for c in found.contestants}
     done = {} if request.fresh else {n: t for n in stamps if (t := rows.finished(n, stamps[n])) is not None}
     if done:
@@ -208,7 +208,7 @@ class _Pass:
             "device": str(self.device),
             "threads": threads(self.device),
             "batch_size": self.batch_size,
-            "versions": versions(),
+            "versions": read_versions(),
             "hits": stored.packed(runner.hits),
         }
         self.rows.complete(each.row, top1, facts)
@@ -220,7 +220,3 @@ def _name(found: Field) -> str:
     kind, _, path = found.source.partition(":")
     word = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).name).strip("-") if path else kind
     return f"compare-{word or kind}-{hashlib.sha256(found.fingerprint.encode()).hexdigest()[:6]}"
-
-
-def _quiet(line: str) -> None:
-    del line

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ..output import out, print_json
+from ..console.text import out, print_json
 from ..study.storage import Storage
 from .figures import comparison_rows
 from .rows import load

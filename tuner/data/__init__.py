@@ -1,38 +1,27 @@
-"""Where images come from: the registry of sources. Imports no torch until CIFAR-10 has to be read.
+"""Images: read from their source, decoded once, kept on the device. Imports no torch until CIFAR-10 has to be read.
 
-`Resident` (resident.py) is the other half: the images on a device.
+cifar10.py digits.py folder.py   one source each; config/data_sources.py lists them
+decode.py cache.py               image files to pixels, once
+dataset.py split.py              a labelled set; which of its images are held out
+resident.py parts.py             images on a device, as batches
+imagenet.py                      ImageNet's validation set, for comparisons
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 
-from ..config import DataConfig
+from ..config.data_config import DataConfig
+from ..config.data_sources import SOURCES
 from .cache import Say
-from .cifar10 import cifar10
 from .dataset import Dataset
-from .digits import digits
-from .folder import folder
 from .split import split
 
-__all__ = ["SOURCES", "Dataset", "load", "register", "split"]
+__all__ = ["Dataset", "load", "split"]
 
 # Called with what stands after the colon, the image size, and a function that takes lines of progress.
-Source = Callable[[str, int, Say], Dataset]
-
-SOURCES: dict[str, Source] = {}
-
-
-def register(source: Source) -> None:
-    """Add a source under its function's name; a name that is taken is our own bug."""
-    name = source.__name__
-    assert name not in SOURCES, f"data {name!r} is registered twice"
-    SOURCES[name] = source
-
-
-register(cifar10)
-register(digits)
-register(folder)
+Loader = Callable[[str, int, Say], Dataset]
 
 
 def load(config: DataConfig, *, progress: Say | None = None) -> Dataset:
@@ -42,4 +31,5 @@ def load(config: DataConfig, *, progress: Say | None = None) -> Dataset:
     TunerError that names them and the ways out.
     """
     kind, _, path = config.source.partition(":")
-    return SOURCES[kind](path, config.image_size, progress or (lambda line: None))
+    loader: Loader = resolve_name(f"{__name__}.{SOURCES[kind].loader}")
+    return loader(path, config.image_size, progress or (lambda line: None))

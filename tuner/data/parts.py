@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..config import DataConfig
+from ..config.data_config import DataConfig
 from .dataset import Array, Dataset
 from .resident import Resident
 from .split import split
@@ -23,26 +23,26 @@ class Parts:
 
     def train(self, augment: str) -> Resident:
         if augment not in self._kept:
-            self._kept[augment] = resident(self._dataset, self._config, self._device, self._train, augment)
+            self._kept[augment] = make_resident(self._dataset, self._config, self._device, self._train, augment)
         return self._kept[augment]
 
     def everything(self, augment: str) -> Resident:
         """Both parts together."""
         rows = np.sort(np.concatenate([self._train, self._val]))
-        return resident(self._dataset, self._config, self._device, rows, augment)
+        return make_resident(self._dataset, self._config, self._device, rows, augment)
 
     def test(self) -> Resident:
         if "test" not in self._kept:
-            self._kept["test"] = resident(self._dataset, self._config, self._device, None)
+            self._kept["test"] = make_resident(self._dataset, self._config, self._device, None)
         return self._kept["test"]
 
     def val(self) -> Resident:
         if "val" not in self._kept:
-            self._kept["val"] = resident(self._dataset, self._config, self._device, self._val)
+            self._kept["val"] = make_resident(self._dataset, self._config, self._device, self._val)
         return self._kept["val"]
 
 
-def resident(dataset: Dataset, config: DataConfig, device: str, rows: Array | None, augment: str = "none") -> Resident:
+def make_resident(dataset: Dataset, config: DataConfig, device: str, rows: Array | None, augment: str = "none") -> Resident:
     """The training images of these rows on a device; the test part where `rows` is None."""
     images, labels = (dataset.test_images, dataset.test_labels) if rows is None else (dataset.train_images, dataset.train_labels)
     return Resident(images, labels, mean=config.mean, std=config.std, device=device, augment=augment, rows=rows)

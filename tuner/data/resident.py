@@ -15,7 +15,7 @@ PADDING = 4  # zero pixels round an image before "flip-crop" crops it
 
 
 class Resident:
-    """One part of a data set, as one uint8 tensor (N, H * W * 3) on the device.
+    """One part of a data set, as one uint8 tensor `pixels` (N, H * W * 3) on the device.
 
     `rows` are the images and labels that make the part; None takes all. On the CPU the images are then read
     where they lie, which may be a map that workers share; elsewhere the part is copied to the device.
@@ -43,7 +43,7 @@ class Resident:
             self._chosen = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64))
         elif rows is not None:
             images, labels = images[rows], labels[rows]
-        self._pixels = torch.from_numpy(np.ascontiguousarray(images)).view(len(images), -1).to(self.device)
+        self.pixels = torch.from_numpy(np.ascontiguousarray(images)).view(len(images), -1).to(self.device)
         self._labels = torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(self.device)
         scale = 1 / (255 * np.broadcast_to(np.asarray(std, dtype=np.float64), 3))
         shift = -np.broadcast_to(np.asarray(mean, dtype=np.float64), 3) * 255 * scale
@@ -79,7 +79,7 @@ class Resident:
         rows = self._moved(rows)
         if self._chosen is not None:
             rows = self._chosen.index_select(0, rows)
-        pixels = self._pixels.index_select(0, rows)
+        pixels = self.pixels.index_select(0, rows)
         if drawn is not None:
             assert self._sources is not None
             # Byte by byte: as fast as pixels packed into int32 (414,000 against 397,000 images/s, batch 64, one thread),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..config import DataConfig
+from ..config.data_config import DataConfig
 from ..errors import TunerError, UsageError
 from .dataset import Array, Dataset
 

@@ -1,27 +1,24 @@
-"""The registry of networks whose hyper-parameters can be searched. Imports no torch."""
+"""The networks whose hyper-parameters can be searched. Imports no torch."""
 
 from __future__ import annotations
 
 from ..errors import UsageError, nearest
-from .architecture import Architecture
 from .googlenet import googlenet
 from .mynet import mynet
+from .spec import ModelSpec
 
-ARCHITECTURES: dict[str, Architecture] = {}
-
-
-def register(name: str, architecture: Architecture) -> None:
-    """Add a network; a name that is taken is our own bug."""
-    assert name not in ARCHITECTURES, f"model {name!r} is registered twice"
-    ARCHITECTURES[name] = architecture
-
-
-register("mynet", mynet)
-register("googlenet", googlenet)
+MODELS: dict[str, ModelSpec] = {}
+# A network is a file beside this one, and a line here.
+for _spec in (
+    mynet,
+    googlenet,
+):
+    assert _spec.name not in MODELS, f"model {_spec.name!r} is registered twice"
+    MODELS[_spec.name] = _spec
 
 
-def architecture(name: str) -> Architecture:
+def find_model(name: str) -> ModelSpec:
     """The network of that name; an unknown one is a UsageError that names the nearest."""
-    if name not in ARCHITECTURES:
-        raise UsageError(f"unknown model {name!r}: {nearest(name, ARCHITECTURES)}")
-    return ARCHITECTURES[name]
+    if name not in MODELS:
+        raise UsageError(f"unknown model {name!r}: {nearest(name, MODELS)}")
+    return MODELS[name]

@@ -1,11 +1,17 @@
-"""What an inception network is made of, and the names of its widths. Imports no torch."""
+"""What an inception network is made of, and its ModelSpec. Imports no torch."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from .spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .forms import TrainingForm
 
 BRANCHES = ("n1x1", "n3x3red", "n3x3", "n5x5red", "n5x5", "pool")
 POOL = "pool"  # in a list of stages: MaxPool 3x3, stride 2, padding 1
@@ -22,6 +28,9 @@ class Architecture:
     stem: int
     stages: tuple[str | tuple[str, int, int, int, int, int, int], ...]
 
+    def blocks(self) -> list[str]:
+        return [stage[0] for stage in self.stages if not isinstance(stage, str)]
+
     def widths(self) -> dict[str, int]:
         """Every width that can be searched, by name, with its base value: `stem` and `BLOCK.BRANCH`."""
         named = {"stem": self.stem}
@@ -31,18 +40,36 @@ class Architecture:
                 named |= {f"{block}.{branch}": base for branch, base in zip(BRANCHES, channels, strict=True)}
         return named
 
-    def channels(self, width: float = 1.0, factors: Mapping[str, float] | None = None) -> dict[str, int]:
-        """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.
 
-        Factors of patterns that overlap multiply. Rounded once, to a multiple of 8 and at least 8, so that at
-        1.0 they are exactly the reported network's.
-        """
-        counts = {}
-        for name, base in self.widths().items():
-            scale = width * math.prod(f for pattern, f in (factors or {}).items() if fnmatchcase(name, pattern))
-            counts[name] = max(8, 8 * math.floor(base * scale / 8 + 0.5))
-        return counts
+def specify_inception(name: str, title: str, architecture: Architecture) -> ModelSpec:
+    """The ModelSpec of an inception network."""
 
-    def matches(self, pattern: str) -> list[str]:
-        """The names of the widths that a pattern such as `*.n1x1` moves."""
-        return [name for name in self.widths() if fnmatchcase(name, pattern)]
+    def build(channels: Mapping[str, int], classes: int) -> nn.Module:
+        from .inception import Inception
+
+        return Inception(architecture, channels, classes)
+
+    def to_training_form(plain: nn.Module) -> TrainingForm:
+        from .inception import Inception
+        from .merged import Merged
+
+        assert isinstance(plain, Inception), type(plain)
+        return Merged(plain)
+
+    def owns(weights: Mapping[str, Tensor]) -> bool:
+        return {key.split(".")[0] for key in weights} - {"pre_layers", "linear"} == set(architecture.blocks())
+
+    def read_sizes(weights: Mapping[str, Tensor]) -> tuple[dict[str, int], int]:
+        from .inception import read_channels
+
+        return read_channels(architecture, weights)
+
+    return ModelSpec(
+        name=name,
+        title=title,
+        widths=architecture.widths(),
+        build=build,
+        owns=owns,
+        read_sizes=read_sizes,
+        to_training_form=to_training_form,
+    )

@@ -15,6 +15,10 @@ def unit(planes: int, outputs: int, kernel: int) -> list[nn.Module]:
     return [nn.Conv2d(planes, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
+# The convolution of a block whose output channels are the width of that name.
+CONVOLUTIONS = dict(zip(BRANCHES, ("b1.0", "b2.0", "b2.3", "b3.0", "b3.3", "b4.1"), strict=True))
+
+
 class Block(nn.Module):
     """Four branches that read the same `planes` channels and are joined on channels, in the order b1 b2 b3 b4."""
 
@@ -59,3 +63,12 @@ class Inception(nn.Module):
         for stage in self.stages:
             x = self.get_submodule(stage)(x)
         return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def read_channels(architecture: Architecture, weights: Mapping[str, Tensor]) -> tuple[dict[str, int], int]:
+    """The channel count of every width and the number of classes, off the shapes. KeyError where a weight is lacking."""
+    channels = {"stem": weights["pre_layers.0.weight"].shape[0]}
+    for block in sorted(architecture.blocks()):
+        for branch, convolution in CONVOLUTIONS.items():
+            channels[f"{block}.{branch}"] = weights[f"{block}.{convolution}.weight"].shape[0]
+    return channels, weights["linear.bias"].shape[0]

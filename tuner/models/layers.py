@@ -1,4 +1,4 @@
-"""Operations of PyTorch, led round slow paths that they take on a CPU. What they compute is the same."""
+"""PyTorch operations written anew to avoid slow CPU kernels. What they compute is the same."""
 
 from __future__ import annotations
 

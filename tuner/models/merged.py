@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from .forms import Evaluator, TrainingForm, check_names, check_shape, to_cpu
 from .inception import Block, Inception
 from .layers import NARROW, Narrow, Pointwise, join, split
 
@@ -55,7 +56,7 @@ class MergedBlock(nn.Module):
         return F.relu(join([self.pool(branch) for branch in branches]), inplace=True)
 
 
-class Merged(nn.Module):
+class Merged(TrainingForm):
     """The fast form of a plain network, with a copy of its weights."""
 
     def __init__(self, plain: Inception) -> None:
@@ -95,31 +96,26 @@ class Merged(nn.Module):
         return sources
 
     def to_plain(self, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights, gradients or an optimiser's moments, keyed by names here, under their plain names and in plain order.
-
-        Copies on the CPU, contiguous: they stay as they are while training goes on.
-        """
         plain = {}
         for name, tensor in named.items():
             parts = self.sources[name]
             alone = tensor.ndim == 0 or len(parts) == 1
             rows = [tensor] * len(parts) if alone else torch.split(tensor, [n for _, n in parts])
             for (source, _), part in zip(parts, rows, strict=True):
-                plain[source] = part.detach().cpu().clone(memory_format=torch.contiguous_format)
+                plain[source] = to_cpu(part)
         return {name: plain[name] for name in self.plain_names if name in plain}
 
     def from_plain(self, plain: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The reverse of `to_plain`: tensors keyed and shaped as `like` is. ValueError when a name or a shape differs."""
         named = {}
-        wanted = {source for name in like for source, _ in self.sources[name]}
-        if wanted != plain.keys():
-            raise ValueError(f"weights of another network: {min(wanted ^ plain.keys())} is not in both")
+        check_names({source for name in like for source, _ in self.sources[name]}, plain)
         for name, target in like.items():
             parts = [plain[source] for source, _ in self.sources[name]]
             named[name] = parts[0] if target.ndim == 0 else torch.cat(parts)
-            if named[name].shape != target.shape:
-                raise ValueError(f"weights of another network: {name} is {tuple(named[name].shape)}, not {tuple(target.shape)}")
+            check_shape(name, named[name], target)
         return named
+
+    def evaluator(self) -> Evaluator:
+        return Folded(self)
 
 
 class Folded:

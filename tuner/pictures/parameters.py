@@ -15,8 +15,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from ..dimension import Choice, Dimension
-from ..study.record import Record
+from ..config.dimension import Choice, Dimension
+from ..config.hyperparameters import width_pattern
+from ..study.study import Study
 from ..study.trials import TrialRow
 from .style import BLUE, MAP, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, sample, styled
 
@@ -64,40 +65,41 @@ class Scale:
 
 def label(name: str) -> str:
     """A hyper-parameter's name for people: `batch size`, `width of *.n1x1 (factor)`."""
-    if name.startswith("widths."):
-        return f"width of {name.removeprefix('widths.')} (factor)"
+    pattern = width_pattern(name)
+    if pattern is not None:
+        return f"width of {pattern} (factor)"
     return {"lr": "learning rate"}.get(name, name.replace("_", " "))
 
 
-def scales(record: Record) -> list[Scale]:
+def scales(study: Study) -> list[Scale]:
     """The searched dimensions that hold more than one value, in the order of the study file."""
-    found = [Scale(name=name, dimension=dimension) for name, dimension in record.config.space.items()]
+    found = [Scale(name=name, dimension=dimension) for name, dimension in study.config.space.items()]
     return [s for s in found if (len(s.dimension.values) > 1 if isinstance(s.dimension, Choice) else s.dimension.low < s.dimension.high)]
 
 
-def importances(record: Record) -> Mapping[str, float]:
+def importances(study: Study) -> Mapping[str, float]:
     """Shares of the importance by hyper-parameter, greatest first; empty where there is too little to tell.
 
     PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter.
     """
-    complete = [trial for trial in record.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
-    names = [s.name for s in scales(record) if any(s.name in trial.params for trial in complete)]
+    complete = [trial for trial in study.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
+    names = [s.name for s in scales(study) if any(s.name in trial.params for trial in complete)]
     if len(complete) < FEWEST_TRIALS or len(names) < 2:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             found = optuna.importance.get_param_importances(
-                record.study(), evaluator=optuna.importance.PedAnovaImportanceEvaluator(), params=names
+                study.optuna_study(), evaluator=optuna.importance.PedAnovaImportanceEvaluator(), params=names
             )
         except (ValueError, RuntimeError):  # all values equal, or each seen once
             return {}
     return found if sum(found.values()) > 0 and all(math.isfinite(v) for v in found.values()) else {}
 
 
-def foremost(record: Record, shares: Mapping[str, float], count: int) -> list[Scale]:
+def foremost(study: Study, shares: Mapping[str, float], count: int) -> list[Scale]:
     """The searched dimensions, in the order of the study file; of more than `count` those of the greatest importance."""
-    searched = scales(record)
+    searched = scales(study)
     if len(searched) <= count:
         return searched
     ranked = sorted(searched, key=lambda s: -shares.get(s.name, 0.0))[:count]

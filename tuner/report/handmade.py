@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..config import StudyConfig
-from ..study.record import Record
+from ..config.study_config import StudyConfig
+from ..config.study_files import shipped_folder
+from ..study.study import Study
 from ..study.trials import TrialRow
-from ..studyfiles import shipped_folder
 from .blocks import Block, Heading, Paragraph, Table
 from .words import model_name, percent
 
@@ -15,27 +15,27 @@ from .words import model_name, percent
 TEST_ACCURACIES = (0.74, 0.76, 0.82, 0.75, 0.83, 0.83, 0.81, 0.84, 0.87)
 
 
-def repeats(record: Record) -> bool:
+def repeats(study: Study) -> bool:
     """Whether a study is report A's: the shipped rows, nothing else changed. Its images may be others."""
     path = shipped_folder() / "journal.yaml"
-    if record.config.space or not record.config.start or not path.exists():
+    if study.config.space or not study.config.start or not path.exists():
         return False
     theirs = StudyConfig.from_file(path)
-    mine = record.config
+    mine = study.config
     return (mine.start, dict(mine.fixed), mine.width) == (theirs.start, dict(theirs.fixed), theirs.width)
 
 
-def beside(record: Record, rows: Sequence[TrialRow]) -> list[Block]:
+def beside(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     """The table of both, and which figures are which."""
     by_start = {row.start: row for row in rows if row.start is not None and row.state == "COMPLETE"}
     lines = []
     for index, test in enumerate(TEST_ACCURACIES):
-        asked = record.config.start[index]
+        asked = study.config.start[index]
         row = by_start.get(index)
         words = f"{model_name(asked.get('model', 'mynet'))}, {asked['epochs']} epochs, batch {asked['batch_size']}, lr {asked['lr']:g}"
         measured = "not finished" if row is None else percent(row.value)
         lines.append((str(index + 1), words, f"{100 * test:.0f} %", measured))
-    data = record.config.data
+    data = study.config.data
     images = "The images are the same, CIFAR-10, but the parts are not"
     if data.source != "cifar10" or data.train_images is not None or data.image_size != 32:
         part = f" ({data.train_images:,} training images)" if data.train_images else ""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import TrialConfig
-from ..hyperparameters import DEFAULTS
-from ..output import value_text
+from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.trial_config import TrialConfig
+from ..console.text import value_text
+from ..study.outcome import Outcome
 from ..study.trials import TrialRow
 from .blocks import Block, Paragraph, Table
 from .words import count, few, joined, model_name, percent, points, spoken
@@ -16,6 +17,7 @@ from .words import count, few, joined, model_name, percent, points, spoken
 MOST_PROSE = 20  # attempts told one by one; of a longer search only the improvements are
 MOST_IMPROVEMENTS = 16
 MOST_ROWS = 60
+UNSTABLE = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # of PRUNED trials, those that no pruner ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ def differences(before: TrialConfig, after: TrialConfig) -> list[Change]:
 
 def _flat(config: TrialConfig) -> dict[str, Any]:
     plain = {name: getattr(config, name) for name in ("model", "width", *DEFAULTS, "precision")}
-    return plain | {f"widths.{pattern}": factor for pattern, factor in config.widths.items()}
+    return plain | {name_width(pattern): factor for pattern, factor in config.widths.items()}
 
 
 def journal(found: Sequence[Attempt]) -> list[Block]:
@@ -132,7 +134,7 @@ def told(attempt: Attempt) -> str:
     if before is None:
         return f"{began} It reached {value}, the figure that all others had to beat."
     gap = points((row.value or 0) - (before.value or 0))
-    if "same_as" in row.run:
+    if row.outcome is Outcome.SAME_AS:
         return f"{began} That is the configuration of trial {row.run['same_as']}, so its {value} was taken over without training again."
     if attempt.improved:
         return f"{began} It reached {value}, {gap} more: the new best."
@@ -145,7 +147,7 @@ def _began(attempt: Attempt) -> str:
     config, before = attempt.row.config, attempt.before
     assert config is not None
     if before is None:
-        widths = few([(f"widths.{pattern}", f"width {value_text(factor)} of {pattern}") for pattern, factor in config.widths.items()])
+        widths = few([(name_width(pattern), f"width {value_text(factor)} of {pattern}") for pattern, factor in config.widths.items()])
         values = [f"learning rate {value_text(config.lr)}", f"batch size {config.batch_size}", count(config.epochs, "epoch"), *widths]
         return f"{model_name(config.model)} was trained with {joined(values)}."
     if not attempt.changes:
@@ -156,7 +158,7 @@ def _began(attempt: Attempt) -> str:
 
 def _pruned(row: TrialRow) -> str:
     epochs = len(row.epochs)
-    if row.reason.startswith(("diverged", "out of memory")):
+    if row.outcome in UNSTABLE:
         after = f" after {count(epochs, 'whole epoch')}" if epochs else " in its first epoch"
         return f"It ended{after}: {_sentence(row.reason)}"
     reached = f", at {percent(row.epochs[-1]['val_accuracy'])}" if row.epochs else ""
@@ -168,9 +170,9 @@ def _outcome(attempt: Attempt) -> str:
     if row.state == "FAIL":
         return f"failed: {row.reason}"
     if row.state == "PRUNED":
-        ended = row.reason if row.reason.startswith(("diverged", "out of memory")) else ""
+        ended = row.reason if row.outcome in UNSTABLE else ""
         return ended or f"pruned at epoch {len(row.epochs)}"
-    if "same_as" in row.run:
+    if row.outcome is Outcome.SAME_AS:
         return f"same as trial {row.run['same_as']}"
     assert attempt.before is not None
     gap = (row.value or 0) - (attempt.before.value or 0)

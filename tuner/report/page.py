@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..console.text import duration
 from ..errors import NothingToShow
-from ..output import duration
 from ..pictures import confusion, cost, curves, parameters
-from ..study.record import Record
-from ..study.trials import TrialRow, best, exported, rows
+from ..study.study import Study
+from ..study.trials import TrialRow, export_config, find_best, list_trials
 from . import handmade
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report
 from .journal import attempts, journal
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 FEW = 2  # trials, below which pictures of all trials say nothing
 
 
-def report(record: Record, device: str = "cpu") -> Report:
+def report(study: Study, device: str = "cpu") -> Report:
     """The report of a study. Errors: NothingToShow without a COMPLETE trial."""
-    everything = rows(record)
-    top = best(record)
+    everything = list_trials(study)
+    top = find_best(study)
     if not top:
-        raise NothingToShow(f"study {record.name!r} has no COMPLETE trial yet: go on with `tuner search {record.name}`")
+        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {study.name}`")
     first = top[0]
     ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
     blocks = [
-        *question(record, everything),
-        *answer(record, everything, first),
-        *_journal(record, everything),
-        *(handmade.beside(record, everything) if handmade.repeats(record) else []),
+        *question(study, everything),
+        *answer(study, everything, first),
+        *_journal(study, everything),
+        *(handmade.beside(study, everything) if handmade.repeats(study) else []),
         *_best(first),
-        *_all(record, everything, ranked),
-        *_mattered(record, everything, ranked),
-        *_errs(record, first, device),
-        *_again(record, first),
+        *_all(study, everything, ranked),
+        *_mattered(study, everything, ranked),
+        *_errs(study, first, device),
+        *_again(study, first),
     ]
-    return Report(title=f"Study {record.name}", subtitle=_subtitle(record), blocks=blocks)
+    return Report(title=f"Study {study.name}", subtitle=_subtitle(study), blocks=blocks)
 
 
-def _subtitle(record: Record) -> str:
-    ended = [trial.datetime_complete for trial in record.frozen_trials() if trial.datetime_complete is not None]
+def _subtitle(study: Study) -> str:
+    ended = [trial.datetime_complete for trial in study.frozen_trials() if trial.datetime_complete is not None]
     last = f"Last trial finished on {max(ended):%d %B %Y}. " if ended else ""
     return f"{last}Written by tuner {__version__}."
 
 
-def _journal(record: Record, everything: Sequence[TrialRow]) -> list[Block]:
+def _journal(study: Study, everything: Sequence[TrialRow]) -> list[Block]:
     intro = (
         "Trials stand in the order in which they were begun, and each is set against the best of those before it. "
         "An accuracy is that of the trial's last epoch."
@@ -89,7 +89,7 @@ def _best(row: TrialRow) -> list[Block]:
     ]
 
 
-def _all(record: Record, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
+def _all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
     if sum(bool(row.epochs) for row in everything) < FEW:
         return []
     blocks: list[Block] = [
@@ -125,12 +125,12 @@ def _near_best(found: Sequence[tuple[float, float]], words: str) -> str:
     return f"Within one point of the best, at {percent(value)}, lies a trial of {spent} {words}, {share:.0f} % of the best one's."
 
 
-def _mattered(record: Record, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
-    searched = parameters.scales(record)
+def _mattered(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
+    searched = parameters.scales(study)
     if not searched:
         return []
     blocks: list[Block] = [Heading(text="What mattered")]
-    shares = parameters.importances(record)
+    shares = parameters.importances(study)
     if shares:
         (first, most), (second, next_most) = list(shares.items())[:2]
         blocks.append(
@@ -149,13 +149,13 @@ def _mattered(record: Record, everything: Sequence[TrialRow], ranked: Sequence[T
                 text=f"Importances are left out: they need {parameters.FEWEST_TRIALS} trials that were trained to the end and differ."
             )
         )
-    axes = parameters.foremost(record, shares, parameters.MOST_AXES)
+    axes = parameters.foremost(study, shares, parameters.MOST_AXES)
     parallel = parameters.parallel_coordinates(axes, ranked)
     if parallel is not None:
         caption = "A line is a trial, its height on each axis the value of that hyper-parameter; bright lines are accurate."
         caption += _of_many(len(axes), len(searched))
         blocks.append(Picture(name="parallel-coordinates", png=parallel, caption=caption))
-    axes = parameters.foremost(record, shares, parameters.MOST_SLICES)
+    axes = parameters.foremost(study, shares, parameters.MOST_SLICES)
     slices = parameters.slices(axes, everything)
     if slices is not None:
         caption = "Accuracy of each trial against each hyper-parameter on its own."
@@ -167,16 +167,16 @@ def _of_many(shown: int, searched: int) -> str:
     return f" Only {shown} of the {searched} are shown, those of the greatest importance." if shown < searched else ""
 
 
-def _errs(record: Record, row: TrialRow, device: str) -> list[Block]:
-    from ..predictions import NoPredictions, kept
+def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
+    from ..predictions import NoPredictions, find_kept
 
     heading = Heading(text="Where the best trial errs")
     try:
-        found = kept(record, row, device).predictions()
+        found = find_kept(study, row, device).predictions()
     except NoPredictions as lacking:
         text = (
             f"The confusion matrix and the most wrong images are left out: {lacking}. "
-            f"`tuner best {record.name} --export config.yaml`, then `tuner train config.yaml` train the same weights again."
+            f"`tuner best {study.name} --export config.yaml`, then `tuner train config.yaml` train the same weights again."
         )
         return [heading, Paragraph(text=text)]
     title = f"Confusion matrix, trial {row.number}, {len(found.labels):,} validation images"
@@ -206,14 +206,14 @@ def _mistakes(found: Predictions) -> str:
     return f"With its kept weights it is wrong on {wrong:,} of the {len(found.labels):,} validation images. Most often: {joined(pairs)}."
 
 
-def _again(record: Record, row: TrialRow) -> list[Block]:
-    at = storage_option(record)
+def _again(study: Study, row: TrialRow) -> list[Block]:
+    at = storage_option(study)
     commands = (
-        f"tuner best {record.name} --export config.yaml{at}\n"
+        f"tuner best {study.name} --export config.yaml{at}\n"
         "tuner train config.yaml\n"
         "\n"
-        f"tuner search {record.name} --more 10{at}     # ten more trials\n"
-        f"tuner report {record.name}{at}               # this report again"
+        f"tuner search {study.name} --more 10{at}     # ten more trials\n"
+        f"tuner report {study.name}{at}               # this report again"
     )
     config = row.config
     assert config is not None
@@ -223,8 +223,8 @@ def _again(record: Record, row: TrialRow) -> list[Block]:
     threads = count(config.threads, "CPU thread")
     return [
         Heading(text="The final configuration"),
-        Paragraph(text=f"This is the file that `tuner best {record.name} --export config.yaml` writes for trial {row.number}."),
-        Code(text=exported(record, row).split("\n", 1)[1].rstrip()),
+        Paragraph(text=f"This is the file that `tuner best {study.name} --export config.yaml` writes for trial {row.number}."),
+        Code(text=export_config(study, row).split("\n", 1)[1].rstrip()),
         Heading(text="How to make it again"),
         Paragraph(
             text=f"These commands write that configuration to a file and train it: the validation figures of the trial come back, "

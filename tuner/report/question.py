@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..hyperparameters import DEFAULTS
-from ..output import duration, value_text
-from ..study.record import Record
+from ..config.data_sources import name_source
+from ..config.hyperparameters import DEFAULTS
+from ..console.text import duration, value_text
+from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
 from .words import count, few, joined, model_name, percent, ranges, spoken
 
 
-def question(record: Record, rows: Sequence[TrialRow]) -> list[Block]:
+def question(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     """What was asked, on which images, and how it was searched."""
-    config, data = record.config, record.config.data
+    config, data = study.config, study.config.data
     networks = " or ".join(model_name(model) for model in config.models)
     if config.width != 1:
         networks += f", every layer at {value_text(config.width)} of its width,"
     part = f" ({data.train_images:,} of the training images)" if data.train_images else ""
-    asked = f"Which configuration of {networks} is the most accurate on {_source(data.source)}{part}?"
+    asked = f"Which configuration of {networks} is the most accurate on {name_source(data.source)}{part}?"
     held_out = (
         f"Each trial was scored on a validation part, {100 * data.validation:g} % of the training images, which no trial was trained on. "
         "All accuracies here are of that part unless they say otherwise. The test images were not touched."
@@ -30,7 +31,7 @@ def question(record: Record, rows: Sequence[TrialRow]) -> list[Block]:
         pruning = "no trial was cut short" if pruner == "none" else f"the {pruner} pruner ended trials that fell behind"
         started = f" It began with {count(len(config.start), 'configuration')} known beforehand." if config.start else ""
         how = f"These hyper-parameters were searched with the {sampler.upper()} sampler; {pruning}.{started}"
-        blocks.append(Paragraph(text=f"{how} {_fixed(record)}".strip()))
+        blocks.append(Paragraph(text=f"{how} {_fixed(study)}".strip()))
         blocks.append(
             Table(
                 headings=("Hyper-parameter", "Searched over"),
@@ -44,15 +45,15 @@ def question(record: Record, rows: Sequence[TrialRow]) -> list[Block]:
     return blocks
 
 
-def answer(record: Record, rows: Sequence[TrialRow], best: TrialRow) -> list[Block]:
+def answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list[Block]:
     """The best trial in a sentence, and what the search cost."""
     states = [row.state for row in rows]
     ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}
     outcome = [f"{states.count(state):,} {words}" for state, words in ended.items() if state in states]
     finished = sum(states.count(state) for state in ended)
     how = f", all of them {ended['COMPLETE']}" if len(outcome) == 1 else f": {joined(outcome)}"
-    counts = record.ledger.counts()
-    left = counts.slots - counts.finished
+    counts = study.leases.counts()
+    left = counts.n_trials - counts.finished
     still = f" {count(left, 'more trial').capitalize()} {'is' if left == 1 else 'are'} to come." if left > 0 else ""
     spent = sum(row.seconds for row in rows if "same_as" not in row.run)
     devices = sorted({str(row.run["device"]) for row in rows if row.run.get("device")})
@@ -76,15 +77,9 @@ def answer(record: Record, rows: Sequence[TrialRow], best: TrialRow) -> list[Blo
     ]
 
 
-def _source(source: str) -> str:
-    names = {"cifar10": "CIFAR-10", "digits": "handwritten digits (scikit-learn)"}
-    kind, _, path = source.partition(":")
-    return names.get(kind, f"the images in {path}")
-
-
-def _fixed(record: Record) -> str:
-    named = {name: record.config.fixed.get(name, value) for name, value in DEFAULTS.items()}
+def _fixed(study: Study) -> str:
+    named = {name: study.config.fixed.get(name, value) for name, value in DEFAULTS.items()}
     said = {name: ("on" if value else "off") if isinstance(value, bool) else value_text(value) for name, value in named.items()}
-    fixed = [name for name in said if name != "model" and name not in record.config.space]
+    fixed = [name for name in said if name != "model" and name not in study.config.space]
     shown = [f"{spoken(name).removeprefix('the ')} {said[name]}" for name in fixed]
     return f"Fixed were {joined(shown)}." if shown else ""

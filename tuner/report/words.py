@@ -5,23 +5,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from ..dimension import Choice, Dimension
-from ..output import value_text
-from ..study.record import Record
+from ..config.dimension import Choice, Dimension
+from ..config.hyperparameters import width_pattern
+from ..console.text import value_text
+from ..models import MODELS
+from ..study.study import Study
 
-NAMES = {"mynet": "MyNet", "googlenet": "GoogLeNet"}
 MOST_WIDTHS = 4  # that are told one by one
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def model_name(model: str) -> str:
-    return NAMES.get(model, model)
+    return MODELS[model].title if model in MODELS else model
 
 
 def spoken(name: str) -> str:
     """A hyper-parameter's name in a sentence."""
-    if name.startswith("widths."):
-        return f"the width of {name.removeprefix('widths.')}"
+    pattern = width_pattern(name)
+    if pattern is not None:
+        return f"the width of {pattern}"
     return {"lr": "the learning rate", "epochs": "the epochs"}.get(name, f"the {name.replace('_', ' ')}")
 
 
@@ -52,8 +54,9 @@ def ranges(space: Mapping[str, Dimension]) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     widths: dict[str, list[str]] = {}
     for name, dimension in space.items():
-        if name.startswith("widths."):
-            widths.setdefault(range_text(dimension), []).append(name.removeprefix("widths."))
+        pattern = width_pattern(name)
+        if pattern is not None:
+            widths.setdefault(range_text(dimension), []).append(pattern)
         else:
             lines.append((spoken(name).removeprefix("the "), range_text(dimension)))
     for text, patterns in widths.items():
@@ -63,8 +66,8 @@ def ranges(space: Mapping[str, Dimension]) -> list[tuple[str, str]]:
 
 def few(named: Sequence[tuple[str, str]]) -> list[str]:
     """The texts of (hyper-parameter, text), but where there are many widths only how many."""
-    widths = [text for name, text in named if name.startswith("widths.")]
-    others = [text for name, text in named if not name.startswith("widths.")]
+    widths = [text for name, text in named if width_pattern(name) is not None]
+    others = [text for name, text in named if width_pattern(name) is None]
     return [*others, *(widths if len(widths) <= MOST_WIDTHS else [f"{len(widths)} widths"])]
 
 
@@ -76,9 +79,9 @@ def range_text(dimension: Dimension) -> str:
     return f"{value_text(dimension.low)} to {value_text(dimension.high)}{how}"
 
 
-def storage_option(record: Record) -> str:
+def storage_option(study: Study) -> str:
     """What a command needs behind it to find the study's storage; nothing for the storage in ./studies. No password."""
-    path = record.storage.path
+    path = study.storage.path
     if path is not None and (path.parent.name, path.name) == ("studies", "tuner.db"):
         return ""
-    return f" --storage {shlex.quote(str(record.storage))}"
+    return f" --storage {shlex.quote(str(study.storage))}"

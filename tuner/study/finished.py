@@ -10,9 +10,7 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
 from .storage import Storage
-from .tables import trials
-
-UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+from .tables import UNFINISHED, trials
 
 
 class Finished:
@@ -42,7 +40,7 @@ class Finished:
         self._counted = sum(row._trial_id >= self._from_id for row in self._rows)
 
 
-class Study(optuna.Study):
+class OptunaStudy(optuna.Study):
     """Optuna's study, which asks `finished` for finished trials.
 
     Optuna's own reads the rows of all running trials whenever a sampler or a pruner asks for the finished ones.

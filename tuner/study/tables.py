@@ -6,10 +6,11 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 metadata = sa.MetaData()
+UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
-# One row a study. `turn` is only ever updated: first, in every transaction that counts or makes trials, so that
-# SQLite takes its write lock and PostgreSQL the row's lock before anything is read. No foreign key: Optuna's
-# own tools must be able to delete a study; `uid` tells a row whose study is gone from its successor's.
+# One row a study. `slots` is its total of trials. `turn` is only ever updated: first, in every transaction that counts or
+# makes trials, so that SQLite takes its write lock and PostgreSQL the row's lock before anything is read. No foreign key:
+# Optuna's own tools must be able to delete a study; `uid` tells a row whose study is gone from its successor's.
 studies = sa.Table(
     "tuner_studies",
     metadata,
@@ -21,7 +22,8 @@ studies = sa.Table(
     sa.Column("searched", sa.Float(53), nullable=False),
 )
 
-# One row a trial that was ever claimed. `epoch` rises at every claim; a writer that names an older one is refused.
+# One row a trial that was ever claimed. `owner` is the id of the worker that holds it, `beat` its last heartbeat, `epoch` the
+# fence: it rises at every claim, and a writer that names an older one is refused. `deaths` counts crashes of its workers.
 leases = sa.Table(
     "tuner_leases",
     metadata,

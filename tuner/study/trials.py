@@ -9,16 +9,15 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import __version__
-from ..config import TrialConfig, config_text
+from ..config.trial_config import TrialConfig, write_config
 from ..errors import NothingToShow, UsageError
-from .record import Record
-
-USUAL = ("trained to its last epoch", "below the others at epoch")  # how trials end that nothing befell
+from .outcome import Outcome, read_outcome
+from .study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRow:
-    """One trial. `epochs` holds the figures of every epoch; `run` why it ended and what it cost; both may be empty."""
+    """One trial. `epochs` holds the figures of every epoch, `run` how it ended and what it cost; both may be empty."""
 
     number: int
     state: str
@@ -30,14 +29,19 @@ class TrialRow:
     start: int | None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How the trial ended; None while it has not."""
+        return read_outcome(self.state, self.run)
+
+    @property
     def reason(self) -> str:
+        """How the trial ended, in a sentence for people."""
         return str(self.run.get("reason", ""))
 
     @property
     def remark(self) -> str:
         """The reason, where the state and the curve do not say it all: a fault, or figures that were taken over."""
-        usual = self.state not in ("COMPLETE", "PRUNED", "FAIL") or self.reason.startswith(USUAL)
-        return "" if usual else self.reason
+        return "" if self.outcome is None or self.outcome.is_usual else self.reason
 
     @property
     def seconds(self) -> float:
@@ -49,7 +53,7 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def row(trial: FrozenTrial) -> TrialRow:
+def read_trial(trial: FrozenTrial) -> TrialRow:
     config = trial.user_attrs.get("config")
     changed = trial.user_attrs.get("set") or {}
     params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
@@ -65,43 +69,43 @@ def row(trial: FrozenTrial) -> TrialRow:
     )
 
 
-def rows(record: Record) -> list[TrialRow]:
+def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
-    return [row(trial) for trial in record.frozen_trials()]
+    return [read_trial(trial) for trial in study.frozen_trials()]
 
 
-def best(record: Record, k: int = 1) -> list[TrialRow]:
+def find_best(study: Study, k: int = 1) -> list[TrialRow]:
     """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first.
 
     Rows without a configuration were not trained by us (told from outside while queued) and do not count.
     """
-    complete = [t for t in record.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
-    return [row(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
+    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
+    return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
 
 
-def chosen(record: Record, number: int | None) -> TrialRow:
+def choose_trial(study: Study, number: int | None) -> TrialRow:
     """The best trial, or the one of that number. Errors: NothingToShow without a COMPLETE one."""
     if number is not None:
-        found = next((r for r in rows(record) if r.number == number), None)
+        found = next((r for r in list_trials(study) if r.number == number), None)
         if found is None:
-            raise UsageError(f"--trial {number}: study {record.name!r} has no such trial")
+            raise UsageError(f"--trial {number}: study {study.name!r} has no such trial")
         if found.config is None:
-            raise NothingToShow(f"trial {number} of study {record.name!r} has no configuration yet ({found.state})")
+            raise NothingToShow(f"trial {number} of study {study.name!r} has no configuration yet ({found.state})")
         return found
-    top = best(record)
+    top = find_best(study)
     if not top:
-        raise NothingToShow(f"study {record.name!r} has no COMPLETE trial yet: go on with `tuner search {record.name}`")
+        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {study.name}`")
     return top[0]
 
 
-def exported(record: Record, trial: TrialRow) -> str:
+def export_config(study: Study, trial: TrialRow) -> str:
     """The configuration file of a trial."""
     assert trial.config is not None
     origin = {
-        "study": record.name,
+        "study": study.name,
         "trial": trial.number,
         "validation_accuracy": trial.value,
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return config_text(trial.config, fingerprint=record.data, origin=origin)
+    return write_config(trial.config, fingerprint=study.data, origin=origin)

@@ -1,5 +1,8 @@
-"""One process a slot, supervised.
+"""The one place where studies and training meet: processes that train leased trials, supervised.
 
+objective.py    a leased trial becomes a training run, and its end the trial's
+leased_trial.py every write of a trial proves the lease
+events.py       what workers, supervisor and the live view tell each other
 worker.py       claims trials and trains them until the study is full or it is told to stop
 supervisor.py   starts workers, restarts dead ones, and ends them all
 engine.py       what a supervisor needs of whatever places its workers

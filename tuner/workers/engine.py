@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..study.owner import Owner
+from ..study.worker_id import WorkerId
+from .events import Command, Event
 from .worker import Assignment
 
 
@@ -13,7 +14,7 @@ class Worker(Protocol):
     """One worker process, somewhere."""
 
     @property
-    def owner(self) -> Owner | None:
+    def worker_id(self) -> WorkerId | None:
         """Who it is, once it lives; None for one that still waits for a place."""
 
     @property
@@ -28,11 +29,11 @@ class Worker(Protocol):
     def code(self) -> int:
         """Its exit code; below 0 where a signal ended it, or its machine."""
 
-    def hear(self) -> list[tuple[str, dict[str, Any]]]:
+    def hear(self) -> list[Event]:
         """What it said since it was last heard, oldest first. Never waits."""
 
-    def tell(self, word: str) -> None:
-        """`stop`, `finish` or `judged`. One that is gone does not mind."""
+    def tell(self, command: Command) -> None:
+        """One that is gone does not mind."""
 
     def kill(self) -> None:
         """End it at once, and wait until it is gone."""

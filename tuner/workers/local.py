@@ -5,26 +5,29 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Sequence
-from multiprocessing.connection import wait
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from ..study.owner import Owner
+from ..study.worker_id import WorkerId
 from .engine import Worker
+from .events import Command, Event
 from .worker import Assignment, work
+
+Work = Callable[[Assignment, Connection], None]
 
 
 class LocalWorker:
     """A spawned process and the pipe to it."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, work: Work = work) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=work, args=(assignment, theirs), daemon=True)
         self.process.start()
         theirs.close()
         assert self.process.pid is not None
-        self.owner: Owner | None = Owner.of(self.process.pid)
+        self.worker_id: WorkerId | None = WorkerId.of(self.process.pid)
 
     @property
     def ended(self) -> bool:
@@ -36,10 +39,10 @@ class LocalWorker:
 
     @property
     def cause(self) -> str:
-        return cause(self.code)
+        return describe_exit(self.code)
 
-    def hear(self) -> list[tuple[str, dict[str, Any]]]:
-        heard: list[tuple[str, dict[str, Any]]] = []
+    def hear(self) -> list[Event]:
+        heard: list[Event] = []
         try:
             while not self.connection.closed and self.connection.poll():
                 heard.append(self.connection.recv())
@@ -47,9 +50,9 @@ class LocalWorker:
             self.connection.close()
         return heard
 
-    def tell(self, word: str) -> None:
+    def tell(self, command: Command) -> None:
         with contextlib.suppress(OSError):
-            self.connection.send(word)
+            self.connection.send(command)
 
     def kill(self) -> None:
         self.process.kill()
@@ -57,10 +60,13 @@ class LocalWorker:
 
 
 class LocalEngine:
-    """One process a worker, each a child of this one."""
+    """One process a worker, each a child of this one, whose main function is `work`."""
+
+    def __init__(self, work: Work = work) -> None:
+        self._work = work
 
     def start(self, assignment: Assignment) -> Worker:
-        return LocalWorker(assignment)
+        return LocalWorker(assignment, self._work)
 
     def wait(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
         waited: dict[Any, LocalWorker] = {}
@@ -72,7 +78,7 @@ class LocalEngine:
         return list({id(waited[each]): waited[each] for each in ready}.values())
 
 
-def cause(code: int) -> str:
+def describe_exit(code: int) -> str:
     """Why a process ended, in words."""
     if code < 0:
         name = signal.Signals(-code).name

@@ -13,17 +13,18 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 from .. import __version__
+from ..config.data_sources import make_absolute
 from ..errors import TunerError, UsageError
-from ..places import Place, cores
-from ..study.owner import Owner
-from ..study.patience import patience_seconds
-from ..study.record import Record
+from ..placement import Placement, count_cores
+from ..study.retry import outage_seconds
 from ..study.storage import first_line
+from ..study.study import Study
+from ..study.worker_id import WorkerId
 from .engine import Worker
+from .events import Command, Event, WorkerFailed
 from .local import LocalEngine, LocalWorker
 from .worker import Assignment
 
@@ -44,20 +45,20 @@ class Host:
     def __init__(self) -> None:
         self._asked = time.monotonic()
         threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
-        self._said: list[tuple[str, dict[str, Any]]] = []  # from number `_first` on, until the supervisor has them
+        self._said: list[Event] = []  # from number `_first` on, until the supervisor has them
         self._first = 0
 
     def begin(self, assignment: Assignment, version: str, settings: dict[str, str]) -> str:
-        """Start the worker. Its owner. Errors: TunerError where another version of tuner is installed here."""
+        """Start the worker. Its id. Errors: TunerError where another version of tuner is installed here."""
         if version != __version__:
             raise TunerError(
                 f"tuner {__version__} is installed on {socket.gethostname()}, {version} where the search runs: install the same"
             )
         os.environ.update(settings)
         self._worker = LocalWorker(assignment)
-        return str(self._worker.owner)
+        return str(self._worker.worker_id)
 
-    def hear(self, seen: int, seconds: float) -> tuple[int, list[tuple[str, dict[str, Any]]], tuple[int, str] | None]:
+    def hear(self, seen: int, seconds: float) -> tuple[int, list[Event], tuple[int, str] | None]:
         """What was said from number `seen` on, after at most so many seconds, and the exit code with its cause at the end."""
         self._asked = time.monotonic()
         del self._said[: seen - self._first]
@@ -68,16 +69,16 @@ class Host:
         self._said += self._worker.hear()
         return self._first, list(self._said), (self._worker.code, self._worker.cause) if gone else None
 
-    def tell(self, word: str) -> None:
-        self._worker.tell(word)
+    def tell(self, command: Command) -> None:
+        self._worker.tell(command)
 
     def kill(self) -> None:
         self._worker.kill()
 
     def _watch(self, raylet: int) -> None:
         """End where the node is lost: Ray itself looks every ten seconds only, and until then the worker would train for nobody."""
-        patience = patience_seconds() + UNHEARD_SECONDS  # a supervisor that waits for its database asks nobody
-        while os.getppid() == raylet and time.monotonic() - self._asked < patience:
+        unheard = outage_seconds() + UNHEARD_SECONDS  # a supervisor that waits for its database asks nobody
+        while os.getppid() == raylet and time.monotonic() - self._asked < unheard:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
 
@@ -87,13 +88,13 @@ class RayWorker:
 
     def __init__(self, engine: RayEngine, assignment: Assignment) -> None:
         self._ray = engine.ray
-        options = {"num_cpus": assignment.place.threads, "num_gpus": engine.gpus, "max_concurrency": 4}
+        options = {"num_cpus": assignment.placement.threads, "num_gpus": engine.gpus, "max_concurrency": 4}
         self._host = self._ray.remote(Host).options(**options).remote()
         settings = {name: os.environ[name] for name in SHARED if name in os.environ}
         self.asked = self._host.begin.remote(assignment, __version__, settings)
-        self.owner: Owner | None = None
+        self.worker_id: WorkerId | None = None
         self._seen = 0
-        self._heard: list[tuple[str, dict[str, Any]]] = []
+        self._heard: list[Event] = []
         self._end: tuple[int, str] | None = None
 
     @property
@@ -108,18 +109,18 @@ class RayWorker:
     def cause(self) -> str:
         return self._end[1] if self._end else ""
 
-    def hear(self) -> list[tuple[str, dict[str, Any]]]:
+    def hear(self) -> list[Event]:
         heard, self._heard = self._heard, []
         return heard
 
-    def tell(self, word: str) -> None:
-        if self.owner is not None:
-            self._host.tell.remote(word)
-        elif word != "judged":
+    def tell(self, command: Command) -> None:
+        if self.worker_id is not None:
+            self._host.tell.remote(command)
+        elif command is not Command.GO_ON:
             self.kill()  # it never began
 
     def kill(self) -> None:
-        if self.owner is not None and not self.ended:
+        if self.worker_id is not None and not self.ended:
             # Its host gone, it would end its trial first.
             with suppress(self._ray.exceptions.RayError):
                 self._ray.get(self._host.kill.remote(), timeout=KILL_SECONDS)
@@ -131,7 +132,7 @@ class RayWorker:
         try:
             answer = self._ray.get(self.asked)
         except errors.RayTaskError as error:
-            self._heard.append(("fatal", {"text": first_line(error.cause or error), "away": False}))
+            self._heard.append(WorkerFailed(text=first_line(error.cause or error)))
             self._over(1, "it could not begin")
             return
         except errors.ActorUnavailableError:  # a network's trouble: what was said is still there
@@ -144,7 +145,7 @@ class RayWorker:
             self._over(LOST, first_line(error))
             return
         if isinstance(answer, str):
-            self.owner = Owner.parse(answer)
+            self.worker_id = WorkerId.parse(answer)
         elif answer is not None:
             first, said, end = answer
             new = said[self._seen - first :]
@@ -168,22 +169,22 @@ class RayEngine:
     Errors: UsageError where the study's SQLite file cannot be seen by all machines.
     """
 
-    def __init__(self, ray: Any, record: Record, gpus: float) -> None:
+    def __init__(self, ray: Any, study: Study, gpus: float) -> None:
         self.ray = ray
         self.gpus = gpus
-        self._record = record
+        self._study = study
         others = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]} - {socket.gethostname()}
-        if record.storage.path is not None and others:
+        if study.storage.path is not None and others:
             raise UsageError(
-                f"storage {str(record.storage)!r} is a file of this machine, and the cluster has others ({', '.join(sorted(others))}): "
+                f"storage {str(study.storage)!r} is a file of this machine, and the cluster has others ({', '.join(sorted(others))}): "
                 "use --storage postgresql://..."
             )
 
     def start(self, assignment: Assignment) -> Worker:
         # Wherever it runs, it is in another folder.
-        path, (kind, colon, folder) = self._record.storage.path, (assignment.source or self._record.config.data.source).partition(":")
+        path, named = self._study.storage.path, assignment.source or self._study.config.data.source
         url = assignment.url if path is None else f"sqlite:///{path}"
-        source = f"{kind}:{Path(folder).absolute()}" if kind == "folder" and colon else assignment.source
+        source = make_absolute(named)
         return RayWorker(self, replace(assignment, url=url, source=source))
 
     def wait(self, workers: Sequence[Worker], seconds: float) -> Sequence[Worker]:
@@ -198,7 +199,7 @@ class RayEngine:
             asked[each].answered()
         return [asked[each] for each in ready]
 
-    def places(self, workers: int | None, *, at_most: int, threads: int, precision: str, capture: bool) -> list[Place]:
+    def placements(self, workers: int | None, *, at_most: int, threads: int, precision: str, capture: bool) -> list[Placement]:
         """One a worker: as many as asked for, or as the cluster has room for.
 
         Errors: UsageError where no machine of the cluster has room for one.
@@ -208,8 +209,8 @@ class RayEngine:
             share = f" and {self.gpus:g} of a GPU (--gpus-per-worker)" if self.gpus else ""
             raise UsageError(f"no machine of the Ray cluster has {threads} CPU cores (--threads){share} for a worker: ask for less")
         # Ray shows a worker its own GPU only, as the first.
-        place = Place(device="cuda:0" if self.gpus else "cpu", threads=threads, precision=precision, capture=capture)
-        return [place] * (workers or min(room, at_most))
+        placement = Placement(device="cuda:0" if self.gpus else "cpu", threads=threads, precision=precision, capture=capture)
+        return [placement] * (workers or min(room, at_most))
 
 
 def _room(resources: dict[str, float], threads: int, gpus: float) -> int:
@@ -222,7 +223,7 @@ def _room(resources: dict[str, float], threads: int, gpus: float) -> int:
 
 
 @contextmanager
-def ray_engine(record: Record, address: str | None, *, gpus: float | None, device: str, local_cpus: int) -> Iterator[RayEngine]:
+def ray_engine(study: Study, address: str | None, *, gpus: float | None, device: str, local_cpus: int) -> Iterator[RayEngine]:
     """A cluster that is there, or one of this machine's own, which ends with the search.
 
     `gpus` None takes a GPU a worker where the cluster has any, unless the device is the CPU.
@@ -241,7 +242,7 @@ def ray_engine(record: Record, address: str | None, *, gpus: float | None, devic
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
             if address is None:
-                own = {"num_cpus": max(cores(), local_cpus), "object_store_memory": OBJECTS, "include_dashboard": False}
+                own = {"num_cpus": max(count_cores(), local_cpus), "object_store_memory": OBJECTS, "include_dashboard": False}
                 ray.init(address="local", **own, **quiet)
             else:
                 ray.init(address=address, **quiet)
@@ -250,7 +251,7 @@ def ray_engine(record: Record, address: str | None, *, gpus: float | None, devic
     try:
         if gpus is None:
             gpus = 1.0 if device != "cpu" and ray.cluster_resources().get("GPU") else 0.0
-        yield RayEngine(ray, record, gpus)
+        yield RayEngine(ray, study, gpus)
     finally:
         ray.shutdown()
 

@@ -9,21 +9,23 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import Enum, auto
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..places import Place
-from ..study.claim import Counts, Reaped
-from ..study.owner import Owner
-from ..study.patience import StorageAway
-from ..study.record import Record
+from ..placement import Placement
+from ..study.lease import Counts, Released
+from ..study.retry import StorageAway
+from ..study.study import Study
+from ..study.worker_id import WorkerId
 from .engine import Engine, Worker
+from .events import Command, EpochReported, Event, NothingLeft, TrialEnded, WorkerDied, WorkerFailed
 from .worker import EXIT_STOPPED, Assignment
 
 SAME_FAULTS = 3  # FAIL trials in a row with one reason end a search
 FAULTS = 10  # FAIL trials in a row whatever their reasons
-DEATHS_IN_A_ROW = 5  # workers that die without finishing an epoch end it too
+CRASHES_IN_A_ROW = 5  # workers that die without finishing an epoch end it too
 POLL_SECONDS = 0.2
 COUNT_SECONDS = 2.0
 GRACE_SECONDS = 30.0
@@ -32,25 +34,35 @@ GRACE_SECONDS = 30.0
 class View(Protocol):
     """Whoever watches: told of every event of a worker and, now and then, of the study's counts."""
 
-    def event(self, worker: int, kind: str, facts: dict[str, Any]) -> None: ...
+    def event(self, worker: int, event: Event) -> None: ...
 
     def counts(self, counts: Counts) -> None: ...
 
 
+class StopReason(Enum):
+    """What ends a search."""
+
+    FULL = auto()  # its total of trials is reached
+    EXHAUSTED = auto()  # every configuration of its space was tried
+    INTERRUPTED = auto()  # by a signal
+    TIMEOUT = auto()
+    TARGET = auto()
+    STOPPED = auto()  # by `tuner stop`
+    FAILED = auto()
+    STORAGE_AWAY = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """How a search ended.
+class Stop:
+    """That a search has to end, or has ended: why, as a code and in words."""
 
-    `full` (its total reached), `exhausted`, `interrupted`, `timeout`, `target`, `stopped`, `failed`, `away` (the database).
-    """
-
-    kind: str
-    reason: str = ""
+    reason: StopReason
+    text: str = ""
 
 
 @dataclass
 class _Slot:
-    """One place and the worker in it."""
+    """One placement and the worker in it."""
 
     assignment: Assignment
     worker: Worker | None = None
@@ -58,13 +70,16 @@ class _Slot:
 
 
 class Supervisor:
-    """Runs one worker a place until the study is full or something ends the search."""
+    """Runs one worker a placement until the study is full or something ends the search.
+
+    `interrupted` is set by SIGINT and SIGTERM, while `run` lasts.
+    """
 
     def __init__(
         self,
-        record: Record,
+        study: Study,
         url: str | None,
-        places: Sequence[Place],
+        placements: Sequence[Placement],
         view: View,
         engine: Engine,
         *,
@@ -73,23 +88,25 @@ class Supervisor:
         timeout: float | None = None,
         target: float | None = None,
     ) -> None:
-        self._record = record
+        self._study = study
         self._view = view
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._target = target
-        self._slots = [_Slot(assignment=Assignment(url=url, study=record.name, source=source, keep=keep, place=place)) for place in places]
+        self._slots = [
+            _Slot(assignment=Assignment(url=url, study=study.name, source=source, keep=keep, placement=each)) for each in placements
+        ]
         self._engine = engine
-        self._verdict: Verdict | None = None
+        self._stop: Stop | None = None
         self._faults: list[str] = []
-        self._deaths = 0
+        self._crashes = 0
         self._signals = 0
-        self._stops = record.ledger.counts().stops
+        self._stops = study.leases.counts().stops
         self._killed_at = float("inf")
         self._exhausted = False
         self._full = False
         self.interrupted = threading.Event()
 
-    def run(self) -> Verdict:
+    def run(self) -> Stop:
         """Work until the end; every worker has ended and every trial is in its place when this returns."""
         with self._handled():
             try:
@@ -104,9 +121,9 @@ class Supervisor:
                         self._count()
             finally:
                 self._kill_all()
-        if self._verdict is None:
-            self._verdict = Verdict(kind="exhausted" if self._exhausted else "full")
-        return self._verdict
+        if self._stop is None:
+            self._stop = Stop(reason=StopReason.EXHAUSTED if self._exhausted else StopReason.FULL)
+        return self._stop
 
     @contextmanager
     def _handled(self) -> Iterator[None]:
@@ -139,44 +156,44 @@ class Supervisor:
             gone = worker.ended  # asked before its last words are heard
             self._hear(slot, worker)
             if gone and not slot.ended:
-                self._ended(slot, worker)
-        if self._verdict is None and self._full:
+                self._replace(slot, worker)
+        if self._stop is None and self._full:
             for slot, worker in self._living():
-                if worker.owner is None:  # it waits for a place in a cluster, and there is nothing left to do
+                if worker.worker_id is None:  # it waits for a place in a cluster, and there is nothing left to do
                     worker.kill()
                     slot.ended = True
 
     def _hear(self, slot: _Slot, worker: Worker) -> None:
-        for kind, facts in worker.hear():
-            self._event(slot, kind, facts)
+        for event in worker.hear():
+            self._take_in(slot, event)
 
-    def _ended(self, slot: _Slot, worker: Worker) -> None:
-        """A worker is gone and its last words were heard: free its trials, and start it again if there is work."""
-        died = worker.code not in (0, EXIT_STOPPED)
-        ours = self._verdict is not None  # we told it to end, or killed it
+    def _replace(self, slot: _Slot, worker: Worker) -> None:
+        """A worker is gone and its last words were heard: free its trials, and start another if there is work."""
+        crashed = worker.code not in (0, EXIT_STOPPED)
+        told = self._stop is not None  # we told it to end, or killed it
         if worker.code != 0:
-            left = self._reap(worker.owner, died=died and not ours) if worker.owner is not None else []
-            if died and not ours:
-                self._deaths += 1
+            left = self._release(worker.worker_id, crashed=crashed and not told) if worker.worker_id is not None else []
+            if crashed and not told:
+                self._crashes += 1
                 trials = "".join(f", trial {each.number} {each.failed or 'back in the queue'}" for each in left)
-                self._view.event(self._slots.index(slot), "died", {"text": f"worker died ({worker.cause}){trials}"})
+                self._view.event(self._slots.index(slot), WorkerDied(text=f"worker died ({worker.cause}){trials}"))
             for each in left:
                 if each.failed is not None:
                     self._count_faults(each.failed)
-            ours = self._verdict is not None
-        if ours or worker.code == 0:
+            told = self._stop is not None
+        if told or worker.code == 0:
             slot.ended = True
-        elif self._deaths >= DEATHS_IN_A_ROW:
+        elif self._crashes >= CRASHES_IN_A_ROW:
             slot.ended = True
-            self._end(Verdict(kind="failed", reason=f"workers die again and again without finishing an epoch ({worker.cause})"))
+            self._end(StopReason.FAILED, f"workers die again and again without finishing an epoch ({worker.cause})")
         else:
             self._start(slot)
 
-    def _reap(self, owner: Owner, *, died: bool) -> list[Reaped]:
+    def _release(self, worker_id: WorkerId, *, crashed: bool) -> list[Released]:
         try:
-            return self._record.ledger.reap(owner, died=died)
+            return self._study.leases.release(worker_id, crashed=crashed)
         except StorageAway:
-            if self._verdict is None:
+            if self._stop is None:
                 raise
             return []  # that is why the search ends; the next one sees that the worker is dead
 
@@ -186,29 +203,32 @@ class Supervisor:
 
     # -- what ends a search
 
-    def _event(self, slot: _Slot, kind: str, facts: dict[str, Any]) -> None:
-        self._view.event(self._slots.index(slot), kind, facts)
-        if kind == "epoch" and facts["new"]:
-            self._deaths = 0
-        elif kind == "full":
-            self._full = True
-            self._exhausted = self._exhausted or facts["exhausted"]
-        elif kind == "fatal":
-            if facts["away"]:
-                self._record.ledger.patience.seconds = 0.0  # it was waited for; not again for every worker
-            self._end(Verdict(kind="away" if facts["away"] else "failed", reason=facts["text"]))
-        elif kind == "end":
-            self._judge(facts)
-            if facts["state"] == "FAIL" and slot.worker is not None:
-                slot.worker.tell("judged")
+    def _take_in(self, slot: _Slot, event: Event) -> None:
+        self._view.event(self._slots.index(slot), event)
+        match event:
+            case EpochReported(new=True):
+                self._crashes = 0
+            case NothingLeft(exhausted=exhausted):
+                self._full = True
+                self._exhausted = self._exhausted or exhausted
+            case WorkerFailed(text=text, storage_away=True):
+                self._study.retry.give_up()  # it was waited for; not again for every worker
+                self._end(StopReason.STORAGE_AWAY, text)
+            case WorkerFailed(text=text):
+                self._end(StopReason.FAILED, text)
+            case TrialEnded():
+                self._judge(event)
+                if event.outcome.state == "FAIL" and slot.worker is not None:
+                    slot.worker.tell(Command.GO_ON)
 
-    def _judge(self, facts: dict[str, Any]) -> None:
+    def _judge(self, event: TrialEnded) -> None:
         """The same fault three times in a row, or a value that reaches the target."""
-        if facts["state"] in ("COMPLETE", "PRUNED", "FAIL"):
-            self._deaths = 0
-            self._count_faults(facts["reason"] if facts["state"] == "FAIL" else None)
-        if self._target is not None and facts["state"] == "COMPLETE" and facts["value"] >= self._target:
-            self._end(Verdict(kind="target", reason=f"validation accuracy {facts['value']:.4f} reaches the target {self._target:g}"))
+        state = event.outcome.state
+        if state in ("COMPLETE", "PRUNED", "FAIL"):
+            self._crashes = 0
+            self._count_faults(event.reason if state == "FAIL" else None)
+        if self._target is not None and event.value is not None and event.value >= self._target:
+            self._end(StopReason.TARGET, f"validation accuracy {event.value:.4f} reaches the target {self._target:g}")
 
     def _count_faults(self, reason: str | None) -> None:
         """Failed trials cost no slot, so a search that only fails would never end by itself."""
@@ -219,34 +239,34 @@ class Supervisor:
         same = len(self._faults) >= SAME_FAULTS and len(set(self._faults[-SAME_FAULTS:])) == 1
         if same or len(self._faults) >= FAULTS:
             number, how = (SAME_FAULTS, "the same way") if same else (FAULTS, "the last like this")
-            self._end(Verdict(kind="failed", reason=f"{number} trials in a row failed {how}: {reason}"))
+            self._end(StopReason.FAILED, f"{number} trials in a row failed {how}: {reason}")
 
     def _look_at_the_clock(self) -> None:
         if self._signals:
-            if self._verdict is not None and self._verdict.kind == "stopped":
-                self._verdict = None  # it was letting trials finish; now it stops them
-            self._end(Verdict(kind="interrupted"))
+            if self._stop is not None and self._stop.reason is StopReason.STOPPED:
+                self._stop = None  # it was letting trials finish; now it stops them
+            self._end(StopReason.INTERRUPTED)
         if self._deadline is not None and time.monotonic() > self._deadline:
-            self._end(Verdict(kind="timeout", reason="the time given with --timeout is over"))
-        if self._verdict is not None and (self._signals > 1 or time.monotonic() > self._killed_at):
+            self._end(StopReason.TIMEOUT, "the time given with --timeout is over")
+        if self._stop is not None and (self._signals > 1 or time.monotonic() > self._killed_at):
             for _, worker in self._living():
                 worker.kill()
 
-    def _end(self, verdict: Verdict, word: str = "stop") -> None:
-        """The first verdict counts. Workers are told; those that do not hear are killed after a while."""
-        if self._verdict is not None:
+    def _end(self, reason: StopReason, text: str = "", command: Command = Command.STOP) -> None:
+        """The first reason counts. Workers are told; those that do not hear are killed after a while."""
+        if self._stop is not None:
             return
-        self._verdict = verdict
-        if word == "stop":
+        self._stop = Stop(reason=reason, text=text)
+        if command is Command.STOP:
             self._killed_at = time.monotonic() + GRACE_SECONDS
         for _, worker in self._living():
-            worker.tell(word)
+            worker.tell(command)
 
     def _count(self) -> None:
         try:
-            counts = self._record.ledger.peek()
+            counts = self._study.leases.peek()
         except SQLAlchemyError:
             return  # the database is away; the workers wait for it and say so
         self._view.counts(counts)
         if counts.stops > self._stops:
-            self._end(Verdict(kind="stopped", reason="stopped by `tuner stop`"), "finish")
+            self._end(StopReason.STOPPED, "stopped by `tuner stop`", Command.FINISH)

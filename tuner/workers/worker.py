@@ -14,12 +14,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import Interrupted, TunerError
-from ..places import Place
+from ..placement import Placement
+from ..study.outcome import Outcome
+from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 PR_SET_PDEATHSIG = 1
 ORPHAN_SECONDS = 15.0
-JUDGED_SECONDS = 10.0
+GO_ON_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Assignment:
     study: str
     source: str | None  # other data than the study names: the same images at another place
     keep: int  # how many of the best trials keep their weights
-    place: Place
+    placement: Placement
 
 
 class Signals:
@@ -39,8 +41,8 @@ class Signals:
     def __init__(self, connection: Connection) -> None:
         self.stop = threading.Event()
         self.finish = threading.Event()
-        self.judged = threading.Event()  # the supervisor has heard of a failed trial, and let us go on
-        self.lost = threading.Event()  # the lease of the trial in hand
+        self.go_on = threading.Event()  # the supervisor has heard of a failed trial, and the search goes on
+        self.lost = threading.Event()  # the lease of the trial that is being trained
         self._connection = connection
         self._sending = threading.Lock()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
@@ -51,104 +53,111 @@ class Signals:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
+        told = {Command.STOP: self.stop, Command.FINISH: self.finish, Command.GO_ON: self.go_on}
         try:
             while True:
-                word = self._connection.recv()
-                {"stop": self.stop, "finish": self.finish, "judged": self.judged}[word].set()
+                told[self._connection.recv()].set()
         except (EOFError, OSError):
             self.stop.set()  # the supervisor is gone: no worker outlives it
             time.sleep(ORPHAN_SECONDS)
             os._exit(1)
 
-    def say(self, kind: str, **facts: Any) -> None:
-        failed = kind == "end" and facts["state"] == "FAIL"
-        self.judged.clear()
+    def say(self, event: Event) -> None:
+        failed = isinstance(event, TrialEnded) and event.outcome is Outcome.ERROR
+        self.go_on.clear()
         try:
             with self._sending:
-                self._connection.send((kind, facts))
+                self._connection.send(event)
         except OSError:
             self.stop.set()
         if failed:
-            self.judged.wait(JUDGED_SECONDS)  # the third in a row ends the search, before a fourth begins
+            self.go_on.wait(GO_ON_SECONDS)  # the third in a row ends the search, before a fourth begins
 
 
-def work(assignment: Assignment, connection: Connection) -> None:
-    """The process's main function. Exit codes: 0 the study is full, EXIT_STOPPED, 1 an error that was said."""
+def work(
+    assignment: Assignment, connection: Connection, train: Callable[..., None] | None = None, tidy: Callable[..., None] | None = None
+) -> None:
+    """The process's main function. `train` and `tidy` are those of `objective` unless a benchmark wraps them.
+
+    Exit codes: 0 the study is full, EXIT_STOPPED, 1 an error that was said.
+    """
     signals = Signals(connection)
-    from ..study.patience import StorageAway
+    from ..study.retry import StorageAway
     from ..study.storage import NotOpen
+    from . import objective
 
     try:
-        full = _serve(assignment, signals)
+        full = _serve(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
     except Interrupted:
         sys.exit(EXIT_STOPPED)
     except TunerError as error:
-        signals.say("fatal", text=error.message, away=isinstance(error, (StorageAway, NotOpen)))
+        signals.say(WorkerFailed(text=error.message, storage_away=isinstance(error, (StorageAway, NotOpen))))
         sys.exit(1)
     if not full:
         sys.exit(EXIT_STOPPED)
 
 
-def _serve(assignment: Assignment, signals: Signals) -> bool:
+def _serve(assignment: Assignment, signals: Signals, train: Callable[..., None], tidy: Callable[..., None]) -> bool:
     """Claim and train. True when nothing is left to claim, False when told to end."""
     import torch
 
     from ..data import load as load_data
     from ..data.parts import Parts
-    from ..objective import tidy, train_trial
-    from ..study.claim import NoClaim, lease_seconds
-    from ..study.owner import Owner
-    from ..study.patience import Patience, open_again
-    from ..study.record import load
+    from ..study.lease import NothingToClaim, lease_seconds
+    from ..study.retry import Retry, open_again
+    from ..study.studies import load
+    from ..study.worker_id import WorkerId
 
-    torch.set_num_threads(assignment.place.threads)
+    torch.set_num_threads(assignment.placement.threads)
     say = signals.say
-    storage = open_again(assignment.url, stop=signals.stop, say=lambda text: say("say", text=text))
-    patience = Patience(storage, stop=signals.stop, say=lambda text: say("say", text=text))
-    record = patience(lambda: load(storage, assignment.study, patience))
-    config = record.config.overridden(source=assignment.source)
-    dataset = load_data(config.data, progress=lambda text: say("say", text=text))
-    if dataset.fingerprint != record.data:
+
+    def tell(text: str) -> None:
+        say(Message(text=text))
+
+    storage = open_again(assignment.url, stop=signals.stop, say=tell)
+    retry = Retry(storage, stop=signals.stop, say=tell)
+    study = retry(lambda: load(storage, assignment.study, retry))
+    config = study.config.overridden(source=assignment.source)
+    dataset = load_data(config.data, progress=tell)
+    if dataset.fingerprint != study.data:
         raise TunerError(
-            f"data {config.data.source!r} is not what study {record.name!r} was made with "
-            f"(fingerprint {dataset.fingerprint}, wanted {record.data}): give the same images with --data"
+            f"data {config.data.source!r} is not what study {study.name!r} was made with "
+            f"(fingerprint {dataset.fingerprint}, wanted {study.data}): give the same images with --data"
         )
-    parts = Parts(dataset, config.data, assignment.place.device)
-    owner = Owner.here()
-    patience.notice()  # there may have been an outage before we came: the others get a lease's time
+    parts = Parts(dataset, config.data, assignment.placement.device)
+    worker_id = WorkerId.here()
+    retry.notice()  # there may have been an outage before we came: the others get a lease's time
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
-        claim = record.ledger.claim(owner, record.new_trial)
-        if isinstance(claim, NoClaim):
-            if not claim.held:
-                say("full", exhausted=claim.exhausted)
+        lease = study.leases.claim(worker_id, study.new_trial)
+        if isinstance(lease, NothingToClaim):
+            if not lease.held:
+                say(NothingLeft(exhausted=lease.exhausted))
                 return True
-            say("idle", held=claim.held)
+            say(Waiting(held=lease.held))
             signals.stop.wait(pause)
             pause = min(2 * pause, 1.0)
             continue
         pause = 0.1
         signals.lost.clear()
         done = threading.Event()
-        beating = threading.Thread(
-            target=_beat, args=(lambda c=claim: record.ledger.beat(c), lease_seconds() / 3, done, signals.lost), daemon=True
-        )
-        beating.start()
+        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), lease_seconds() / 3, done, signals.lost)
+        threading.Thread(target=_beat, args=renewal, daemon=True).start()
         try:
-            train_trial(record, claim, parts, assignment.place, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
+            train(study, lease, parts, assignment.placement, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
         finally:
             done.set()
-        tidy(record, assignment.keep)
+        tidy(study, assignment.keep)
     return False
 
 
-def _beat(beat: Callable[[], bool], interval: float, done: threading.Event, lost: threading.Event) -> None:
-    """Say now and then that the owner lives. An outage is no reason to stop: the next beat may get through."""
+def _beat(heartbeat: Callable[[], bool], interval: float, done: threading.Event, lost: threading.Event) -> None:
+    """Say now and then that the worker lives. An outage is no reason to stop: the next heartbeat may get through."""
     from sqlalchemy.exc import SQLAlchemyError
 
     while not done.wait(interval):
         try:
-            if not beat():
+            if not heartbeat():
                 lost.set()
                 return
         except SQLAlchemyError:

@@ -1,0 +1,53 @@
+"""Which images a network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError, nearest
+from .checks import is_number, known_keys, whole
+from .data_sources import SOURCES, list_specs
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which images a network sees, and how they are parted.
+
+    `mean` and `std` are on the scale 0 to 1, one for all channels or one a channel. `seed` decides which
+    training images are held out for validation, and which belong to a balanced part of `train_images`.
+    """
+
+    source: str = "cifar10"
+    train_images: int | None = None
+    image_size: int = 32
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    validation: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.source or not isinstance(self.source, str):
+            raise UsageError(f"data takes {list_specs()}, not {self.source!r}")
+        kind, _, path = self.source.partition(":")
+        if kind not in SOURCES:
+            raise UsageError(f"unknown data {self.source!r}: {nearest(kind, [known.spec for known in SOURCES.values()])}")
+        if SOURCES[kind].takes_path != bool(path):
+            raise UsageError(f"data {self.source!r}: a folder is named as folder:PATH, the others without a path")
+        whole("train_images", self.train_images, 2, allow_none=True)
+        whole("image_size", self.image_size, 8)
+        whole("seed", self.seed, 0)
+        if not is_number(self.validation) or not 0 < self.validation < 1:
+            raise UsageError(f"validation must be above 0 and below 1, not {self.validation!r}")
+        for name, values, low in (("mean", self.mean, None), ("std", self.std, 0)):
+            if len(values) not in (1, 3) or not all(is_number(v) and (low is None or v > low) for v in values):
+                wanted = "numbers" if low is None else "positive numbers"
+                raise UsageError(f"normalize: {name} takes one or three {wanted}, not {list(values)!r}")
+
+
+def read_normalize(plain: Any) -> dict[str, Any]:
+    """`mean` and `std` as DataConfig takes them."""
+    if not isinstance(plain, dict):
+        raise UsageError(f"normalize takes a map with mean and std, not {plain!r}")
+    known_keys(plain, {"mean", "std"}, "normalize")
+    return {name: tuple(value) if isinstance(value, (list, tuple)) else (value,) for name, value in plain.items()}

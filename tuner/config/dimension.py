@@ -1,0 +1,81 @@
+"""One dimension of a search space: a choice or a range, checked when read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import UsageError
+from .checks import is_number, known_keys
+from .hyperparameters import Hyperparameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """`low` and `high` are both included."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+Dimension = Choice | Range
+
+
+def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
+    """A plain value as it is, a list as a Choice, a map as a Range; every value checked."""
+    if isinstance(value, list):
+        values = tuple(parameter.check(v) for v in value)
+        if not values:
+            raise UsageError(f"{parameter.name}: an empty list gives nothing to choose from")
+        if len(set(values)) < len(values):
+            raise UsageError(f"{parameter.name}: a value stands twice in {value!r}")
+        return Choice(values=values)
+    if not isinstance(value, dict):
+        return parameter.check(value)
+    name = parameter.name
+    if parameter.kind not in (int, float):
+        raise UsageError(f"{name} takes a value or a list to choose from, not the range {value!r}")
+    known_keys(value, {"low", "high", "log", "step"}, name)
+    for end in ("low", "high"):
+        if end not in value:
+            raise UsageError(f"{name}: the range {value!r} has no {end}")
+    log, step = value.get("log", False), value.get("step")
+    if not isinstance(log, bool):
+        raise UsageError(f"{name}: log takes true or false, not {log!r}")
+    if log and is_number(value["low"]) and value["low"] <= 0:
+        raise UsageError(f"{name}: a log range must start above 0, not at {value['low']!r}")
+    low, high = parameter.check(value["low"]), parameter.check(value["high"])
+    if low > high:
+        raise UsageError(f"{name}: the range is upside down: low {low!r} is above high {high!r}")
+    if step is not None:
+        if log:
+            raise UsageError(f"{name}: a range has a step or is log, not both")
+        if not is_number(step) or step <= 0 or (parameter.kind is int and int(step) != step):
+            raise UsageError(f"{name}: step must be {'a whole number ' if parameter.kind is int else ''}above 0, not {step!r}")
+        step = parameter.kind(step)
+        count = (high - low) / step
+        if abs(count - round(count)) > 1e-9 * max(1.0, abs(count)):
+            raise UsageError(f"{name}: steps of {step!r} from {low!r} do not reach {high!r}: move high or step")
+    return Range(low=low, high=high, log=log, step=step)
+
+
+def plain_dimension(dimension: Dimension) -> Any:
+    if isinstance(dimension, Choice):
+        return list(dimension.values)
+    return {name: value for name, value in asdict(dimension).items() if value is not None and value is not False}
+
+
+def check_start(name: str, value: Any, dimension: Dimension | None, where: str) -> None:
+    if isinstance(dimension, Choice) and value not in dimension.values:
+        raise UsageError(f"{where}: {name} {value!r} is not among the choices {list(dimension.values)!r}: add it there")
+    if isinstance(dimension, Range):
+        off_step = dimension.step is not None and abs((value - dimension.low) / dimension.step % 1 - 0.5) < 0.5 - 1e-6
+        if not dimension.low <= value <= dimension.high or off_step:
+            raise UsageError(f"{where}: {name} {value!r} is not in the range {plain_dimension(dimension)!r}: widen it")

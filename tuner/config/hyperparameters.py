@@ -1,0 +1,128 @@
+"""The hyper-parameters of a trial: what each may be, and what it is when a study does not name it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError, nearest
+from ..models import MODELS
+
+WIDTHS = "widths."  # a width pattern's name in a study is this and the pattern: widths.*.n1x1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameter:
+    """One hyper-parameter: its kind, the value it has when not named, and what values it may take.
+
+    `low` is included unless `low_open`; `high` is included unless `high_open`.
+    """
+
+    name: str
+    kind: type  # float, int, bool or str
+    default: Any
+    choices: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    def check(self, value: Any, where: str = "") -> Any:
+        """The value in its own kind, or a UsageError that shows it as it was typed."""
+        place = f"{where}: " if where else ""
+        if self.kind is str:
+            if value not in self.choices:
+                raise UsageError(f"{place}unknown {self.name} {value!r}: {nearest(value, self.choices)}")
+            return value
+        if self.kind is bool:
+            if not isinstance(value, bool):
+                raise UsageError(f"{place}{self.name} takes true or false, not {value!r}")
+            return value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UsageError(f"{place}{self.name} takes a number, not {value!r}")
+        if self.kind is int:
+            if value != value or value in (math.inf, -math.inf) or int(value) != value:
+                raise UsageError(f"{place}{self.name} takes a whole number, not {value!r}")
+            value = int(value)
+        if not (self._above(value) and self._below(value)):
+            raise UsageError(f"{place}{self.name} must be {self.bounds()}, not {value!r}")
+        return self.kind(value)
+
+    def _above(self, value: float) -> bool:
+        return value > self.low if self.low_open else value >= self.low
+
+    def _below(self, value: float) -> bool:
+        return value < self.high if self.high_open or self.high == math.inf else value <= self.high
+
+    def bounds(self) -> str:
+        """The allowed range in words."""
+        parts = [f"{'above' if self.low_open else 'at least'} {self.low:g}"] if self.low != -math.inf else []
+        if self.high != math.inf:
+            parts.append(f"{'below' if self.high_open else 'at most'} {self.high:g}")
+        return " and ".join([*parts, "finite"] if self.high == math.inf else parts)
+
+
+HYPERPARAMETERS = {
+    parameter.name: parameter
+    for parameter in (
+        Hyperparameter(name="model", kind=str, default="mynet", choices=tuple(MODELS)),
+        Hyperparameter(name="lr", kind=float, default=0.001, low=0, low_open=True),
+        Hyperparameter(name="batch_size", kind=int, default=8, low=1),
+        Hyperparameter(name="epochs", kind=int, default=6, low=1),
+        Hyperparameter(name="momentum", kind=float, default=0.9, low=0, high=1, high_open=True),
+        Hyperparameter(name="weight_decay", kind=float, default=0.0, low=0),
+        Hyperparameter(name="nesterov", kind=bool, default=False),
+        Hyperparameter(name="optimizer", kind=str, default="sgd", choices=("sgd", "adamw")),
+        Hyperparameter(name="schedule", kind=str, default="constant", choices=("constant", "cosine", "onecycle")),
+        Hyperparameter(name="label_smoothing", kind=float, default=0.0, low=0, high=1, high_open=True),
+        Hyperparameter(name="augment", kind=str, default="none", choices=("none", "flip", "flip-crop")),
+    )
+}
+DEFAULTS = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()}
+# Schedules whose course depends on how many epochs are still to come.
+HORIZON_SCHEDULES = ("cosine", "onecycle")
+
+
+def name_width(pattern: str) -> str:
+    """The hyper-parameter that scales the widths that a pattern matches."""
+    return f"{WIDTHS}{pattern}"
+
+
+def width_pattern(name: str) -> str | None:
+    """The pattern of a hyper-parameter that scales widths; None for any other."""
+    return name.removeprefix(WIDTHS) if name.startswith(WIDTHS) else None
+
+
+def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
+    """The hyper-parameter of that name, width patterns included; an unknown one names the nearest."""
+    if width_pattern(name) is not None:
+        return Hyperparameter(name=name, kind=float, default=1.0, low=0, low_open=True)
+    if name not in HYPERPARAMETERS:
+        place = f"{where}: " if where else ""
+        raise UsageError(f"{place}unknown hyper-parameter {name!r}: {nearest(name, [*HYPERPARAMETERS, 'widths'])}")
+    return HYPERPARAMETERS[name]
+
+
+def flatten(mapping: Any, where: str) -> dict[str, Any]:
+    """`{lr: .., widths: {PATTERN: ..}}` as `{lr: .., widths.PATTERN: ..}`, every name known."""
+    if not isinstance(mapping, dict):
+        raise UsageError(f"{where}: takes a map of hyper-parameters, not {mapping!r}")
+    named: dict[str, Any] = {}
+    for name, value in mapping.items():
+        if name == "widths":
+            if not isinstance(value, dict):
+                raise UsageError(f"{where}: widths takes a map of patterns, not {value!r}")
+            for pattern, factor in value.items():
+                named[name_width(pattern)] = factor
+        else:
+            find_hyperparameter(str(name), where)
+            named[str(name)] = value
+    return named
+
+
+def nest(named: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `flatten`."""
+    plain = {name: value for name, value in named.items() if width_pattern(name) is None}
+    widths = {pattern: value for name, value in named.items() if (pattern := width_pattern(name)) is not None}
+    return plain | ({"widths": widths} if widths else {})

@@ -1,0 +1,73 @@
+"""Optuna's samplers, by the names that study files give them. Imports no Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..errors import UsageError, nearest
+
+
+class Draws(Enum):
+    """Which hyper-parameters a sampler draws together, so that it can learn how they act on each other."""
+
+    ALL = "all that every trial has"
+    NUMBERS = "all that every trial has, but for choices"
+    NONE = "each on its own"
+    ITS_OWN = "what Optuna's sampler finds itself"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSpec:
+    """One sampler.
+
+    `optuna_class` is its name in `optuna.samplers`, `options` the arguments that a study file may give. With `sequence`
+    its points are one sequence: drawn with the study's own seed, one trial at a time. With `finite` it visits each point
+    of a finite space. `draws` decides from the options; fewer than `fewest` hyper-parameters are drawn on their own.
+    """
+
+    optuna_class: str
+    draws: Callable[[Mapping[str, Any]], Draws]
+    options: tuple[str, ...] = ()
+    sequence: bool = False
+    finite: bool = False
+    fewest: int = 1
+
+
+def _tpe_draws(options: Mapping[str, Any]) -> Draws:
+    if options.get("group"):
+        return Draws.ITS_OWN
+    return Draws.NONE if options.get("multivariate") is False else Draws.ALL
+
+
+TPE = (
+    *("n_startup_trials", "n_ei_candidates", "multivariate", "group", "constant_liar", "warn_independent_sampling"),
+    *("consider_prior", "prior_weight", "consider_magic_clip", "consider_endpoints"),
+)
+GP = ("n_startup_trials", "deterministic_objective", "warn_independent_sampling")
+CMAES = (
+    *("sigma0", "n_startup_trials", "popsize", "restart_strategy", "inc_popsize", "use_separable_cma", "with_margin", "lr_adapt"),
+    *("consider_pruned_trials", "warn_independent_sampling"),
+)
+QMC = ("qmc_type", "scramble", "warn_asynchronous_seeding", "warn_independent_sampling")
+
+SAMPLERS: dict[str, SamplerSpec] = {
+    "tpe": SamplerSpec(optuna_class="TPESampler", draws=_tpe_draws, options=TPE),
+    "gp": SamplerSpec(optuna_class="GPSampler", draws=lambda _: Draws.ALL, options=GP),
+    "cmaes": SamplerSpec(optuna_class="CmaEsSampler", draws=lambda _: Draws.NUMBERS, options=CMAES, fewest=2),
+    "qmc": SamplerSpec(optuna_class="QMCSampler", draws=lambda _: Draws.NUMBERS, options=QMC, sequence=True),
+    "random": SamplerSpec(optuna_class="RandomSampler", draws=lambda _: Draws.NONE),
+    "grid": SamplerSpec(optuna_class="GridSampler", draws=lambda _: Draws.NONE, sequence=True, finite=True),
+}
+
+
+def check_options(kind: str, name: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """UsageError for an option of a sampler or pruner that a study file cannot give."""
+    for option in options:
+        if option == "seed":
+            raise UsageError(f"{kind} {name}: the seed stands at the top of a study file, not here")
+        if option not in known:
+            remedy = nearest(option, known) if known else "it takes none"
+            raise UsageError(f"{kind} {name} takes no argument {option!r}: {remedy}")

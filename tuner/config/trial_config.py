@@ -1,0 +1,138 @@
+"""Everything that decides a training run, and the configuration file that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError, nearest
+from ..models import find_model
+from .checks import known_keys, positive, whole
+from .data_config import DataConfig, read_normalize
+from .hyperparameters import DEFAULTS, find_hyperparameter, name_width
+from .yaml_file import dump, read
+
+FORMAT = 1  # of configuration files
+PRECISIONS = ("fp32", "bf16")
+# What stood in every configuration file of version 0.1.0. Names that come later are not added here.
+FIRST_NAMES = {
+    *("format", "model", "width", "widths", "lr", "batch_size", "epochs", "momentum", "weight_decay", "nesterov", "optimizer"),
+    *("schedule", "label_smoothing", "augment", "seed", "threads", "precision"),
+    *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """Everything that decides a training run. `widths` maps patterns to factors."""
+
+    model: str = "mynet"
+    width: float = 1.0
+    widths: Mapping[str, float] = field(default_factory=dict)
+    lr: float = DEFAULTS["lr"]
+    batch_size: int = DEFAULTS["batch_size"]
+    epochs: int = DEFAULTS["epochs"]
+    momentum: float = DEFAULTS["momentum"]
+    weight_decay: float = DEFAULTS["weight_decay"]
+    nesterov: bool = DEFAULTS["nesterov"]
+    optimizer: str = DEFAULTS["optimizer"]
+    schedule: str = DEFAULTS["schedule"]
+    label_smoothing: float = DEFAULTS["label_smoothing"]
+    augment: str = DEFAULTS["augment"]
+    data: DataConfig = field(default_factory=DataConfig)
+    seed: int = 0
+    threads: int = 1
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in DEFAULTS:
+            object.__setattr__(self, name, find_hyperparameter(name).check(getattr(self, name)))
+        for pattern, factor in self.widths.items():
+            find_hyperparameter(name_width(pattern)).check(factor)
+            if not find_model(self.model).matches(pattern):
+                raise UsageError(no_match(pattern, (self.model,)))
+        positive("width", self.width)
+        whole("seed", self.seed, 0)
+        whole("threads", self.threads, 1)
+        if self.precision not in ("fp32", "bf16"):
+            raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, ('fp32', 'bf16'))}")
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Channel count by width name."""
+        return find_model(self.model).channels(self.width, self.widths)
+
+    def with_threads(self, threads: int) -> TrialConfig:
+        return replace(self, threads=threads)
+
+    def same_but_for(self, other: TrialConfig, *names: str) -> bool:
+        """Whether both are the same configuration, whatever these hyper-parameters are."""
+        return replace(self, **{name: getattr(other, name) for name in names}) == other
+
+    def identity(self) -> dict[str, Any]:
+        """Plain values to make a hash of: what was there in version 0.1.0, and of what came later only what differs from its default.
+
+        So a hyper-parameter that is added changes no hash that was made before it.
+        """
+        plain, default = self.to_dict(), TrialConfig().to_dict()
+        parts = {"": (plain, default), "data": (plain.pop("data"), default.pop("data"))}
+        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual[n]} for part, (own, usual) in parts.items()}
+        return {**kept[""], "data": kept["data"]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in a configuration file."""
+        plain = asdict(self)
+        data = plain.pop("data")
+        normalize = {name: data.pop(name) for name in ("mean", "std")}
+        data["normalize"] = {name: v[0] if len(v) == 1 else list(v) for name, v in normalize.items()}
+        plain["widths"] = dict(self.widths)
+        return {"format": FORMAT, **plain, "data": data}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], where: str = "configuration") -> TrialConfig:
+        """The reverse of `to_dict`; keys of the origin (`origin`) are left to their readers."""
+        plain = dict(plain)
+        version = plain.pop("format", None)
+        if isinstance(version, int) and version > FORMAT:
+            raise UsageError(f"{where}: format {version} is newer than this tuner reads ({FORMAT}): upgrade optuna-tuner")
+        if version != FORMAT:
+            raise UsageError(f"{where}: format {version!r} is unknown: `tuner best --export` writes format {FORMAT}")
+        plain.pop("origin", None)
+        known_keys(plain, set(cls.__dataclass_fields__), where)
+        data = plain.pop("data", {})
+        if not isinstance(data, dict):
+            raise UsageError(f"{where}: data takes a map, not {data!r}")
+        data = dict(data)
+        data.pop("fingerprint", None)
+        normalize = data.pop("normalize", {})
+        known_keys(data, set(DataConfig.__dataclass_fields__) - {"mean", "std"}, f"{where}: data")
+        widths = plain.pop("widths", None) or {}
+        if not isinstance(widths, dict):
+            raise UsageError(f"{where}: widths takes a map of patterns, not {widths!r}")
+        try:
+            return cls(**plain, widths=widths, data=DataConfig(**data, **read_normalize(normalize)))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error.message}") from None
+
+
+def write_config(config: TrialConfig, *, fingerprint: str, origin: Mapping[str, Any]) -> str:
+    """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from."""
+    plain = config.to_dict()
+    plain["data"] = {**plain["data"], "fingerprint": fingerprint}
+    return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})
+
+
+def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
+    """A configuration file: the configuration, its origin, and the fingerprint of its data (None if not said)."""
+    plain = read(path)
+    config = TrialConfig.from_dict(plain, str(path))
+    data = plain.get("data") or {}
+    return config, dict(plain.get("origin") or {}), data.get("fingerprint")
+
+
+def no_match(pattern: str, models: tuple[str, ...]) -> str:
+    """The message about a width pattern that none of these models has."""
+    names = [name for model in models for name in find_model(model).widths]
+    return f"width pattern {pattern!r} matches no width of {' or '.join(models)}: {nearest(pattern, dict.fromkeys(names))}"

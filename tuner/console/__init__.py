@@ -1,0 +1,8 @@
+"""What a terminal shows: results on stdout, progress and remarks on stderr.
+
+text.py      numbers, names and small curves as people read them
+tables.py    trials as tables
+curves.py    accuracy curves in dots
+show.py      a study or a trial, whole
+progress.py  the live view of a running search
+"""

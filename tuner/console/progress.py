@@ -1,0 +1,221 @@
+"""The live view of a search: what each worker trains, how well, and how long it will take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.trial_config import TrialConfig
+from ..placement import Placement
+from ..study.lease import Counts
+from ..study.outcome import Outcome
+from ..study.study import Study
+from ..study.trials import find_best
+from ..workers.events import EpochReported, Event, Message, NothingLeft, TrialEnded, TrialStarted, Waiting, WorkerDied
+from .text import duration, params_text, say, sparkline
+
+
+@dataclass
+class _WorkerRow:
+    """What one worker does: the trial that it trains, or a status."""
+
+    trial: int | None = None
+    epoch: int = 0
+    epochs: int = 0
+    accuracies: list[float] = field(default_factory=list)
+    config: str = ""
+    status: str = "starting"
+
+
+class Progress:
+    """The facts of a running search, from its workers' events; its subclasses show them, and this one nothing."""
+
+    def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
+        self.name = study.name
+        self.names = tuple(study.config.space)
+        self.placements = placements
+        self.rows = [_WorkerRow() for _ in placements]
+        self.standing = counts
+        self.began = time.monotonic()
+        self.ended_here = 0
+        self.ended_after = 0.0
+        top = find_best(study)
+        self.best: tuple[int, float] | None = (top[0].number, float(top[0].value or 0)) if top else None
+
+    def event(self, worker: int, event: Event) -> None:
+        """Take in what a worker said."""
+        match event:
+            case TrialStarted(number=number, config=config, epoch=epoch):
+                shown = _short_config(config, self.names)
+                self.rows[worker] = _WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
+            case EpochReported(score=score, epochs=epochs):
+                row = self.rows[worker]
+                row.epoch, row.epochs = score.epoch, epochs
+                row.accuracies.append(score.val_accuracy or 0.0)
+            case TrialEnded():
+                self.rows[worker] = _WorkerRow(status="claiming")
+                self._count_end(event)
+            case Waiting():
+                self.rows[worker] = _WorkerRow(status="waiting for other workers' trials")
+            case NothingLeft():
+                self.rows[worker] = _WorkerRow(status="done")
+            case WorkerDied():
+                self.rows[worker] = _WorkerRow(status="starting again")
+
+    def _count_end(self, event: TrialEnded) -> None:
+        if event.outcome.state in ("COMPLETE", "PRUNED"):
+            self.ended_here += 1
+            self.ended_after = time.monotonic() - self.began
+        if event.value is not None and (self.best is None or event.value > self.best[1]):
+            self.best = (event.number, event.value)
+
+    def counts(self, counts: Counts) -> None:
+        self.standing = counts
+
+    def say(self, line: str) -> None:
+        """A remark that stays on the screen."""
+
+    def left(self) -> str:
+        """Time left at the pace so far; nothing until every worker has ended a trial."""
+        remaining = self.standing.n_trials - self.standing.finished
+        if self.ended_here < max(2, len(self.placements)) or remaining <= 0:
+            return ""
+        begun = sum(row.epoch / row.epochs for row in self.rows if row.trial is not None and row.epochs)
+        return f"about {duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
+
+    def summary(self) -> str:
+        counts = self.standing
+        parts = [f"{counts.finished} of {counts.n_trials} trials", f"{counts.pruned} pruned"]
+        if counts.fail:
+            parts.append(f"{counts.fail} failed")
+        if self.best is not None:
+            parts.append(f"best {self.best[1]:.4f} (trial {self.best[0]})")
+        return ", ".join(parts)
+
+
+class PlainProgress(Progress):
+    """One line an event, for logs and pipes; an epoch is told once, however often its trial is taken up again."""
+
+    def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
+        super().__init__(study, placements, counts)
+        self._told: dict[int, set[int]] = {}  # epochs by trial; those of an earlier search count as told
+
+    def event(self, worker: int, event: Event) -> None:
+        super().event(worker, event)
+        match event:
+            case TrialStarted(number=number, epoch=epoch):
+                self._told.setdefault(number, set(range(1, epoch + 1)))
+                again = f" from epoch {epoch + 1}" if epoch else ""
+                say(f"trial {number} begins{again}: {self.rows[worker].config}")
+            case EpochReported(number=number, score=score):
+                told = self._told.setdefault(number, set())
+                if score.epoch not in told:
+                    told.add(score.epoch)
+                    say(_epoch_line(event))
+            case _:
+                if text := remark(event):
+                    say(text)
+
+    def counts(self, counts: Counts) -> None:
+        changed = (counts.finished, counts.fail) != (self.standing.finished, self.standing.fail)
+        super().counts(counts)
+        if changed:
+            say("; ".join(part for part in (self.summary(), self.left()) if part))
+
+    def say(self, line: str) -> None:
+        say(line)
+
+
+class LiveProgress(Progress):
+    """A small screen that is drawn again as things change."""
+
+    def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts, console: Console) -> None:
+        super().__init__(study, placements, counts)
+        self.console = console
+
+    def event(self, worker: int, event: Event) -> None:
+        super().event(worker, event)
+        if text := remark(event):
+            self.say(text)
+
+    def say(self, line: str) -> None:
+        self.console.print(escape(line), highlight=False)
+
+    def __rich__(self) -> RenderableType:
+        counts = self.standing
+        head = Text.assemble(("tuner ", "bold"), (self.name, "bold cyan"), "  ", self.summary(), overflow="ellipsis", no_wrap=True)
+        bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
+        bar.add_column(ratio=1)
+        bar.add_column(no_wrap=True)
+        elapsed = f"{duration(time.monotonic() - self.began)} so far"
+        times = ", ".join(part for part in (elapsed, self.left()) if part)
+        bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
+        table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+        for heading, justify in (("worker", "right"), ("trial", "right"), ("epoch", "right"), ("accuracy", "right"), ("curve", "left")):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
+        for number, row in enumerate(self.rows, start=1):
+            if row.trial is None:
+                table.add_row(str(number), "", "", "", "", Text(row.status, style="dim"))
+                continue
+            accuracy = f"{row.accuracies[-1]:.4f}" if row.accuracies else ""
+            epoch = f"{row.epoch}/{row.epochs}"
+            table.add_row(str(number), str(row.trial), epoch, accuracy, Text(sparkline(row.accuracies), style="green"), row.config)
+        return Group(head, bar, table)
+
+
+def remark(event: Event) -> str:
+    """The line that an event leaves behind, if any."""
+    match event:
+        case Message(text=text) | WorkerDied(text=text):
+            return text
+        case TrialEnded(outcome=Outcome.TAKEN_OVER | Outcome.ENDED_BY_OTHER_TOOL, reason=reason):
+            return reason
+        case TrialEnded(number=number, outcome=outcome, reason=reason, value=float(value)):
+            note = "" if outcome.is_usual else f" ({reason})"
+            return f"trial {number} complete: validation accuracy {value:.4f}{note}"
+        case TrialEnded(number=number, outcome=outcome, reason=reason):
+            return f"trial {number} {outcome.state.lower()}: {reason}"
+    return ""
+
+
+def _epoch_line(event: EpochReported) -> str:
+    score = event.score
+    return (
+        f"trial {event.number} epoch {score.epoch}/{event.epochs}: "
+        f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}, "
+        f"val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}, {score.seconds:.1f} s"
+    )
+
+
+def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
+    """What the study searches, with the trial's values."""
+    values = {name: getattr(config, name) for name in DEFAULTS}
+    values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
+    return params_text({name: values[name] for name in shown})
+
+
+@contextmanager
+def show_progress(study: Study, placements: Sequence[Placement], counts: Counts, *, shown: bool) -> Iterator[Progress]:
+    """The view that fits where stderr goes: a live screen, plain lines, or nothing."""
+    if not shown:
+        yield Progress(study, placements, counts)
+    elif sys.stderr.isatty():
+        console = Console(stderr=True)
+        live = LiveProgress(study, placements, counts, console)
+        with Live(live, console=console, refresh_per_second=4, transient=True):
+            yield live
+    else:
+        yield PlainProgress(study, placements, counts)

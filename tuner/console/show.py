@@ -1,0 +1,102 @@
+"""A study or a trial, whole, as text and as plain facts: what `tuner show` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from ..study.study import Study
+from ..study.trials import TrialRow, find_best, list_trials
+from .curves import Curve, draw
+from .text import out, params_text, sparkline
+
+
+def collect_facts(study: Study) -> dict[str, Any]:
+    """Everything about a study for machines; accuracies are fractions."""
+    counts, top = study.leases.counts(), find_best(study)
+    return {
+        "name": study.name,
+        "storage": str(study.storage),
+        "checkpoints": str(study.checkpoints),
+        "definition": study.config.to_dict(),
+        "data_fingerprint": study.data,
+        "slots": counts.n_trials,
+        "finished": counts.finished,
+        "best_trial": top[0].number if top else None,
+        "best_value": top[0].value if top else None,
+        "trials": [row.to_dict() for row in list_trials(study)],
+    }
+
+
+def show_study(study: Study) -> None:
+    """A study's standing, a line a trial with its curve, and all curves together."""
+    counts = study.leases.counts()
+    config, console = study.config, out()
+    states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
+    states |= {"running": counts.running, "in the queue": counts.waiting}
+    standing = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+    console.print(
+        f"Study {study.name}: {counts.finished} of {counts.n_trials} trials finished ({standing or 'none begun'})", highlight=False
+    )
+    data = config.data
+    part = f", {data.train_images} training images" if data.train_images else ""
+    console.print(
+        f"{' or '.join(config.models)} on {data.source}{part}; sampler {config.sampler[0]}, pruner {config.pruner[0]}", highlight=False
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
+        table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    top, every = find_best(study), list_trials(study)
+    for row in every:
+        accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
+        value = "-" if row.value is None else f"{row.value:.4f}"
+        note = f" ({row.remark})" if row.remark else ""
+        mark = " *" if top and row.number == top[0].number else ""
+        table.add_row(
+            f"{row.number}{mark}", row.state.lower(), value, str(len(accuracies)), sparkline(accuracies), params_text(row.params) + note
+        )
+    console.print(table)
+    draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
+    if top:
+        console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+
+
+def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
+    """Pruned trials below, then the others, the best on top; each kind once in the legend."""
+    kinds: dict[str, tuple[str, list[TrialRow]]] = {
+        "pruned": ("yellow", [row for row in every if row.state == "PRUNED"]),
+        "complete": ("blue", [row for row in every if row.state == "COMPLETE" and row.number != best_number]),
+        "not finished": ("cyan", [row for row in every if row.state in ("RUNNING", "WAITING")]),
+        f"best, trial {best_number}": ("magenta", [row for row in every if row.number == best_number]),
+    }
+    return [
+        Curve(values=[epoch["val_accuracy"] for epoch in row.epochs], colour=colour, name="" if index else kind)
+        for kind, (colour, found) in kinds.items()
+        for index, row in enumerate([row for row in found if row.epochs])
+    ]
+
+
+def show_trial(study: Study, row: TrialRow) -> None:
+    """One trial: what it was, why it ended, and its figures epoch by epoch."""
+    console = out()
+    console.print(
+        f"Trial {row.number} of study {study.name}: {row.state.lower()}" + (f", {row.reason}" if row.reason else ""), highlight=False
+    )
+    console.print(params_text(row.params), highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for epoch in row.epochs:
+        figures = (epoch[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"))
+        table.add_row(str(epoch["epoch"]), *(f"{figure:.4f}" for figure in figures), f"{epoch['seconds']:.1f}")
+    console.print(table)
+    parts = (("train_accuracy", "yellow", "training"), ("val_accuracy", "magenta", "validation"))
+    draw(console, "Accuracy", [Curve(values=[e[key] for e in row.epochs], colour=colour, name=name) for key, colour, name in parts])
+    for note in row.run.get("notes", []):
+        console.print(f"note: {note}", highlight=False)
+    cost = {name: row.run.get(name) for name in ("parameters", "images_per_second", "peak_memory_mb", "device", "threads")}
+    console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cost.items() if value is not None), highlight=False)
+    if "traceback" in row.run:
+        console.print(row.run["traceback"], highlight=False, markup=False)

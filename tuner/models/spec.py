@@ -1,0 +1,51 @@
+"""What the rest of the code needs to know of a network whose hyper-parameters can be searched. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .forms import TrainingForm
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One network. Only calling its functions imports torch.
+
+    `widths` are the channel counts that can be searched, by name, as they are at a factor of 1.
+    `build` makes the plain network from a channel count for each of them and the number of classes: it reads
+    (B, 3, H, W) and gives logits (B, classes).
+    `to_training_form` makes the form that trains fastest and computes the same; None where that is the plain network.
+    `owns` says from the names alone whether a state dict is this network's, and `read_sizes` takes the channel counts and
+    the number of classes from its shapes; KeyError where something is lacking.
+    """
+
+    name: str
+    title: str
+    widths: Mapping[str, int]
+    build: Callable[[Mapping[str, int], int], nn.Module]
+    owns: Callable[[Mapping[str, Tensor]], bool]
+    read_sizes: Callable[[Mapping[str, Tensor]], tuple[dict[str, int], int]]
+    to_training_form: Callable[[nn.Module], TrainingForm] | None = None
+
+    def channels(self, width: float = 1.0, factors: Mapping[str, float] | None = None) -> dict[str, int]:
+        """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.
+
+        Factors of patterns that overlap multiply. Rounded once, to a multiple of 8 and at least 8, so that at
+        1.0 they are exactly the reported network's.
+        """
+        counts = {}
+        for name, base in self.widths.items():
+            scale = width * math.prod(f for pattern, f in (factors or {}).items() if fnmatchcase(name, pattern))
+            counts[name] = max(8, 8 * math.floor(base * scale / 8 + 0.5))
+        return counts
+
+    def matches(self, pattern: str) -> list[str]:
+        """The names of the widths that a pattern such as `*.n1x1` scales."""
+        return [name for name in self.widths if fnmatchcase(name, pattern)]

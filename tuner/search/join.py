@@ -1,0 +1,75 @@
+"""Working on studies that another command made: what `tuner worker` does."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from ..console.text import say
+from ..errors import Interrupted, TunerError
+from ..signals import stoppable
+from ..study import studies
+from ..study.retry import Retry, StorageAway
+from ..study.storage import NoStudyYet, NotOpen, Storage
+from .request import Request
+from .run import supervise
+
+POLL_SECONDS = 2.0
+
+
+def join(request: Request) -> None:
+    """Work on one study until its total is reached. An empty name is the study searched last."""
+    supervise(studies.load(Storage(request.storage), request.study or None), request)
+
+
+def join_every(request: Request) -> None:
+    """Work on every study that has trials left, or on the one named, as searches begin. Only a signal ends it.
+
+    A study whose work ended here (full, stopped, failed, out of configurations) is left alone until it is searched
+    again. Errors: Interrupted.
+    """
+    over: dict[str, float] = {}
+    with stoppable() as stop:  # while a search is supervised, its supervisor has the signals
+        storage = _open(request.storage, stop)
+        retry = Retry(storage, stop=stop, say=say)
+        waiting = False
+        while not stop.is_set():
+            try:
+                left = retry(lambda: studies.list_unfinished(storage))
+            except StorageAway as away:
+                say(away.message)
+                continue
+            chosen = next((each for each in left if request.study in ("", each[0]) and over.get(each[0]) != each[1]), None)
+            if chosen is None:
+                if not waiting:
+                    say(f"waiting for {f'study {request.study!r}' if request.study else 'searches'} in {str(storage)!r}; Ctrl-C ends it")
+                waiting = True
+                stop.wait(POLL_SECONDS)
+                continue
+            waiting = False
+            say(f"joining study {chosen[0]!r}")
+            try:
+                supervise(studies.load(storage, chosen[0]), replace(request, study=chosen[0]))
+            except Interrupted:
+                raise
+            except StorageAway as away:
+                say(away.message)
+                continue
+            except TunerError as error:
+                say(f"Error: {error.message}")
+            over.update([chosen])
+    raise Interrupted("interrupted while waiting: no trial was in hand")
+
+
+def _open(url: str | None, stop: threading.Event) -> Storage:
+    """The storage, as soon as it opens."""
+    said = False
+    while True:
+        try:
+            return Storage(url)
+        except (NotOpen, NoStudyYet) as error:
+            if not said:
+                say(f"{error.message}: waiting for it")
+            said = True
+            if stop.wait(POLL_SECONDS):
+                raise Interrupted("interrupted while waiting: no trial was in hand") from None

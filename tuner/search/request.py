@@ -1,0 +1,69 @@
+"""What was asked for on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import UsageError
+from ..placement import Placement, choose_placements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A search, as the options of `tuner search` and `tuner worker` say it."""
+
+    study: str
+    trials: int | None = None
+    more: int | None = None
+    gpu: str | None = None
+    device: str = "auto"
+    workers: int | None = None
+    threads: int = 1
+    source: str | None = None
+    seed: int | None = None
+    timeout: float | None = None
+    target: float | None = None
+    checkpoints: Path | None = None
+    keep: int = 5
+    precision: str = "fp32"
+    capture: bool = False
+    engine: str = "local"
+    address: str | None = None
+    gpus_per_worker: float | None = None
+    publish: bool = True
+    storage: str | None = None
+    progress: bool = True
+
+    def placements(self, at_most: int = 10**6) -> list[Placement]:
+        """One a worker on this machine. Errors: UsageError for a device that is not there."""
+        return choose_placements(
+            device=self.device,
+            gpu=self.gpu,
+            workers=self.workers,
+            at_most=at_most,
+            threads=self.threads,
+            precision=self.precision,
+            capture=self.capture,
+        )
+
+    def check(self, *, dry_run: bool = False) -> None:
+        """Errors: UsageError for options that do not go together."""
+        if self.trials is not None and self.more is not None:
+            raise UsageError(f"--trials {self.trials} and --more {self.more} say two things: give one of them")
+        if self.engine == "local":
+            for option, value in (("--address", self.address), ("--gpus-per-worker", self.gpus_per_worker)):
+                if value is not None:
+                    raise UsageError(f"{option} {value} is for --engine ray: add it, or leave {option} out")
+            return
+        if self.gpu is not None:
+            raise UsageError(f"--gpu {self.gpu} names a GPU of this machine, and Ray gives workers theirs: use --gpus-per-worker")
+        if self.device not in ("auto", "cpu") or (self.device == "cpu" and self.gpus_per_worker):
+            raise UsageError(f"--device {self.device} does not go with --engine ray: use --gpus-per-worker, or --device cpu without it")
+        if self.address is not None and "://" in self.address:
+            raise UsageError(f"--address {self.address} is Ray's client: give HOST:PORT of the head, such as 10.0.0.1:6379")
+        if dry_run:
+            raise UsageError("--dry-run times steps on this machine: leave --engine ray out")
+        if find_spec("ray") is None:
+            raise UsageError("--engine ray needs Ray: pip install 'optuna-tuner[ray]'")

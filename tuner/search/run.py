@@ -1,0 +1,172 @@
+"""A search from its request to its closing table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..config.study_config import StudyConfig
+from ..config.study_files import available, find
+from ..console.progress import show_progress
+from ..console.tables import print_best
+from ..console.text import say
+from ..data import Dataset, load, split
+from ..errors import Interrupted, TunerError, UsageError, nearest
+from ..placement import Placement
+from ..study import studies
+from ..study.pruners import make_pruner
+from ..study.retry import StorageAway
+from ..study.samplers import make_sampler
+from ..study.storage import DEFAULT_URL, Storage, parse, sqlite_path
+from ..study.study import Study
+from ..workers.engine import Engine
+from ..workers.local import LocalEngine
+from ..workers.supervisor import Stop, StopReason, Supervisor
+from .dry_run import dry_run
+from .request import Request
+
+
+def run(request: Request, *, engine: Engine | None = None) -> None:
+    """Make the study or go on with it, until its total is reached or something ends the search.
+
+    `engine` starts the workers in place of the one that the request names.
+    Errors: UsageError and TunerError before anything is written, Interrupted after a clean stop.
+    """
+    request.check()
+    name, config, storage = _find_study(request)
+    # Unusable devices, images and options are told before a storage is made.
+    if request.engine == "local":
+        request.placements()
+    dataset = _load_images(config, request.progress)
+    make_sampler(config)
+    make_pruner(config)
+    study = studies.create_or_load(
+        storage or Storage(request.storage, make=request.more is None),
+        name,
+        config,
+        dataset.fingerprint,
+        trials=request.trials,
+        more=request.more,
+        checkpoints=request.checkpoints,
+    )
+    supervise(study, request, engine)
+
+
+def estimate(request: Request) -> None:
+    """Print what the search would do and cost. No storage is opened. Errors: UsageError."""
+    request.check(dry_run=True)
+    name, path = find(request.study)
+    if path is None:
+        raise _unknown(name)
+    config = _read(path, request)
+    make_sampler(config)
+    make_pruner(config)
+    dry_run(name, config, _load_images(config, request.progress), request)
+
+
+def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
+    """Run workers on a study to the end, and say how it ended."""
+    counts = study.leases.counts()
+    left = counts.n_trials - counts.finished
+    if left <= 0:
+        done = f"{counts.finished} of {counts.n_trials} trials"
+        say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {study.name} --more 10")
+        print_best(study)
+        return
+    with (
+        _choose_engine(study, request, left, engine) as (chosen, placements),
+        show_progress(study, placements, counts, shown=request.progress) as view,
+    ):
+        supervisor = Supervisor(
+            study,
+            request.storage,
+            placements,
+            view,
+            chosen,
+            source=request.source,
+            keep=request.keep,
+            timeout=request.timeout,
+            target=request.target,
+        )
+        study.retry.stop_with(supervisor.interrupted, view.say)
+        stop = supervisor.run()
+    _conclude(study, stop, request)
+
+
+@contextmanager
+def _choose_engine(study: Study, request: Request, left: int, engine: Engine | None) -> Iterator[tuple[Engine, list[Placement]]]:
+    """What starts the workers, and the placement of each."""
+    if request.engine == "local":
+        yield engine or LocalEngine(), request.placements(left)
+        return
+    from ..workers.on_ray import ray_engine  # an extra
+
+    wanted = (request.workers or 1) * request.threads
+    share = request.gpus_per_worker
+    with ray_engine(study, request.address, gpus=share, device=request.device, local_cpus=wanted) as ray:
+        yield (
+            ray,
+            ray.placements(request.workers, at_most=left, threads=request.threads, precision=request.precision, capture=request.capture),
+        )
+
+
+def _conclude(study: Study, stop: Stop, request: Request) -> None:
+    try:
+        counts = study.leases.counts()
+    except StorageAway:
+        if stop.reason in (StopReason.FAILED, StopReason.STORAGE_AWAY):
+            raise StorageAway(stop.text) from None
+        raise
+    standing = f"{counts.finished} of {counts.n_trials} trials"
+    match stop.reason:
+        case StopReason.FAILED | StopReason.STORAGE_AWAY:
+            error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
+            raise error(f"{stop.text}; {standing} are finished, `tuner show {study.name}` has the details")
+        case StopReason.INTERRUPTED:
+            raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
+        case StopReason.FULL:
+            say(f"Study {study.name!r} is finished: {standing}.")
+        case StopReason.EXHAUSTED:
+            say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
+        case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
+            say(f"Search ended, {stop.text}: {standing} finished, {counts.waiting} back in the queue.")
+    print_best(study)
+    if request.publish:
+        from ..publish import publish_quietly  # here, because plots are slow to import
+
+        publish_quietly(study, request.keep)
+    say(f"Next: tuner best {study.name} --export config.yaml, then tuner train config.yaml")
+
+
+def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
+    """The study's name and definition: from its file, else from the storage, which is then open."""
+    name, path = find(request.study)
+    if path is not None:
+        return name, _read(path, request), None
+    where = sqlite_path(parse(DEFAULT_URL))
+    if not request.storage and where is not None and not Path(where).exists():
+        raise _unknown(name)
+    storage = Storage(request.storage, make=request.more is None)
+    if name not in studies.list_studies(storage):
+        raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, available())}")
+    config = studies.load(storage, name).config
+    return name, config.overridden(source=request.source, seed=request.seed), storage
+
+
+def _read(path: Path, request: Request) -> StudyConfig:
+    return StudyConfig.from_file(path).overridden(source=request.source, seed=request.seed)
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, available())}")
+
+
+def _load_images(config: StudyConfig, progress: bool) -> Dataset:
+    """The images, decoded once before any worker starts; checked against the batch sizes that the study may draw."""
+    dataset = load(config.data, progress=say if progress else None)
+    train, _ = split(dataset, config.data)
+    largest = max(config.possible("batch_size"))
+    if largest > len(train):
+        raise UsageError(f"batch_size {largest} is more than the {len(train)} images of the training part: choose a smaller one")
+    return dataset

@@ -1,0 +1,90 @@
+"""What a worker is given when it asks for a trial, and how a study stands."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+class LeaseLost(Exception):
+    """Another worker holds the trial now; whatever this one still wants to write is refused."""
+
+
+class EndedByOtherTool(Exception):
+    """The trial was told by the dashboard or another tool while it was being trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to write a trial, for as long as no other worker has a higher `fence`.
+
+    `resumed` where the trial had been begun before; `crashes` counts the workers that died while training it.
+    """
+
+    trial_id: int
+    number: int
+    worker_id: str
+    fence: int
+    crashes: int
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToClaim:
+    """No trial to train now. `held` trials belong to other workers and may come back; `full` and `exhausted` say why none is made."""
+
+    held: int
+    full: bool = False
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """A trial that its dead worker left behind: back in the queue, or `failed` with this reason."""
+
+    number: int
+    failed: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaleTrial:
+    """A RUNNING row that no worker trains, and how that is known."""
+
+    trial_id: int
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTrial:
+    """What a new row starts with."""
+
+    params: dict[str, Any]  # fixed by a start row
+    user_attrs: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How a study stands. `n_trials` is its total; all rows but the failed count towards it. `stops` rises with every `tuner stop`."""
+
+    n_trials: int
+    stops: int = 0
+    complete: int = 0
+    pruned: int = 0
+    running: int = 0
+    waiting: int = 0
+    fail: int = 0
+
+    @property
+    def used(self) -> int:
+        return self.complete + self.pruned + self.running + self.waiting
+
+    @property
+    def finished(self) -> int:
+        return self.complete + self.pruned
+
+
+def lease_seconds() -> float:
+    """How long a lease lives without a heartbeat."""
+    return float(os.environ.get("TUNER_LEASE_SECONDS", "30"))

@@ -1,0 +1,295 @@
+"""Who may train which trial: exact totals, claims and leases.
+
+A study's total is `n_trials` (the column `slots`). A worker that finds nothing to resume, and fewer trials than the
+total, makes one row and claims it, all in one transaction that takes the study's lock first. A claim gives a lease: a
+worker's id and a number, the fence (the column `epoch`), that rises at every claim. Every write of a trial names both
+in the same transaction, so a writer that lost its lease is refused, whenever it wakes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState, create_trial
+
+from ..errors import TunerError
+from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, lease_seconds
+from .outcome import Outcome
+from .retry import Retry
+from .storage import Storage
+from .tables import UNFINISHED, leases, studies, trials
+from .worker_id import WorkerId
+
+T = TypeVar("T")
+MOST_CRASHES = 3  # of workers in one trial; then the trial is at fault
+
+
+def _crashed_too_often() -> str:
+    return f"its worker died {MOST_CRASHES} times while training it"
+
+
+class Leases:
+    """The rows of one study: which are leased, how many are left, and every write of a leased trial."""
+
+    def __init__(self, storage: Storage, study_id: int, retry: Retry | None = None) -> None:
+        self.storage = storage
+        self.study_id = study_id
+        self.retry = retry or Retry(storage)
+        self._answered = time.time()  # a clock that runs on while this process or its machine sleeps
+
+    def _note_answer(self) -> None:
+        """The database has answered. If it had not for long, it was away or we were frozen, and others' heartbeats may be missing."""
+        silent, self._answered = abs(time.time() - self._answered), time.time()
+        if silent > lease_seconds() * 2 / 3:
+            self.retry.notice()
+
+    # -- totals
+
+    def counts(self) -> Counts:
+        return self.retry(self.peek)
+
+    def peek(self) -> Counts:
+        """The counts, without waiting out an outage."""
+        with self.storage.engine.connect() as connection:
+            found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == self.study_id)).one()
+            by_state = sa.select(trials.c.state, sa.func.count()).where(trials.c.study_id == self.study_id).group_by(trials.c.state)
+            states = {state.name.lower(): count for state, count in connection.execute(by_state)}
+        return Counts(n_trials=found.slots, stops=found.stops, **states)
+
+    def stop(self) -> None:
+        """Tell every search of the study to let its running trials finish, and end."""
+
+        def write() -> None:
+            with self.storage.engine.begin() as connection:
+                connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(stops=studies.c.stops + 1))
+
+        self.retry(write)
+
+    # -- claims
+
+    def claim(self, worker_id: WorkerId, new: Callable[[], NewTrial | None]) -> Lease | NothingToClaim:
+        """Lease the oldest trial that no living worker holds, or a new one while there are fewer than the total.
+
+        `new` says what a new row starts with, or None where the space has nothing more; it is called under the
+        study's lock.
+        """
+        made: Lease | None = None
+
+        def attempt() -> Lease | NothingToClaim:
+            nonlocal made
+            with self._locked() as (connection, n_trials):
+                if made is not None and self._holds(connection, made):
+                    return made  # the commit before the outage had succeeded
+                held = 0
+                for row in self._unfinished(connection):
+                    if row.state is TrialState.RUNNING and not self._abandoned(row):
+                        held += row.owner is not None  # a RUNNING row that was never ours is no one to wait for
+                        continue
+                    crashed = row.state is TrialState.RUNNING
+                    if self._fail_if_it_crashes_too_often(connection, row, crashed=crashed):
+                        continue
+                    if not crashed:
+                        self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
+                    crashes = (row.deaths or 0) + int(crashed)
+                    made = self._lease(connection, row.trial_id, row.number, worker_id, crashes=crashes, resumed=True)
+                    return made
+                counted = sa.select(sa.func.count()).where(trials.c.study_id == self.study_id, trials.c.state != TrialState.FAIL)
+                if connection.execute(counted).scalar_one() >= n_trials:
+                    return NothingToClaim(held=held, full=True)
+                fresh = new()
+                if fresh is None:
+                    return NothingToClaim(held=held, exhausted=True)
+                system_attrs = {"fixed_params": fresh.params} if fresh.params else {}
+                template = create_trial(state=TrialState.RUNNING, user_attrs=fresh.user_attrs, system_attrs=system_attrs)
+                trial_id = self.storage.optuna.create_new_trial(self.study_id, template)
+                number = connection.execute(sa.select(trials.c.number).where(trials.c.trial_id == trial_id)).scalar_one()
+                made = self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
+                return made
+
+        return self.retry(attempt)
+
+    def _holds(self, connection: sa.Connection, lease: Lease) -> bool:
+        return connection.execute(self._renewal(lease)).rowcount == 1
+
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[sa.Connection, int]]:
+        """A transaction that holds the study's lock, and the study's total of trials."""
+        with self.storage.transaction() as connection:
+            mine = studies.c.study_id == self.study_id
+            connection.execute(sa.update(studies).where(mine).values(turn=studies.c.turn + 1))
+            self._note_answer()
+            n_trials = connection.execute(sa.select(studies.c.slots).where(mine)).scalar_one_or_none()
+            if n_trials is None:
+                raise TunerError("the study was deleted meanwhile: search again to make it anew")
+            yield connection, n_trials
+
+    def _unfinished(self, connection: sa.Connection) -> list[Any]:
+        joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
+        expired = (leases.c.beat < self.storage.now - lease_seconds()).label("expired")
+        columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, expired)
+        where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED))
+        return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
+
+    def _abandoned(self, row: Any) -> bool:
+        """Whether a RUNNING row's worker is gone: seen to be dead, or silent for a lease's time.
+
+        After an outage every lease looks expired at once, so each worker is given one lease's time for a heartbeat.
+        An outage is noticed by a call that failed, or by having heard nothing from the database for long.
+        """
+        if row.owner is None:
+            return False
+        return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(lease_seconds()))
+
+    def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool) -> bool:
+        """End a trial whose worker crashed for the third time. True where it ended."""
+        crashes = (row.deaths or 0) + int(crashed)
+        if not crashed or crashes < MOST_CRASHES:
+            return False
+        facts = {"reason": _crashed_too_often(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
+        self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)
+        self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
+        connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=crashes))
+        return True
+
+    def _lease(self, connection: sa.Connection, trial_id: int, number: int, worker_id: WorkerId, *, crashes: int, resumed: bool) -> Lease:
+        mine = leases.c.trial_id == trial_id
+        values = {"owner": str(worker_id), "beat": self.storage.now, "deaths": crashes}
+        updated = connection.execute(sa.update(leases).where(mine).values(epoch=leases.c.epoch + 1, study_id=self.study_id, **values))
+        if updated.rowcount == 0:
+            connection.execute(sa.insert(leases).values(trial_id=trial_id, study_id=self.study_id, epoch=1, **values))
+        fence = connection.execute(sa.select(leases.c.epoch).where(mine)).scalar_one()
+        return Lease(trial_id=trial_id, number=number, worker_id=str(worker_id), fence=fence, crashes=crashes, resumed=resumed)
+
+    # -- writes of a leased trial
+
+    def write(self, lease: Lease, call: Callable[[], T], *, alone: bool = False) -> T:
+        """Run `call`'s writes in one transaction that first proves the lease, and renews it.
+
+        With `alone` the study's lock is held too. Errors: LeaseLost, EndedByOtherTool.
+        """
+
+        def attempt() -> T:
+            with self.storage.transaction() as connection:
+                if alone:
+                    connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(turn=studies.c.turn + 1))
+                if not self._holds(connection, lease):
+                    raise _lost(lease)
+                return self._unless_ended(connection, lease, call)
+
+        return self.retry(attempt)
+
+    def finish(self, lease: Lease, call: Callable[[], object]) -> None:
+        """As `write`, and the lease is given up. Safe to repeat when the commit's acknowledgement was lost: it finds its work done."""
+
+        def attempt() -> None:
+            with self.storage.transaction() as connection:
+                if not self._holds(connection, lease):
+                    if self._given_up(connection, lease):
+                        return
+                    raise _lost(lease)
+                self._unless_ended(connection, lease, call)
+                connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
+
+        self.retry(attempt)
+
+    def _unless_ended(self, connection: sa.Connection, lease: Lease, call: Callable[[], T]) -> T:
+        try:
+            state = connection.execute(sa.select(trials.c.state).where(trials.c.trial_id == lease.trial_id)).scalar()
+            if state is TrialState.RUNNING:
+                return call()
+        except UpdateFinishedTrialError:
+            pass
+        raise EndedByOtherTool(f"trial {lease.number} was ended by another tool")
+
+    def _renewal(self, lease: Lease) -> sa.Update:
+        held = (leases.c.trial_id == lease.trial_id, leases.c.owner == lease.worker_id, leases.c.epoch == lease.fence)
+        return sa.update(leases).where(*held).values(beat=self.storage.now)
+
+    def _given_up(self, connection: sa.Connection, lease: Lease) -> bool:
+        given = (leases.c.trial_id == lease.trial_id, leases.c.owner.is_(None), leases.c.epoch == lease.fence)
+        return connection.execute(sa.select(leases.c.trial_id).where(*given)).first() is not None
+
+    def heartbeat(self, lease: Lease) -> bool:
+        """Say that the worker lives. False where the lease is lost. No waiting: the next heartbeat comes soon."""
+        with self.storage.engine.begin() as connection:
+            held = self._holds(connection, lease)
+        self._note_answer()
+        return held
+
+    def requeue(self, lease: Lease) -> None:
+        """Put the trial back in the queue with all it has: a clean stop, no crash."""
+        self.finish(lease, lambda: self.storage.optuna.set_trial_state_values(lease.trial_id, TrialState.WAITING))
+
+    def drop(self, lease: Lease) -> None:
+        """Give up the lease of a trial that another tool ended."""
+
+        def write() -> None:
+            with self.storage.engine.begin() as connection:
+                held = (leases.c.trial_id == lease.trial_id, leases.c.owner == lease.worker_id, leases.c.epoch == lease.fence)
+                connection.execute(sa.update(leases).where(*held).values(owner=None))
+
+        self.retry(write)
+
+    # -- trials that are left behind
+
+    def release(self, worker_id: WorkerId, *, crashed: bool = True) -> list[Released]:
+        """A worker of ours has ended: trials it still held go back in the queue at once.
+
+        With `crashed` that counts against them, and the third time ends them.
+        """
+
+        def attempt() -> list[Released]:
+            with self._locked() as (connection, _):
+                found = []
+                for row in self._unfinished(connection):
+                    if row.state is TrialState.RUNNING and row.owner == str(worker_id):
+                        failed = self._fail_if_it_crashes_too_often(connection, row, crashed=crashed)
+                        found.append(Released(number=row.number, failed=_crashed_too_often() if failed else None))
+                        if not failed:
+                            self._put_back(connection, row.trial_id, deaths=leases.c.deaths + int(crashed))
+                return found
+
+        return self.retry(attempt)
+
+    def stale_trials(self) -> list[StaleTrial]:
+        """RUNNING rows that no living worker holds."""
+
+        def read() -> list[StaleTrial]:
+            with self.storage.engine.connect() as connection:
+                found = []
+                for row in self._unfinished(connection):
+                    if self._stale(row):
+                        why = "no worker of tuner ever held it" if row.owner is None else "its worker is gone"
+                        found.append(StaleTrial(trial_id=row.trial_id, number=row.number, why=why))
+                return found
+
+        return self.retry(read)
+
+    def requeue_stale(self, found: list[StaleTrial]) -> int:
+        """Put stale trials back in the queue. How many still were stale."""
+
+        def attempt() -> int:
+            with self._locked() as (connection, _):
+                wanted = {stale.trial_id for stale in found}
+                rows = [row for row in self._unfinished(connection) if row.trial_id in wanted and self._stale(row)]
+                for row in rows:
+                    self._put_back(connection, row.trial_id)
+                return len(rows)
+
+        return self.retry(attempt)
+
+    def _stale(self, row: Any) -> bool:
+        return row.state is TrialState.RUNNING and (row.owner is None or self._abandoned(row))
+
+    def _put_back(self, connection: sa.Connection, trial_id: int, **values: Any) -> None:
+        self.storage.optuna.set_trial_state_values(trial_id, TrialState.WAITING)
+        connection.execute(sa.update(leases).where(leases.c.trial_id == trial_id).values(owner=None, **values))
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"trial {lease.number} was taken over by another worker")

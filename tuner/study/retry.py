@@ -1,0 +1,136 @@
+"""What a database outage is, and how long it is waited out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import optuna
+import sqlalchemy as sa
+import tenacity
+
+from ..errors import Interrupted, TunerError
+from .storage import NotOpen, Storage, first_line
+
+T = TypeVar("T")
+OUTAGE_SECONDS = 300.0
+_PASSING = ("locked", "busy", "unable to open", "disk is full")  # SQLite's errors that another process causes and ends
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether an error says that the database is away, rather than that a statement was wrong."""
+    if isinstance(error, optuna.exceptions.StorageInternalError):
+        error = error.__cause__
+    if isinstance(error, (sa.exc.TimeoutError, sa.exc.PendingRollbackError, sa.exc.DisconnectionError)):
+        return True
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
+        return False
+    if type(error.orig).__module__.startswith("sqlite3"):
+        return any(word in str(error.orig).lower() for word in _PASSING)
+    return True
+
+
+class StorageAway(TunerError):
+    """The database stayed away for longer than we wait. Nothing is lost: the same command goes on."""
+
+
+def outage_seconds() -> float:
+    """How long an outage is waited out."""
+    return float(os.environ.get("TUNER_PATIENCE_SECONDS", OUTAGE_SECONDS))
+
+
+def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], None]) -> Storage:
+    """Open a storage that another process of ours had open already: if it is away now, that is waited out.
+
+    Errors: NotOpen when it stays away, Interrupted when `stop` is set meanwhile.
+    """
+    began = time.monotonic()
+    away = False
+    while True:
+        try:
+            storage = Storage(url)
+        except NotOpen as error:
+            if time.monotonic() - began > outage_seconds():
+                raise
+            if not away:
+                say(f"{error.message}: waiting for it")
+            away = True
+            if stop.wait(1.0):
+                raise Interrupted("stopped while the database was away") from None
+        else:
+            if away:
+                say("database back")
+            return storage
+
+
+class Retry:
+    """Runs calls that may meet an outage. `noticed` is when one was last met, on this process's clock."""
+
+    def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
+        self.storage = storage
+        self.seconds = outage_seconds()
+        self.noticed: float | None = None
+        self._stop = stop or threading.Event()
+        self._say = say or (lambda line: None)
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """The call's result, tried again while the database is away.
+
+        The call must be one transaction that is safe to repeat when its commit's acknowledgement was lost.
+        Errors: StorageAway when the database stays away, Interrupted when `stop` is set meanwhile.
+        """
+        away = False
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_outage),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
+            stop=tenacity.stop_after_delay(self.seconds),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            for attempt in retrying:
+                with attempt:
+                    if away and self._stop.is_set():
+                        raise Interrupted("stopped while the database was away")
+                    try:
+                        result = call()
+                    except Exception as error:
+                        if is_outage(error):
+                            if not away:
+                                self._say(f"database away ({first_line(error)}): waiting for it")
+                            away = True
+                            self.notice()  # now, not at the end: the next attempt may already judge leases
+                            self.storage.forget()
+                        raise
+        except Exception as error:
+            if is_outage(error):
+                away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({first_line(error)})"
+                raise StorageAway(f"{away_for}: search again to go on") from None
+            raise
+        if away:
+            self._say("database back")
+        return result
+
+    def stop_with(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        """From now on end a wait when `stop` is set, and say when one begins and ends."""
+        self._stop, self._say = stop, say
+
+    def give_up(self) -> None:
+        """Wait for no further outage: this one was waited for already, by another process."""
+        self.seconds = 0.0
+
+    def _sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def notice(self) -> None:
+        """The database is, or may have been, away."""
+        self.noticed = time.monotonic()
+
+    def noticed_within(self, seconds: float) -> bool:
+        """Whether an outage was noticed less than so many seconds ago."""
+        return self.noticed is not None and time.monotonic() - self.noticed < seconds

@@ -1,0 +1,119 @@
+"""Optuna's samplers, with draws that depend on the trial alone.
+
+A sampler that keeps one random state draws something else after every interruption. Here each draw has a seed of
+its own, made of the study's seed, the trial's number and the parameter, and the inner sampler is built anew for
+it. So a search with one worker is the same search however often it was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config.dimension import Choice
+from ..config.hyperparameters import width_pattern
+from ..config.samplers import SAMPLERS, Draws, check_options
+from ..config.study_config import StudyConfig
+from ..errors import UsageError
+from .search_space import count_configurations, derive_seed, find_joint_space, list_grid
+
+
+class SeededSampler(BaseSampler):
+    """An inner sampler built anew, with a seed of its own, for every draw.
+
+    `space` is what every trial draws: known beforehand, so that rows that other tools told without parameters
+    do not empty the joint draw; None leaves it to the inner sampler (a grouped TPE). `constant` keeps the study's
+    own seed for joint draws, for samplers whose points are one sequence (quasi Monte Carlo, a shuffled grid).
+    """
+
+    def __init__(
+        self,
+        build: Callable[[int], BaseSampler],
+        *,
+        seed: int,
+        space: dict[str, BaseDistribution] | None,
+        constant: bool = False,
+    ) -> None:
+        self._build = build
+        self._seed = seed
+        self._space = space
+        self._constant = constant
+        self._joint: BaseSampler | None = None
+
+    def _inner(self, *parts: object) -> BaseSampler:
+        return self._build(self._seed if self._constant else derive_seed(self._seed, *parts))
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._inner(trial.number).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        # Kept for the draw that follows: a grouped TPE remembers its groups in between.
+        self._joint = self._inner(trial.number)
+        return self._joint.infer_relative_search_space(study, trial) if self._space is None else self._space
+
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        return (self._joint or self._inner(trial.number)).sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        inner = self._inner(trial.number, param_name)
+        if isinstance(inner, optuna.samplers.GridSampler) and "grid_id" not in trial.system_attrs:
+            # A start row that leaves a parameter out: any value of the grid will do.
+            inner = optuna.samplers.RandomSampler(derive_seed(self._seed, trial.number, param_name))
+        elif self._constant and not isinstance(inner, optuna.samplers.GridSampler):
+            inner = self._build(derive_seed(self._seed, trial.number, param_name))
+        return inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        inner = self._inner(trial.number)
+        if not isinstance(inner, optuna.samplers.GridSampler):  # the grid would call study.stop(); our loop counts itself
+            inner.after_trial(study, trial, state, values)
+
+
+def make_sampler(config: StudyConfig) -> SeededSampler:
+    """The study's sampler. Errors: UsageError for an argument that Optuna's class does not take or accept."""
+    name, options = config.sampler
+    spec = SAMPLERS[name]
+    check_options("sampler", name, options, spec.options)
+    made_by = getattr(optuna.samplers, spec.optuna_class)
+    given = dict(options)
+    if spec.finite:
+        _check_finite(name, config)
+        given["search_space"] = list_grid(config)
+
+    def build(seed: int) -> BaseSampler:
+        sampler: BaseSampler = made_by(seed=seed, **given)
+        return sampler
+
+    try:
+        build(0)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"sampler {name}: {error}") from None
+    return SeededSampler(build, seed=config.seed, space=_find_drawn_space(config), constant=spec.sequence)
+
+
+def _check_finite(name: str, config: StudyConfig) -> None:
+    if count_configurations(config) is None:
+        free = [k for k, d in config.space.items() if not isinstance(d, Choice) and d.step is None]
+        raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
+    joint = find_joint_space(config)
+    if len(config.models) > 1 and any(width_pattern(each) is not None and each not in joint for each in config.space):
+        raise UsageError(f"sampler {name} cannot search widths that only some of the models have: search one model at a time")
+
+
+def _find_drawn_space(config: StudyConfig) -> dict[str, BaseDistribution] | None:
+    """What the sampler draws together; None where Optuna's sampler finds that itself."""
+    name, options = config.sampler
+    draws, fewest = SAMPLERS[name].draws(options), SAMPLERS[name].fewest
+    if draws is Draws.ITS_OWN:
+        return None
+    if draws is Draws.NONE:
+        return {}
+    space = find_joint_space(config)
+    if draws is Draws.NUMBERS:
+        space = {k: d for k, d in space.items() if not isinstance(d, CategoricalDistribution)}
+    return space if len(space) >= fewest else {}

@@ -1,0 +1,154 @@
+"""The search space of a study: its dimensions as Optuna knows them, what a trial draws, and its definition."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..config.dimension import Choice, Dimension, plain_dimension
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, nest, width_pattern
+from ..config.study_config import StudyConfig
+from ..config.trial_config import TrialConfig
+from ..models import find_model
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed of 32 bits from anything with a plain text form, the same on every machine."""
+    text = json.dumps([str(part) for part in parts])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
+
+
+def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
+    """A dimension as Optuna's distribution."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.values)
+    if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int:
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log, step=int(dimension.step or 1))
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+
+
+def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
+    """Every searched dimension by name, the model first, because the others depend on it."""
+    names = sorted(config.space, key=lambda name: name != "model")
+    return {name: to_distribution(name, config.space[name]) for name in names}
+
+
+def applies(name: str, model: str) -> bool:
+    """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
+    pattern = width_pattern(name)
+    return pattern is None or bool(find_model(model).matches(pattern))
+
+
+def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
+    """The dimensions that every trial draws, whatever its model, and that hold more than one value."""
+    return {
+        name: dist
+        for name, dist in to_distributions(config).items()
+        if not dist.single() and all(applies(name, model) for model in config.models)
+    }
+
+
+def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
+    """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
+    values = DEFAULTS | dict(config.fixed) | dict(row)
+    for name, dist in to_distributions(config).items():
+        if applies(name, values["model"]):
+            values[name] = _draw(trial, name, dist)
+    return assemble(values, config, seed=seed, threads=threads, precision=precision)
+
+
+def _draw(trial: optuna.Trial, name: str, dist: BaseDistribution) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(dist, CategoricalDistribution):
+        return trial.suggest_categorical(name, dist.choices)
+    if isinstance(dist, IntDistribution):
+        return trial.suggest_int(name, dist.low, dist.high, step=dist.step, log=dist.log)
+    assert isinstance(dist, FloatDistribution)
+    return trial.suggest_float(name, dist.low, dist.high, step=dist.step, log=dist.log)
+
+
+def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threads: int, precision: str) -> TrialConfig:
+    """The trial configuration of these values, keyed by hyper-parameter."""
+    named = {name: value for name, value in values.items() if applies(name, values["model"])}
+    plain = nest(named)
+    widths = plain.pop("widths", {})
+    return TrialConfig(**plain, width=config.width, widths=widths, data=config.data, seed=seed, threads=threads, precision=precision)
+
+
+def count_configurations(config: StudyConfig) -> int | None:
+    """How many different configurations the space holds; None where a dimension is continuous."""
+    total = 0
+    for model in config.models:
+        counts = [_count(name, d) for name, d in config.space.items() if name != "model" and applies(name, model)]
+        if None in counts:
+            return None
+        total += math.prod(count for count in counts if count)
+    return total
+
+
+def _count(name: str, dimension: Dimension) -> int | None:
+    if isinstance(dimension, Choice):
+        return len(dimension.values)
+    if dimension.low == dimension.high:
+        return 1
+    step = dimension.step or (1 if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int else None)
+    return None if step is None else round((dimension.high - dimension.low) / step) + 1
+
+
+def list_grid(config: StudyConfig) -> dict[str, list[Any]]:
+    """Every dimension as the list of its values, for the grid sampler. The space must be finite."""
+    values: dict[str, list[Any]] = {}
+    for name, dist in to_distributions(config).items():
+        dimension = config.space[name]
+        if isinstance(dimension, Choice):
+            values[name] = list(dimension.values)
+        else:
+            count = _count(name, dimension)
+            assert count is not None, f"{name} is continuous"
+            step = getattr(dist, "step", None) or 0
+            values[name] = [dimension.low + i * step for i in range(count)]
+    return values
+
+
+def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
+    """What a study is, as plain values: two searches with the same definition may share a study.
+
+    Sampler, pruner and start rows are left out: they may change between two calls.
+    """
+    fixed = {name: value for name, value in config.fixed.items() if value != DEFAULTS.get(name)}
+    space = {name: plain_dimension(dimension) for name, dimension in config.space.items()}
+    return {
+        **fixed,
+        **space,
+        "width": config.width,
+        "data": data_fingerprint,
+        "train_images": config.data.train_images,
+        "image_size": config.data.image_size,
+        "normalize": {"mean": list(config.data.mean), "std": list(config.data.std)},
+        "validation": config.data.validation,
+        "seed": config.data.seed,
+    }
+
+
+def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What two definitions disagree on, in one line; empty where they agree."""
+    parts = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name, DEFAULTS.get(name)), after.get(name, DEFAULTS.get(name))
+        if old != new:
+            parts.append(f"{name} was {_short(old)} and is now {_short(new)}")
+    return "; ".join(parts)
+
+
+def _short(value: Any) -> str:
+    return "not named" if value is None else json.dumps(value).replace('"', "")

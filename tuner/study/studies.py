@@ -1,0 +1,160 @@
+"""The studies of a storage: listed, loaded, created, gone on with, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.study import StudyDirection
+
+from .. import __version__
+from ..config.study_config import StudyConfig
+from ..errors import TunerError, UsageError, nearest
+from .finished import Finished
+from .leases import Leases
+from .retry import Retry
+from .search_space import compare_definitions, define
+from .storage import Storage
+from .study import Study
+from .tables import leases, studies
+
+DEFAULT_TRIALS = 50  # of a study that is made without a number
+
+
+def list_studies(storage: Storage) -> list[str]:
+    """The names of our studies in the storage."""
+    with storage.engine.connect() as connection:
+        ours = {row.study_id for row in connection.execute(sa.select(studies.c.study_id))}
+    return [s.study_name for s in storage.optuna.get_all_studies() if s._study_id in ours and "uid" in s.user_attrs]
+
+
+def find_last_searched(storage: Storage) -> str | None:
+    """The study that was searched last."""
+    with storage.engine.connect() as connection:
+        ids = [row.study_id for row in connection.execute(sa.select(studies.c.study_id).order_by(studies.c.searched.desc()))]
+    found = {s._study_id: s.study_name for s in storage.optuna.get_all_studies()}
+    return next((found[i] for i in ids if i in found), None)
+
+
+def list_unfinished(storage: Storage) -> list[tuple[str, float]]:
+    """The studies that have trials left, with when they were last searched; the latest first."""
+    known = {storage.optuna.get_study_id_from_name(name): name for name in list_studies(storage)}
+    with storage.engine.connect() as connection:
+        rows = connection.execute(sa.select(studies.c.study_id, studies.c.searched).order_by(studies.c.searched.desc())).all()
+    found = []
+    for study_id, searched in rows:
+        if study_id in known:
+            counts = Leases(storage, study_id).peek()
+            if counts.finished < counts.n_trials:
+                found.append((known[study_id], float(searched)))
+    return found
+
+
+def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Study:
+    """A study that is there; the one searched last where no name is given. Errors: UsageError names the nearest."""
+    known = list_studies(storage)
+    if name is None:
+        name = find_last_searched(storage)
+        if name is None:
+            raise UsageError(f"no study in {str(storage)!r} yet: make one with `tuner search`")
+    if name not in known:
+        if name in [s.study_name for s in storage.optuna.get_all_studies()]:
+            raise UsageError(f"study {name!r} in {str(storage)!r} was not made by tuner: give another name, or another --storage")
+        remedy = nearest(name, known) if known else "there is none yet, make one with `tuner search`"
+        raise UsageError(f"no study {name!r} in {str(storage)!r}: {remedy}")
+    study_id = storage.optuna.get_study_id_from_name(name)
+    attrs = storage.optuna.get_study_user_attrs(study_id)
+    return Study(
+        storage=storage,
+        name=name,
+        uid=attrs["uid"],
+        config=StudyConfig.from_dict(attrs["config"], f"study {name!r}"),
+        data=attrs["definition"]["data"],
+        checkpoints=Path(attrs["checkpoints"]),
+        leases=Leases(storage, study_id, retry),
+        _finished=Finished(storage, study_id),
+    )
+
+
+def create_or_load(
+    storage: Storage,
+    name: str,
+    config: StudyConfig,
+    data: str,
+    *,
+    trials: int | None = None,
+    more: int | None = None,
+    checkpoints: Path | None = None,
+    retry: Retry | None = None,
+) -> Study:
+    """Make the study, or check that it is the same one and go on with it; set its total of trials. Its sampler and pruner have been
+    checked by whoever calls.
+
+    Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
+    for is less than what is there. Nothing is written in either case.
+    """
+    wanted = define(config, data)
+    with storage.exclusive():
+        existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
+        if name not in existing:
+            if more is not None:
+                raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints)
+            return load(storage, name, retry)
+        found = existing[name]
+        if found.directions != [StudyDirection.MAXIMIZE]:
+            words = ", ".join(direction.name.lower() for direction in found.directions)
+            raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: use another name or --storage")
+        study = load(storage, name, retry)
+        if changed := compare_definitions(found.user_attrs["definition"], wanted):
+            remedy = f"copy its file under another name, or `tuner delete {name}`"
+            raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
+        counts = study.leases.counts()
+        if trials is not None and trials < counts.used:
+            raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")
+        n_trials = trials if trials is not None else counts.n_trials + (more or 0)
+        if config.row_limit is not None:
+            n_trials = min(n_trials, config.row_limit) if trials is not None else config.row_limit
+        with storage.transaction() as connection:
+            where = studies.c.study_id == study.leases.study_id
+            connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
+            storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
+            if checkpoints is not None:
+                storage.optuna.set_study_user_attr(study.leases.study_id, "checkpoints", str(checkpoints.absolute()))
+        return load(storage, name, retry)
+
+
+def _create(
+    storage: Storage, name: str, config: StudyConfig, wanted: dict[str, Any], *, trials: int | None, checkpoints: Path | None
+) -> None:
+    n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
+    folder = checkpoints or (storage.path.parent if storage.path else Path("studies")) / "checkpoints" / name
+    uid = uuid.uuid4().hex
+    with storage.transaction() as connection:
+        study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
+        study.set_metric_names(["validation accuracy"])
+        study_id = storage.optuna.get_study_id_from_name(name)
+        # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
+        for table in (studies, leases):
+            connection.execute(sa.delete(table).where(table.c.study_id == study_id))
+        row = {"study_id": study_id, "uid": uid, "slots": n_trials, "turn": 0, "stops": 0, "searched": storage.now}
+        connection.execute(sa.insert(studies).values(row))
+        for key, value in (
+            ("uid", uid),
+            ("config", config.to_dict()),
+            ("definition", wanted),
+            ("checkpoints", str(folder.absolute())),
+            ("version", __version__),
+        ):
+            study.set_user_attr(key, value)
+
+
+def delete(storage: Storage, study: Study) -> None:
+    """Delete the study with all its rows; its checkpoints are the caller's to remove."""
+    with storage.exclusive(), storage.transaction() as connection:
+        storage.optuna.delete_study(study.leases.study_id)
+        for table in (studies, leases):
+            connection.execute(sa.delete(table).where(table.c.study_id == study.leases.study_id))

@@ -1,0 +1,12 @@
+"""One training run: from a configuration to its last epoch. Knows nothing of studies.
+
+run.py         a generator of epochs that can be left after any of them and taken up again
+evaluation.py  loss and accuracy of a network on a part of the images
+optimizer.py   the optimiser, and its learning rate at each step
+metrics.py     loss and hits, summed on the device
+score.py       the figures of an epoch
+checkpoint.py  a run on disk, whole at any moment
+cuda_graph.py  a step recorded once and replayed
+malloc.py      how the process keeps the memory that training frees
+provenance.py  with what, and on what, a run was made
+"""

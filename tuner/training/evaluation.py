@@ -1,0 +1,73 @@
+"""What a network says of a part of the images, and how often it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.resident import Resident
+from ..models.forms import Evaluator, to_training_form
+from ..models.spec import ModelSpec
+from .malloc import keep_freed_memory
+from .metrics import Sums
+
+BATCH = 500
+CPU_BATCH = 64  # stays nearer to the cache
+
+
+class Figures(NamedTuple):
+    """Cross entropy per image, and accuracy as a fraction."""
+
+    loss: float
+    accuracy: float
+
+
+def evaluate(evaluator: Evaluator, part: Resident, device: torch.device, precision: str) -> Figures:
+    """The figures of the weights as they are now."""
+    sums = Sums(device)
+    for logits, labels in predict(evaluator, part, device, precision):
+        sums.add(F.cross_entropy(logits, labels), logits, labels)
+    loss, accuracy = sums.means(len(part))
+    return Figures(loss=loss, accuracy=accuracy)
+
+
+def predict(evaluator: Evaluator, part: Resident, device: torch.device, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits (B, classes) and labels (B,) of the images, in their order, batch by batch."""
+    evaluator.refresh()
+    size = CPU_BATCH if device.type == "cpu" else BATCH
+    with torch.inference_mode(), cast_to(device, precision):
+        for rows in torch.split(torch.arange(len(part), device=device), size):
+            images, labels = part.batch(rows)
+            yield evaluator(images), labels
+
+
+def evaluate_network(spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32") -> Figures:
+    """The figures of a plain network: those that the Run with these weights gives."""
+    where = torch.device(device)
+    prepare(where)
+    return evaluate(to_training_form(spec, plain, where).evaluator(), part, where, precision)
+
+
+def prepare(device: torch.device) -> None:
+    """Settings of the whole process that make work on a device fast."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
+def cast_to(device: torch.device, precision: str) -> torch.autocast:
+    """bf16 where the precision says so; weights and BatchNorm stay fp32.
+
+    Each weight is read once a step: a cache of cast weights is of no use, and a captured step must not hold one.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """The precision in which weights that were trained in `precision` are evaluated on a device."""
+    return precision if device.startswith("cuda") else "fp32"

@@ -1,0 +1,188 @@
+"""One trial's training, from its configuration to its last epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config.trial_config import TrialConfig
+from ..data.resident import Resident
+from ..errors import UsageError
+from ..models import find_model
+from ..models.forms import to_training_form
+from .cuda_graph import CapturedStep, Recorder, Step
+from .evaluation import Figures, cast_to, evaluate, prepare
+from .metrics import Sums
+from .optimizer import learning_rate, make_optimizer
+from .score import Score
+
+
+class Diverged(Exception):
+    """A loss is no longer finite; the text says which, and in which epoch."""
+
+
+class Stopped(Exception):
+    """`stop` said so within an epoch. The run is no longer whole: only its checkpoint is."""
+
+
+class Run:
+    """A training run that can be left after any epoch and taken up again, in another process too.
+
+    All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
+    the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
+
+    Without `val` the scores have no validation figures. `stop` is asked before each step. A `recorder` records the step
+    once and replays it. `lr` is the learning rate of the next step, on the device. A batch larger than the training part
+    is a UsageError. Sets the number of threads of this process.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        train: Resident,
+        val: Resident | None,
+        *,
+        classes: int,
+        device: str = "cpu",
+        stop: Callable[[], bool] = lambda: False,
+        recorder: Recorder | None = None,
+    ) -> None:
+        if config.batch_size > len(train):
+            raise UsageError(
+                f"batch_size {config.batch_size} is more than the {len(train)} images of the training part: "
+                "choose a smaller batch_size or more images"
+            )
+        self.config = config
+        self.train = train
+        self.val = val
+        self.curve: list[Score] = []
+        self._stop = stop
+        self._device = torch.device(device)
+        self._whole = True  # not within an epoch
+        torch.set_num_threads(config.threads)
+        prepare(self._device)
+        self.network = to_training_form(find_model(config.model), build_network(config, classes), self._device)
+        self.parameters = sum(p.numel() for p in self.network.parameters())
+        self._evaluator = self.network.evaluator()
+        self.lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)
+        self._optimizer = make_optimizer(config, self.network, self.lr)
+        self._sums = Sums(self._device)
+        self.step: Step = self._step if recorder is None else self._capture(recorder)
+
+    def _capture(self, recorder: Recorder) -> CapturedStep:
+        moments = [tensor for slots in self._optimizer.state.values() for tensor in slots.values()]
+        changed = [*self.network.state_dict().values(), *moments, self._sums.tensor]
+        return CapturedStep(self._step, self.config.batch_size, recorder, changed)
+
+    def epochs(self) -> Iterator[Score]:
+        """First the scores of `curve` that are there already, then one for each epoch trained.
+
+        Raises Diverged and Stopped.
+        """
+        yield from tuple(self.curve)
+        for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
+            began = time.perf_counter()
+            train_loss, train_accuracy = self._train_epoch(epoch)
+            val_loss, val_accuracy = self.evaluate(self.val) if self.val is not None else (None, None)
+            for part, loss in (("training", train_loss), ("validation", val_loss)):
+                if loss is not None and not math.isfinite(loss):
+                    raise Diverged(f"{part} loss is {loss} in epoch {epoch}")
+            score = Score(
+                epoch=epoch,
+                train_loss=train_loss,
+                train_accuracy=train_accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=time.perf_counter() - began,
+            )
+            self.curve.append(score)
+            yield score
+
+    def _train_epoch(self, epoch: int) -> tuple[float, float]:
+        """Loss per image and accuracy over the epoch. The device is waited for once, at the end."""
+        config = self.config
+        seed = derive_epoch_seed(config.seed, epoch)
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator).to(self._device)
+        batches = torch.split(order, config.batch_size)
+        self._whole = False
+        self.network.train()
+        self._sums.reset()
+        for index, rows in enumerate(batches):
+            if self._stop():
+                raise Stopped
+            self.lr.fill_(learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
+            self.step(*self.train.batch(rows, generator))
+        loss, accuracy = self._sums.means(len(self.train))
+        self._whole = True
+        return loss, accuracy
+
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+        with cast_to(self._device, self.config.precision):
+            logits = self.network(images)
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        self._sums.add(loss, logits, labels)
+
+    def evaluate(self, part: Resident) -> Figures:
+        """The figures of the weights as they are now."""
+        return evaluate(self._evaluator, part, self._device, self.config.precision)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The plain network's state dict, on the CPU, as report A's code would save it."""
+        return self.network.to_plain(self.network.state_dict())
+
+    def _moments(self) -> dict[str, dict[str, Tensor]]:
+        """The optimiser's tensors by kind, then by parameter."""
+        kinds: dict[str, dict[str, Tensor]] = {}
+        for name, parameter in self.network.named_parameters():
+            for kind, tensor in self._optimizer.state[parameter].items():
+                kinds.setdefault(kind, {})[name] = tensor
+        return kinds
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on: plain numbers, lists and CPU tensors under the plain network's names."""
+        assert self._whole, "state in mid-epoch"
+        return {
+            "weights": self.weights(),
+            "optimizer": {kind: self.network.to_plain(named) for kind, named in self._moments().items()},
+            "curve": [asdict(score) for score in self.curve],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`. ValueError, with nothing loaded, when it belongs to another network or optimiser."""
+        moments = self._moments()
+        if state["optimizer"].keys() != moments.keys():
+            raise ValueError(f"the state of another optimizer: {sorted(state['optimizer'])}, not {sorted(moments)}")
+        pairs = [(self.network.state_dict(), state["weights"])]
+        pairs += [(named, state["optimizer"][kind]) for kind, named in moments.items()]
+        loaded = [(own, self.network.from_plain(plain, own)) for own, plain in pairs]
+        with torch.no_grad():
+            for own, new in loaded:
+                for name, tensor in own.items():
+                    tensor.copy_(new[name])  # in place: a captured step goes on using the same memory
+        self.curve = [Score(**score) for score in state["curve"]]
+        self._whole = True
+
+
+def build_network(config: TrialConfig, classes: int) -> nn.Module:
+    """The plain network of a trial, initialised from its seed alone. The caller's random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        return find_model(config.model).build(config.channels, classes)
+
+
+def derive_epoch_seed(seed: int, epoch: int) -> int:
+    """A seed of 63 bits for all that is random in an epoch."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{epoch}".encode()).digest()[:8]) >> 1

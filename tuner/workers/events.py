@@ -1,0 +1,86 @@
+"""What workers tell their supervisor, and it them. The live view is told the same events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ..config.trial_config import TrialConfig
+from ..study.outcome import Outcome
+from ..training.score import Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A line for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialStarted:
+    """A trial is trained from here on; it has `epoch` epochs already."""
+
+    number: int
+    config: TrialConfig
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReported:
+    """An epoch's figures, out of `epochs` in all; `new` where it was trained now, and not before an interruption."""
+
+    number: int
+    epochs: int
+    score: Score
+    new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialEnded:
+    """A trial is no longer trained here. `value` is its validation accuracy, for a COMPLETE trial."""
+
+    number: int
+    outcome: Outcome
+    reason: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Nothing to claim, but `held` trials of other workers may come back."""
+
+    held: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingLeft:
+    """Nothing to claim, and nothing will come back; `exhausted` where the space has no configuration left."""
+
+    exhausted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerFailed:
+    """The worker ends with an error that no trial is to blame for; `storage_away` where the database stayed away."""
+
+    text: str
+    storage_away: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerDied:
+    """A worker's process is gone without a word. The supervisor says this."""
+
+    text: str
+
+
+Event = Message | TrialStarted | EpochReported | TrialEnded | Waiting | NothingLeft | WorkerFailed | WorkerDied
+
+
+class Command(Enum):
+    """What a supervisor tells a worker."""
+
+    STOP = auto()  # now, its trial back in the queue
+    FINISH = auto()  # after this trial
+    GO_ON = auto()  # a failed trial was heard of, and does not end the search

@@ -1,0 +1,162 @@
+"""A trial that a worker holds the lease of: every write of it proves the lease first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config.pruners import PRUNERS
+from ..config.samplers import SAMPLERS
+from ..config.trial_config import TrialConfig
+from ..study.lease import Lease, lease_seconds
+from ..study.outcome import Outcome
+from ..study.search_space import derive_seed, suggest
+from ..study.study import Study
+from ..training.score import Score
+
+T = TypeVar("T")
+
+
+class LeasedTrial:
+    """What a training run says to its trial. Errors of every write: LeaseLost, EndedByOtherTool."""
+
+    def __init__(self, study: Study, lease: Lease) -> None:
+        self.study = study
+        self.lease = lease
+        self.curve: list[dict[str, Any]] = []
+        self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
+        self._optuna_study: optuna.Study | None = None
+        self._stored_curve = 0  # epochs of it that the storage has
+        self._proved = time.time()
+
+    @property
+    def reported(self) -> bool:
+        """Whether the storage has any epoch of this trial."""
+        return self._frozen is not None and bool(self._frozen.intermediate_values)
+
+    @property
+    def storage(self) -> optuna.storages.BaseStorage:
+        return self.study.storage.optuna
+
+    def optuna_study(self) -> optuna.Study:
+        """Optuna's study, made once, and anew over a storage whose cache was dropped."""
+        if self._optuna_study is None or self._optuna_study._storage is not self.storage:
+            self._optuna_study = self.study.optuna_study()
+        return self._optuna_study
+
+    def frozen(self) -> FrozenTrial:
+        return self.storage.get_trial(self.lease.trial_id)
+
+    def configure(self, *, threads: int, precision: str) -> TrialConfig:
+        """The trial's configuration: as recorded, or drawn now, all parameters in one transaction."""
+        study_config = self.study.config
+
+        def draw() -> TrialConfig:
+            self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
+            trial = optuna.Trial(self.optuna_study(), self.lease.trial_id)
+            stored = trial.user_attrs.get("config")
+            if stored is not None:
+                self._frozen = self.frozen()
+                return TrialConfig.from_dict(stored, f"trial {self.lease.number}")
+            config = suggest(
+                trial,
+                study_config,
+                trial.user_attrs.get("set", {}),
+                seed=derive_seed(study_config.seed, "trial", self.lease.number),
+                threads=threads,
+                precision=precision,
+            )
+            trial.set_user_attr("config", config.to_dict())
+            self._frozen = self.frozen()
+            return config
+
+        # The points of a sequence are drawn under the study's lock, so that no two workers draw the same.
+        return self._write(draw, alone=SAMPLERS[study_config.sampler[0]].sequence)
+
+    def report(self, score: Score) -> None:
+        """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
+        value = score.val_accuracy
+        assert value is not None, "a trial is scored on its validation part"
+        assert self._frozen is not None, "configure comes first"
+        self.curve.append(asdict(score))
+        if score.epoch in self._frozen.intermediate_values:
+            return
+
+        def put() -> None:
+            self.storage.set_trial_intermediate_value(self.lease.trial_id, score.epoch, value)
+            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+
+        self._write(put)
+        self._frozen.intermediate_values[score.epoch] = value
+        self._stored_curve = len(self.curve)
+
+    def should_prune(self) -> bool:
+        """What the study's pruner says of the last epoch reported."""
+        spec, frozen = PRUNERS[self.study.config.pruner[0]], self._frozen
+        assert frozen is not None, "configure comes first"
+        if not spec.prunes:
+            return False
+        study = self.optuna_study()
+        if spec.writes:
+            return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
+        return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))
+
+    def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
+        """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""
+
+        def end() -> None:
+            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            if self.curve and len(self.curve) != self._stored_curve:
+                self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            if infeasible is not None:
+                optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, 1.0)
+            self.optuna_study().tell(self.lease.number, value, state=state)
+
+        self.study.leases.finish(self.lease, end)
+
+    def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
+        """A COMPLETE trial of the very same configuration, but for its seed and its number of threads."""
+        assert self._frozen is not None, "configure comes first"
+        for other in self.study.finished_trials():
+            # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
+            if other.state is TrialState.COMPLETE and other.params == self._frozen.params and other.number != self.lease.number:
+                theirs = other.user_attrs.get("config")
+                if theirs is not None and TrialConfig.from_dict(theirs).same_but_for(config, "seed", "threads"):
+                    return other
+        return None
+
+    def take_over(self, other: FrozenTrial) -> None:
+        """End as a COMPLETE trial with the figures of another."""
+        curve, run = other.user_attrs.get("curve", []), other.user_attrs.get("run", {})
+
+        def copy() -> None:
+            for step, value in other.intermediate_values.items():
+                self.storage.set_trial_intermediate_value(self.lease.trial_id, step, value)
+            self.storage.set_trial_user_attr(self.lease.trial_id, "config", other.user_attrs["config"])
+            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", curve)
+            reason = f"same configuration as trial {other.number}: took over its figures"
+            facts = {**run, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number}
+            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
+
+        self.study.leases.finish(self.lease, copy)
+
+    def prove(self) -> None:
+        """Check that the trial is still ours before files are written.
+
+        The database is asked only where so long has passed that another worker could have taken the trial: one that
+        slept, and wakes late.
+        """
+        if abs(time.time() - self._proved) > lease_seconds() / 2:
+            self._write(lambda: None)
+
+    def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:
+        began = time.time()
+        result = self.study.leases.write(self.lease, call, alone=alone)
+        self._proved = began
+        return result

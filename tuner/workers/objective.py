@@ -1,0 +1,204 @@
+"""Where a leased trial becomes a training run, and a training run's end becomes a trial's."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from optuna.trial import TrialState
+
+from ..config.trial_config import TrialConfig
+from ..data.parts import Parts
+from ..errors import Interrupted, TunerError
+from ..placement import Placement
+from ..study.lease import EndedByOtherTool, Lease, LeaseLost
+from ..study.outcome import Outcome
+from ..study.retry import StorageAway
+from ..study.storage import first_line
+from ..study.study import Study
+from ..study.trials import find_best
+from ..training import checkpoint
+from ..training.cuda_graph import choose_recorder
+from ..training.provenance import name_device, read_commit, read_peak_memory, read_versions, reset_peak_memory
+from ..training.run import Diverged, Run, Stopped
+from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
+from .leased_trial import LeasedTrial
+
+Say = Callable[[Event], None]
+Save = Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a trial ended. `infeasible` names a fault that the sampler should learn from."""
+
+    outcome: Outcome
+    reason: str
+    value: float | None = None
+    infeasible: str | None = None
+    trace: str | None = None
+
+
+def train_trial(
+    study: Study,
+    lease: Lease,
+    parts: Parts,
+    placement: Placement,
+    *,
+    stop: Callable[[], bool],
+    say: Say,
+    make_run: Callable[..., Run] = Run,
+    save: Save = checkpoint.save,
+) -> None:
+    """Train one leased trial to its end, and write there why it ended. A trial's own faults end the trial only.
+
+    Errors: those of a storage that stays away.
+    """
+    trial = LeasedTrial(study, lease)
+    path = study.checkpoint_path(lease.number)
+    try:
+        config = trial.configure(threads=placement.threads, precision=placement.precision)
+        other = None if trial.reported else trial.find_duplicate(config)
+        if other is not None:
+            trial.take_over(other)
+            ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
+        else:
+            ending, facts = _train(trial, config, path, parts, placement, stop, say, make_run, save)
+            if ending.outcome is Outcome.STOPPED:
+                study.leases.requeue(lease)
+            else:
+                trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
+                if ending.outcome is Outcome.ERROR:
+                    _discard(path)
+        say(TrialEnded(number=lease.number, outcome=ending.outcome, reason=ending.reason, value=ending.value))
+    except LeaseLost as lost:
+        say(TrialEnded(number=lease.number, outcome=Outcome.TAKEN_OVER, reason=str(lost)))
+    except EndedByOtherTool as ended:
+        study.leases.drop(lease)
+        _discard(path)
+        say(TrialEnded(number=lease.number, outcome=Outcome.ENDED_BY_OTHER_TOOL, reason=str(ended)))
+
+
+def _train(
+    trial: LeasedTrial,
+    config: TrialConfig,
+    path: Path,
+    parts: Parts,
+    placement: Placement,
+    stop: Callable[[], bool],
+    say: Say,
+    make_run: Callable[..., Run],
+    save: Save,
+) -> tuple[Ending, dict[str, Any]]:
+    """The heart: train, checkpoint, report, prune. Returns the ending and the facts to write with it."""
+    run: Run | None = None
+    notes: list[str] = []
+    number = trial.lease.number
+    try:
+        reset_peak_memory(placement.device)
+        run = make_run(
+            config,
+            parts.train(config.augment),
+            parts.val(),
+            classes=parts.classes,
+            device=placement.device,
+            stop=stop,
+            recorder=choose_recorder(placement.device, placement.capture),
+        )
+        trained = _resume(run, path, trial, notes, say)
+        say(TrialStarted(number=number, config=config, epoch=trained))
+        for score in run.epochs():
+            if score.epoch > trained:
+                save(path, run, uid=trial.study.uid, allowed=trial.prove)
+            trial.report(score)
+            say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
+            if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
+                ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=f"below the others at epoch {score.epoch}")
+                break
+        else:
+            ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+    except Stopped:
+        ending = Ending(outcome=Outcome.STOPPED, reason="stopped: back in the queue")
+    except Diverged as fault:
+        ending = Ending(outcome=Outcome.DIVERGED, reason=f"diverged: {fault}", infeasible="diverged")
+    except (LeaseLost, EndedByOtherTool, StorageAway, Interrupted):
+        raise
+    except TunerError as fault:
+        ending = Ending(outcome=Outcome.ERROR, reason=fault.message)
+    except Exception as fault:
+        if _out_of_memory(fault):
+            reason = f"out of memory: {first_line(fault)[:200]}"
+            ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
+        else:
+            reason = f"{type(fault).__name__}: {first_line(fault)}"[:500]
+            ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
+    return ending, _collect_facts(ending, notes, trial, config, run, placement)
+
+
+def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: Say) -> int:
+    """Load the trial's checkpoint if there is one. Returns its epoch, 0 where the trial begins anew."""
+    if not trial.lease.resumed:
+        checkpoint.remove(path)
+        return 0
+    try:
+        if checkpoint.load(path, run, uid=trial.study.uid):
+            return len(run.curve)
+        lacking = "no checkpoint was found" if trial.reported else ""
+    except checkpoint.CheckpointError as fault:
+        lacking = str(fault)
+    if lacking:
+        notes.append(f"{lacking}: trained again from the start")
+        say(Message(text=f"trial {trial.lease.number}: {notes[-1]}"))
+    return 0
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint that nobody needs. If it cannot be removed, that is no reason to end a search."""
+    with contextlib.suppress(OSError):
+        checkpoint.remove(path)
+
+
+def tidy(study: Study, keep: int) -> None:
+    """Leave the checkpoints of the best `keep` trials and of unfinished ones; the others keep their curves only."""
+    found = {int(path.stem.removeprefix("trial-")) for path in study.checkpoints.glob("trial-*.json")}
+    if len(found) > keep:
+        finished = {trial.number for trial in study.finished_trials()}
+        for number in (found & finished) - {row.number for row in find_best(study, keep)}:
+            _discard(study.checkpoint_path(number))
+
+
+def _out_of_memory(fault: Exception) -> bool:
+    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(fault, RuntimeError) and ("can't allocate memory" in str(fault) or "out of memory" in str(fault))
+
+
+def _collect_facts(
+    ending: Ending, notes: list[str], trial: LeasedTrial, config: TrialConfig, run: Run | None, placement: Placement
+) -> dict[str, Any]:
+    """What stands on the trial beside its curve: why it ended, and what it cost."""
+    facts: dict[str, Any] = {"reason": ending.reason, "outcome": ending.outcome}
+    if notes:
+        facts["notes"] = notes
+    if ending.trace:
+        facts["traceback"] = ending.trace
+    seconds = [score["seconds"] for score in trial.curve]
+    if run is not None:
+        facts["parameters"] = run.parameters
+        if seconds:
+            facts["images_per_second"] = round(len(run.train) * len(seconds) / sum(seconds), 1)
+    facts |= {
+        "epoch_seconds": [round(s, 4) for s in seconds],
+        "peak_memory_mb": read_peak_memory(placement.device),
+        "device": name_device(placement.device),
+        "threads": config.threads,
+        "workers_lost": trial.lease.crashes,
+        "versions": read_versions(),
+        "commit": read_commit(),
+    }
+    return facts
