@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from tuner.config.trial_config import TrialConfig
 from tuner.models import find_model
-from tuner.models.forms import to_training_form
 from tuner.training.run import build_network
 
 from .naive import Network
@@ -61,7 +60,7 @@ def plain_and_fast(model: str, width: float, device: str, dtype: torch.dtype) ->
     plain = Network(model, width)
     plain.load_state_dict(start)
     plain = plain.to(device=device, dtype=dtype)
-    quick = to_training_form(find_model(model), ours.to(dtype), torch.device(device))
+    quick = find_model(model).to_training_form(ours.to(dtype), torch.device(device))
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(8, 3, 32, 32, generator=generator, dtype=dtype).to(device)
     labels = torch.randint(0, 10, (8,), generator=generator).to(device)

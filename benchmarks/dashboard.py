@@ -157,7 +157,7 @@ def main() -> None:
         made = time.perf_counter() - began
         print(f"{count:,} trials of {len(study.config.space)} hyper-parameters, {REPORTS} reports each, made in {made:.0f} s")
         print(f"{platform.machine()}, Python {platform.python_version()}, Optuna {optuna.__version__}, SQLite")
-        from tuner.publish import publish
+        from tuner.dashboard.publish import publish
 
         began = time.perf_counter()
         publish(study)

@@ -22,11 +22,11 @@ from tests.conftest import Background, Tuner
 from tests.imagenet import IDS, by_class, draw, link_pictures, real_pictures, sharpened, torchvision_itself, weights
 from tuner.compare import rows as stored
 from tuner.compare.figures import comparison_rows
+from tuner.compare.report import report
 from tuner.compare.run import Request, compare
 from tuner.config.trial_config import TrialConfig, write_config
 from tuner.errors import TunerError, UsageError
 from tuner.evaluate import evaluate_file
-from tuner.report.comparison import report
 from tuner.report.html import html
 from tuner.study.storage import Storage
 from tuner.training.run import build_network

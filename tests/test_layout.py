@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -12,112 +11,67 @@ import click
 import pytest
 
 import tuner
+from tests import layout
 from tuner.commands import main
 
 PACKAGE = Path(tuner.__file__).parent
 ROOT = PACKAGE.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# Units from the ground up: each may import those before it, and nothing after it.
-LAYERS = (
-    "errors",
-    "checks",
-    "yamlfile",
-    "stopping",
-    "models.architecture",
-    "models",
-    "hyperparameters",
-    "dimension",
-    "config",
-    "studyfiles",
-    "memory",
-    "metrics",
-    "capture",
-    "models.torch",
-    "optimizer",
-    "data",
-    "train",
-    "checkpoint",
-    "space",
-    "study",
-    "claimed",
-    "places",
-    "objective",
-    "output",
-    "board",
-    "workers",
-    "evaluate",
-    "retrain",
-    "dryrun",
-    "terminal",
-    "showing",
-    "compare",
-    "predictions",
-    "pictures",
-    "report",
-    "interactive",
-    "notes",
-    "artifacts",
-    "publish",
-    "dashboard",
-    "search",
-    "joining",
-    "commands",
-    "__main__",
-)
-MODELS_WITHOUT_TORCH = {"models", "models.architecture", "models.mynet", "models.googlenet"}
+# What each room may import. `study/` and `training/` know nothing of each other: trials are trained in `workers/` alone.
+MAY_IMPORT = {
+    "errors": "",
+    "signals": "",
+    "placement": "errors",
+    "models": "errors",
+    "config": "errors models",
+    "data": "errors config",
+    "training": "errors config models data",
+    "study": "errors config models",
+    "workers": "errors placement config data training study",
+    "console": "placement config study workers",
+    "evaluate": "errors config models data training",
+    "retrain": "errors signals config data training console",
+    "report": "errors config models data training study console",
+    "compare": "errors signals placement config models data training study console report",
+    "dashboard": "errors placement study console report",
+    "search": "errors signals placement config models data training study workers console dashboard",
+    "commands": "errors placement config study search retrain evaluate console report compare dashboard",
+    "__main__": "commands",
+}
+FLOORS = 12
+ROOMS = 20
 HEAVY = {"torch", "torchvision", "optuna", "sqlalchemy", "numpy", "matplotlib", "plotly", "ray"}
-
-
-def unit(module: str) -> str:
-    """The unit that a module belongs to."""
-    if module.startswith("models"):
-        if module == "models.architecture":
-            return module
-        return "models" if module in MODELS_WITHOUT_TORCH else "models.torch"
-    return module.split(".")[0]
-
-
-def imports(path: Path) -> set[str]:
-    """The modules of ours that a file imports when it is loaded or run, but for those for type checkers only."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    here = list(parts[:-1])
-    found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in typing_only:
-            base = here[: len(here) - (node.level - 1)] + (node.module.split(".") if node.module else [])
-            for alias in node.names:
-                candidate = [*base, alias.name]
-                is_module = (PACKAGE.joinpath(*candidate).with_suffix(".py")).exists() or PACKAGE.joinpath(*candidate).is_dir()
-                found.add(".".join(candidate if is_module else base))
-    return {module for module in found if module}
 
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-    if module == "__init__":
-        return
-    own = unit(module)
-    assert own in LAYERS, f"{module} belongs to no layer: add {own} where it belongs"
-    if module == "commands.search":
-        assert imports(path), "the reader of imports sees none"
-    for other in imports(path):
-        theirs = unit(other)
-        assert theirs == own or LAYERS.index(theirs) < LAYERS.index(own), f"{module} imports {other}, which lies above it"
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    assert layout.draw_arrows(PACKAGE)[room] <= set(MAY_IMPORT[room].split())
+
+
+def test_every_room_has_its_rule_and_the_rules_know_no_circle() -> None:
+    arrows = layout.draw_arrows(PACKAGE)
+    assert arrows.keys() == MAY_IMPORT.keys() and len(arrows) <= ROOMS
+    allowed = {room: set(others.split()) for room, others in MAY_IMPORT.items()}
+    assert layout.find_circle(allowed) == []
+    assert "training" not in allowed["study"] and "study" not in allowed["training"]
+
+
+def test_the_house_is_not_too_high() -> None:
+    assert max(layout.count_floors(layout.draw_arrows(PACKAGE)).values()) <= FLOORS
+
+
+def test_files_know_no_circle_either() -> None:
+    modules = layout.list_modules(PACKAGE)
+    arrows = {name: layout.read_imports(PACKAGE, path) - {name} for name, path in modules.items()}
+    assert arrows["search.run"] >= {"search.request", "workers.supervisor"}, "the reader of imports sees too little"
+    assert layout.find_circle(arrows) == []
 
 
 def test_a_file_is_one_noun() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in FILES if (n := len(p.read_text().splitlines())) > 420}
+    long = {str(p.relative_to(ROOT)): n for p in FILES if (n := len(p.read_text().splitlines())) > 300}
     assert not long
 
 

@@ -19,11 +19,11 @@ from PIL import Image
 
 from tests import fabricated
 from tests.conftest import Tuner
-from tuner import artifacts
-from tuner import publish as publishing
-from tuner.artifacts import artifact_folder, artifact_store
-from tuner.predictions import NoPredictions, find_kept
-from tuner.publish import publish, publish_quietly
+from tuner.dashboard import artifacts
+from tuner.dashboard import publish as publishing
+from tuner.dashboard.artifacts import artifact_folder, artifact_store
+from tuner.dashboard.publish import publish, publish_quietly
+from tuner.report.predictions import NoPredictions, find_kept
 from tuner.study.storage import Storage
 from tuner.study.studies import load
 from tuner.study.study import Study

@@ -1,7 +1,7 @@
 """The one error class that users see, and its exit codes.
 
-TunerError        1   the world is not as the command needs it
-  UsageError      2   what was typed, or written in a file, cannot be meant
+TunerError        1   something that the command needs is missing or broken: a file, a device, a database
+  UsageError      2   what was typed, or written in a file, is wrong
   NothingToShow   3   no COMPLETE trial yet
   Interrupted   130   stopped from outside; the same command goes on
 """

@@ -83,7 +83,7 @@ def compare(
     else:
         print_rows(rows, name, data)
     if picture is not None:
-        from ..pictures.compared import accuracy_against_cost
+        from ..report.pictures.compared import accuracy_against_cost
 
         try:
             picture.write_bytes(accuracy_against_cost(rows))

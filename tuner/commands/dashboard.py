@@ -23,7 +23,7 @@ def dashboard(
     host: str, port: int, no_browser: bool, allow_writes: bool, allow_host: tuple[str, ...], token: str | None, storage: str | None
 ) -> None:
     """Serve optuna-dashboard, read-only, for the browser. Ctrl-C ends it."""
-    from ..dashboard import check_reach, serve
+    from ..dashboard.server import check_reach, serve
     from ..study.storage import Storage
 
     check_reach(host, token)

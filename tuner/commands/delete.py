@@ -16,10 +16,10 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     import contextlib
     import shutil
 
-    from ..artifacts import artifact_files
     from ..compare import rows as comparisons
     from ..config.study_files import find
     from ..console.text import say
+    from ..dashboard.artifacts import artifact_files
     from ..study.storage import Storage
     from ..study.studies import delete as delete_record
     from ..study.studies import load

@@ -8,4 +8,5 @@ rows.py         one trial a network in an Optuna study: found, claimed, gone on 
 figures.py      intervals, paired tests, the order
 table.py        the comparison as a table and in words
 run.py          from the command line's request to the rows
+report.py       the report of a comparison
 """

@@ -20,7 +20,6 @@ from ..data.imagenet import WNID, Listing, folder_test, imagenet, wnids
 from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
-from ..models.forms import to_training_form
 from ..models.weights import Loaded, load_network
 from ..training.evaluation import cast_to, choose_precision
 from .batches import Files, Images, Stored
@@ -196,7 +195,7 @@ def _for_evaluation(loaded: Loaded, precision: str) -> Callable[[torch.device], 
     """As `tuner evaluate` has it."""
 
     def make(device: torch.device) -> Ready:
-        evaluator = to_training_form(loaded.spec, loaded.network, device).evaluator()
+        evaluator = loaded.spec.to_training_form(loaded.network, device).evaluator()
         evaluator.refresh()
 
         def forward(x: Tensor) -> Tensor:

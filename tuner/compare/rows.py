@@ -55,11 +55,11 @@ class Rows:
     def take(self, model: str, choice: str, stamp: Mapping[str, Any]) -> FrozenTrial:
         """A trial to run: one that was interrupted, or else a new one. Errors: TunerError where another process has it."""
         row = self._newest(model, stamp, (TrialState.WAITING, TrialState.RUNNING)) or self._new(model, choice, stamp)
-        owner, seen = row.user_attrs.get("owner"), float(row.user_attrs.get("seen", 0))
-        if row.state is TrialState.RUNNING and owner and not self._gone(owner, seen):
+        holder, seen = row.user_attrs.get("owner"), float(row.user_attrs.get("seen", 0))
+        if row.state is TrialState.RUNNING and holder and not self._gone(holder, seen):
             raise TunerError(
-                f"model {model!r} of study {self.name!r} is being compared by another process ({WorkerId.parse(owner).host}, "
-                f"pid {WorkerId.parse(owner).pid}): wait for it, or give another --study"
+                f"model {model!r} of study {self.name!r} is being compared by another process ({WorkerId.parse(holder).host}, "
+                f"pid {WorkerId.parse(holder).pid}): wait for it, or give another --study"
             )
 
         def claim() -> bool:
@@ -126,8 +126,8 @@ class Rows:
         return self.storage.optuna.get_trial(self.retry(make))
 
     @staticmethod
-    def _gone(owner: str, seen: float) -> bool:
-        who = WorkerId.parse(owner)
+    def _gone(holder: str, seen: float) -> bool:
+        who = WorkerId.parse(holder)
         if who.is_dead() or who == WorkerId.here():
             return True
         return who.machine != WorkerId.here().machine and time.time() - seen > SILENT_SECONDS

@@ -9,8 +9,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .spec import ModelSpec
-
 
 class Evaluator(Protocol):
     """A network for evaluation only. `refresh` takes the weights as they are now; a call gives logits (B, classes)."""
@@ -74,12 +72,6 @@ class _Frozen:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._network(x)  # type: ignore[no-any-return]
-
-
-def to_training_form(spec: ModelSpec, plain: nn.Module, device: torch.device) -> TrainingForm:
-    """The form of a network that trains fastest, on a device, with its weights. The plain one may be part of it."""
-    form = spec.to_training_form(plain) if spec.to_training_form is not None else AsItIs(plain)
-    return form.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def to_cpu(tensor: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """GoogLeNet as report A shaped it for 32x32 images: 7,730,922 parameters."""
 
-from .architecture import POOL, Architecture, specify_inception
+from .architecture import POOL, Architecture
+from .inception_spec import specify_inception
 
 googlenet = specify_inception(
     "googlenet",

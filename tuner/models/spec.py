@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from .forms import TrainingForm
@@ -21,7 +22,7 @@ class ModelSpec:
     `widths` are the channel counts that can be searched, by name, as they are at a factor of 1.
     `build` makes the plain network from a channel count for each of them and the number of classes: it reads
     (B, 3, H, W) and gives logits (B, classes).
-    `to_training_form` makes the form that trains fastest and computes the same; None where that is the plain network.
+    `make_faster` makes the form that trains fastest and computes the same; None where that is the plain network itself.
     `owns` says from the names alone whether a state dict is this network's, and `read_sizes` takes the channel counts and
     the number of classes from its shapes; KeyError where something is lacking.
     """
@@ -32,7 +33,7 @@ class ModelSpec:
     build: Callable[[Mapping[str, int], int], nn.Module]
     owns: Callable[[Mapping[str, Tensor]], bool]
     read_sizes: Callable[[Mapping[str, Tensor]], tuple[dict[str, int], int]]
-    to_training_form: Callable[[nn.Module], TrainingForm] | None = None
+    make_faster: Callable[[nn.Module], TrainingForm] | None = None
 
     def channels(self, width: float = 1.0, factors: Mapping[str, float] | None = None) -> dict[str, int]:
         """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.
@@ -49,3 +50,12 @@ class ModelSpec:
     def matches(self, pattern: str) -> list[str]:
         """The names of the widths that a pattern such as `*.n1x1` scales."""
         return [name for name in self.widths if fnmatchcase(name, pattern)]
+
+    def to_training_form(self, plain: nn.Module, device: torch.device) -> TrainingForm:
+        """The form of a plain network that trains fastest, on a device, with its weights. The plain one may be part of it."""
+        import torch
+
+        from .forms import AsItIs
+
+        form = self.make_faster(plain) if self.make_faster is not None else AsItIs(plain)
+        return form.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -7,4 +7,6 @@ handmade.py   report A's figures, beside the study that repeats its rows
 page.py       all parts in order
 html.py       as one HTML file
 markdown.py   as Markdown, with its pictures in a folder beside
+predictions.py  a trial's kept weights, and what they say of each validation image
+pictures/     the pictures, as PNG
 """

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..console.text import duration
 from ..errors import NothingToShow
-from ..pictures import confusion, cost, curves, parameters
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials
 from . import handmade
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report
 from .journal import attempts, journal
+from .pictures import confusion, cost, curves, parameters
 from .question import answer, question
 from .words import count, joined, percent, points, spoken, storage_option
 
 if TYPE_CHECKING:
-    from ..predictions import Predictions
+    from .predictions import Predictions
 
 FEW = 2  # trials, below which pictures of all trials say nothing
 
@@ -168,7 +168,7 @@ def _of_many(shown: int, searched: int) -> str:
 
 
 def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
-    from ..predictions import NoPredictions, find_kept
+    from .predictions import NoPredictions, find_kept
 
     heading = Heading(text="Where the best trial errs")
     try:

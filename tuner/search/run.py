@@ -133,7 +133,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             say(f"Search ended, {stop.text}: {standing} finished, {counts.waiting} back in the queue.")
     print_best(study)
     if request.publish:
-        from ..publish import publish_quietly  # here, because plots are slow to import
+        from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
     say(f"Next: tuner best {study.name} --export config.yaml, then tuner train config.yaml")

@@ -1,12 +1,15 @@
-"""The persistent study: where its rows are, who may take the next trial, what was found.
+"""The persistent study: its rows, who may train the next trial, what was found. Knows nothing of training.
 
-storage.py    URL -> one Optuna storage
-retry.py   outages waited out
-owner.py      who holds a lease: a process, and whether it still lives
-claim.py      what the leases hands out
-leases.py     totals, claims and leases: our two tables beside Optuna's
-finished.py   finished trials, read again only when there are more
-sampler.py    Optuna's samplers and pruners, seeded by trial
-study.py     a study found, made or gone on with
-trials.py     trials as plain rows, best first
+storage.py       a URL becomes one Optuna storage
+tables.py        our two tables beside Optuna's
+retry.py         outages of the database, waited out
+worker_id.py     a worker's process, and whether it still lives
+lease.py         the right to write a trial
+leases.py        exact totals, claims, and every write of a leased trial
+search_space.py  a study's dimensions as Optuna knows them; what a trial draws
+samplers.py      Optuna's samplers, seeded by trial; pruners.py its pruners
+outcome.py       how a trial ended
+trials.py        trials as plain rows, best first
+finished.py      finished trials, read again only when there are more
+study.py         a study; studies.py those of a storage: listed, loaded, created, deleted
 """

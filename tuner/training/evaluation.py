@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.resident import Resident
-from ..models.forms import Evaluator, to_training_form
+from ..models.forms import Evaluator
 from ..models.spec import ModelSpec
 from .malloc import keep_freed_memory
 from .metrics import Sums
@@ -49,7 +49,7 @@ def evaluate_network(spec: ModelSpec, plain: nn.Module, part: Resident, *, devic
     """The figures of a plain network: those that the Run with these weights gives."""
     where = torch.device(device)
     prepare(where)
-    return evaluate(to_training_form(spec, plain, where).evaluator(), part, where, precision)
+    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision)
 
 
 def prepare(device: torch.device) -> None:

@@ -17,7 +17,6 @@ from ..config.trial_config import TrialConfig
 from ..data.resident import Resident
 from ..errors import UsageError
 from ..models import find_model
-from ..models.forms import to_training_form
 from .cuda_graph import CapturedStep, Recorder, Step
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .metrics import Sums
@@ -69,7 +68,7 @@ class Run:
         self._whole = True  # not within an epoch
         torch.set_num_threads(config.threads)
         prepare(self._device)
-        self.network = to_training_form(find_model(config.model), build_network(config, classes), self._device)
+        self.network = find_model(config.model).to_training_form(build_network(config, classes), self._device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._evaluator = self.network.evaluator()
         self.lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)

@@ -14,18 +14,18 @@ import optuna
 import optuna_dashboard
 import torch
 
+from ..console.text import say
+from ..placement import find_device
+from ..report.pictures.confusion import confusion_matrix
+from ..report.pictures.curves import learning_curve
+from ..report.predictions import Kept, NoPredictions, find_kept
+from ..study.storage import Storage
+from ..study.studies import list_studies, load
+from ..study.study import Study
+from ..study.trials import TrialRow, export_config, find_best, list_trials
 from .artifacts import Artifacts
-from .console.text import say
-from .interactive import plots
 from .notes import study_note, trial_note
-from .pictures.confusion import confusion_matrix
-from .pictures.curves import learning_curve
-from .placement import find_device
-from .predictions import Kept, NoPredictions, find_kept
-from .study.storage import Storage
-from .study.studies import list_studies, load
-from .study.study import Study
-from .study.trials import TrialRow, export_config, find_best, list_trials
+from .plots import plots
 
 # The dashboard keeps notes among the study's attributes, and looks through all of these for each trial: notes on all of
 # 3,000 trials would take many minutes to write and several seconds at the first load of the page.

@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from .config.trial_config import TrialConfig
-from .data import Dataset, load, split
-from .data.dataset import Array
-from .data.parts import make_resident
-from .errors import TunerError
-from .models import find_model
-from .models.forms import to_training_form
-from .study.study import Study
-from .study.trials import TrialRow
-from .training import checkpoint
-from .training.evaluation import choose_precision, predict
-from .training.run import build_network
+from ..config.trial_config import TrialConfig
+from ..data import Dataset, load, split
+from ..data.dataset import Array
+from ..data.parts import make_resident
+from ..errors import TunerError
+from ..models import find_model
+from ..study.study import Study
+from ..study.trials import TrialRow
+from ..training import checkpoint
+from ..training.evaluation import choose_precision, predict
+from ..training.run import build_network
 
 
 class NoPredictions(Exception):
@@ -75,7 +74,7 @@ class Kept:
         where = torch.device(self.device)
         plain = build_network(self.config, len(self.dataset.classes))
         plain.load_state_dict(self.weights)
-        evaluator = to_training_form(find_model(self.config.model), plain, where).evaluator()
+        evaluator = find_model(self.config.model).to_training_form(plain, where).evaluator()
         part = make_resident(self.dataset, self.config.data, self.device, self.rows)
         precision = choose_precision(self.config.precision, self.device)
         logits = [each.float().cpu() for each, _ in predict(evaluator, part, where, precision)]

@@ -19,10 +19,10 @@ from urllib.parse import parse_qs
 import optuna_dashboard
 import waitress
 
+from ..console.text import say
+from ..errors import TunerError, UsageError
+from ..study.storage import Storage
 from .artifacts import artifact_store
-from .console.text import say
-from .errors import TunerError, UsageError
-from .study.storage import Storage
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]

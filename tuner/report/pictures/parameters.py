@@ -15,10 +15,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import width_pattern
-from ..study.study import Study
-from ..study.trials import TrialRow
+from ...config.dimension import Choice, Dimension
+from ...config.hyperparameters import width_pattern
+from ...study.study import Study
+from ...study.trials import TrialRow
 from .style import BLUE, MAP, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, sample, styled
 
 FEWEST_TRIALS = 10  # COMPLETE ones, below which importances are chance

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from ..study.trials import TrialRow
+from ...study.trials import TrialRow
 from .style import BLACK, BLUE, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, styled
 
 

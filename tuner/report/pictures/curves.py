@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from ..study.trials import TrialRow
+from ...study.trials import TrialRow
 from .style import BLUE, ORANGE, VERMILLION, epoch_axis, figure, percent_axis, png, sample, styled
 
 MOST_CURVES = 200

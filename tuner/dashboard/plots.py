@@ -7,10 +7,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from .pictures.cost import front, parameters, seconds
-from .pictures.curves import chosen
-from .pictures.style import BLACK, BLUE, ORANGE, VERMILLION, sample
-from .study.trials import TrialRow
+from ..report.pictures.cost import front, parameters, seconds
+from ..report.pictures.curves import chosen
+from ..report.pictures.style import BLACK, BLUE, ORANGE, VERMILLION, sample
+from ..study.trials import TrialRow
 
 # The dashboard keeps a plot in its database and sends it at every refresh: so not all of 3,000 trials.
 MOST_CURVES = 150

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from .. import __version__
-from ..compare import rows as stored
-from ..compare.figures import comparison_rows
-from ..compare.table import HEADINGS, cells, short, words
 from ..errors import NothingToShow
-from ..pictures.compared import accuracy_against_cost
+from ..report.blocks import Block, Heading, Paragraph, Picture, Report, Table
+from ..report.pictures.compared import accuracy_against_cost
+from ..report.words import count, percent
 from ..study.storage import Storage
-from .blocks import Block, Heading, Paragraph, Picture, Report, Table
-from .words import count, percent
+from . import rows as stored
+from .figures import comparison_rows
+from .table import HEADINGS, cells, short, words
 
 EXPLAINED = (
     "Beside each accuracy is Wilson's 95 % interval. Images a second and milliseconds an image are of the arithmetic alone, "

@@ -11,8 +11,8 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from .study.storage import Storage
-from .study.study import Study
+from ..study.storage import Storage
+from ..study.study import Study
 
 PREFIX = "dashboard:artifacts:"
 TYPES = {".png": "image/png", ".yaml": "text/plain", ".pt": "application/octet-stream"}

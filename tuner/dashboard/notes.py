@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .console.text import duration
-from .report.words import count, joined, model_name, percent, ranges, storage_option
-from .study.study import Study
-from .study.trials import TrialRow, export_config
+from ..console.text import duration
+from ..report.words import count, joined, model_name, percent, ranges, storage_option
+from ..study.study import Study
+from ..study.trials import TrialRow, export_config
 
 
 def study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
