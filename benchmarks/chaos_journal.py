@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 _EPOCH = re.compile(r"trial (\d+) epoch (\d+)/\d+: train loss ([\d.]+) accuracy ([\d.]+), val loss ([\d.]+) accuracy ([\d.]+), ([\d.]+) s")
 _BEGIN = re.compile(r"trial (\d+) begins(?: from epoch (\d+))?:")
-_END = re.compile(r"trial (\d+) (complete|pruned|fail|waiting|lost|outside):")
+_END = re.compile(r"trial (\d+) (?:(complete|pruned|fail|waiting):|was (taken over|ended) by )")
 _DIED = re.compile(r"worker died .*, trial (\d+) ")
 
 
 @dataclass
-class _Hand:
-    """A trial in training: by which search, from which epoch on, and since when its epoch in hand is trained."""
+class _Training:
+    """A trial in training: by which search, from which epoch on, and since when its present epoch is trained."""
 
     search: object
     first: int
@@ -34,7 +34,7 @@ class Journal:
     remarks: list[str] = field(default_factory=list)  # lines about neither an epoch nor a beginning
     seconds: float = 0.0  # of all training
     repeated: float = 0.0  # of it: epochs trained again, and the parts of epochs that a kill threw away
-    _hands: dict[int, _Hand] = field(default_factory=dict)
+    _training: dict[int, _Training] = field(default_factory=dict)
     _trained: set[tuple[int, int]] = field(default_factory=set)
     _pace: dict[int, float] = field(default_factory=dict)
     _frozen: set[int] = field(default_factory=set)
@@ -46,39 +46,39 @@ class Journal:
         if found := _BEGIN.match(line):
             number, first = int(found[1]), int(found[2] or 1)
             self.begun.add(number)
-            self._hands[number] = _Hand(search=search, first=first, since=time.monotonic())
+            self._training[number] = _Training(search=search, first=first, since=time.monotonic())
             self.resumed += first > 1
             return False
         self.remarks.append(line)
         if found := _END.match(line):
-            number, state = int(found[1]), found[2]
+            number, state = int(found[1]), found[2] or found[3]
             self.completions[number] += state == "complete"
-            if state == "lost":
-                self._lose(self._pace.get(number, 0.0))  # its epoch in hand; another has the trial by now
+            if state == "taken over":
+                self._lose(self._pace.get(number, 0.0))  # its present epoch; another worker has the trial by now
             elif state == "waiting":
                 self._drop(number)
             else:
-                self._hands.pop(number, None)
+                self._training.pop(number, None)
         elif found := _DIED.search(line):
             self._drop(int(found[1]))
         return False
 
     def killed(self, search: object) -> None:
-        """A supervisor and its workers are gone, and could not say what they had in hand."""
-        for number in [number for number, hand in self._hands.items() if hand.search is search]:
+        """A supervisor and its workers are gone, and could not say what they trained."""
+        for number in [number for number, training in self._training.items() if training.search is search]:
             self._drop(number)
 
     def frozen(self, number: int) -> None:
-        """The trial's worker was stopped: the seconds of its epoch in hand are no training."""
+        """The trial's worker was stopped: the seconds of its present epoch are no training."""
         self._frozen.add(number)
 
     def _epoch(self, search: object, number: int, epoch: int, figures: tuple[str, ...], seconds: float) -> bool:
         key = (number, epoch)
         if self.epochs.setdefault(key, figures) != figures:
             self.differing.append(f"trial {number} epoch {epoch}: {self.epochs[key]}, then {figures}")
-        hand = self._hands.setdefault(number, _Hand(search=search, first=1, since=0.0))
-        hand.since = time.monotonic()
-        if epoch < hand.first:
+        training = self._training.setdefault(number, _Training(search=search, first=1, since=0.0))
+        training.since = time.monotonic()
+        if epoch < training.first:
             return False  # read from the checkpoint
         if number in self._frozen:
             self._frozen.discard(number)
@@ -92,10 +92,10 @@ class Journal:
         return new
 
     def _drop(self, number: int) -> None:
-        """The epoch in hand was thrown away: at most a whole one."""
-        hand = self._hands.pop(number, None)
-        if hand is not None:
-            self._lose(min(time.monotonic() - hand.since, self._pace.get(number, 0.0)))
+        """The present epoch was thrown away: at most a whole one."""
+        training = self._training.pop(number, None)
+        if training is not None:
+            self._lose(min(time.monotonic() - training.since, self._pace.get(number, 0.0)))
 
     def _lose(self, seconds: float) -> None:
         self.repeated += seconds

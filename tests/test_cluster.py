@@ -164,13 +164,13 @@ from tuner.workers import on_ray
 storage = Storage("sqlite:///small.db", make=True)
 study = create_or_load(storage, "small", StudyConfig.from_file(Path("small.yaml")), "0" * 16, trials=50)
 with on_ray.ray_engine(study, {cluster.address!r}, gpus=0.25, device="auto", local_cpus=1) as engine:
-    places = engine.places(None, at_most=50, threads=1, precision="fp32", capture=False)
+    placements = engine.placements(None, at_most=50, threads=1, precision="fp32", capture=False)
     class Seen(on_ray.Host):
         def gpu(self):
             return os.environ.get("CUDA_VISIBLE_DEVICES")
     hosts = [ray.remote(Seen).options(num_cpus=1, num_gpus=engine.gpus).remote() for _ in range(5)]
     ready, waiting = ray.wait([host.gpu.remote() for host in hosts], num_returns=5, timeout=15)
-    print(json.dumps([[place.device for place in places], ray.get(ready), len(waiting)]))
+    print(json.dumps([[each.device for each in placements], ray.get(ready), len(waiting)]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,13 +23,12 @@ AT = ("--storage", "sqlite:///tuner.db")
 ALONE = ("--workers", "1", "--device", "cpu")
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path) -> Path:
-    """The folder as it was left."""
-    connection = sqlite3.connect(tmp_path / "tuner.db")
-    connection.executescript((MADE / "studies.sql").read_text(encoding="utf-8").replace("@FOLDER@", str(tmp_path)))
+def unpack(folder: Path) -> None:
+    """Make the folder as it was left."""
+    connection = sqlite3.connect(folder / "tuner.db")
+    connection.executescript((MADE / "studies.sql").read_text(encoding="utf-8").replace("@FOLDER@", str(folder)))
     connection.close()
-    checkpoints = tmp_path / "checkpoints" / "interrupted"
+    checkpoints = folder / "checkpoints" / "interrupted"
     checkpoints.mkdir(parents=True)
     for file in MADE.iterdir():
         if file.suffix == ".xz":
@@ -37,7 +36,12 @@ def project(tmp_path: Path) -> Path:
         elif file.name.startswith("trial-"):
             shutil.copy(file, checkpoints)
         elif file.suffix == ".yaml":
-            shutil.copy(file, tmp_path)
+            shutil.copy(file, folder)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path) -> Path:
+    unpack(tmp_path)
     return tmp_path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tuner.study.trials import TrialRow, list_trials
 from tuner.study.worker_id import WorkerId
 from tuner.training import checkpoint
 from tuner.training.run import Run
+from tuner.training.score import Score
 from tuner.workers.events import EpochReported, Event, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
 from tuner.workers.objective import train_trial
@@ -84,25 +85,23 @@ def train(
 def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
     study: Study,
     parts: Parts,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     fault: Exception,
     state: str,
     reason: str,
 ) -> None:
-    def broken(self: Run, epoch: int) -> tuple[float, float]:
-        if epoch == 2:
+    class Broken(Run):
+        def epochs(self) -> Iterator[Score]:
+            yield next(super().epochs())
             raise fault
-        return 0.5, 0.5
 
-    monkeypatch.setattr(Run, "_train_epoch", broken)
-    row = train(study, claim(study), parts)
+    row = train(study, claim(study), parts, make_run=Broken)
     assert (row.state, [e["epoch"] for e in row.epochs]) == (state, [1])
     assert row.reason.startswith(reason) and "\n" not in row.reason
     if state == "PRUNED":
         assert study.frozen_trials()[0].constraints == {"memory": 1.0}, "the sampler is told"
     elif not isinstance(fault, TunerError):
-        assert "in broken" in row.run["traceback"]
+        assert "in epochs" in row.run["traceback"]
     assert capfd.readouterr().err == ""
     assert claim(study).number == 1
 

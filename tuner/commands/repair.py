@@ -13,7 +13,7 @@ from .options import json_option, storage_option
 @storage_option
 @json_option
 def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
-    """Show the trials of STUDY that are RUNNING in nobody's hands, and put them back in the queue.
+    """Show the trials of STUDY that are RUNNING though no worker trains them, and put them back in the queue.
 
     A search of tuner mends its own: this is for rows that other tools left behind.
     """
@@ -27,7 +27,7 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
     if as_json:
         print_json([{"number": z.number, "why": z.why} for z in found])
     elif not found:
-        say(f"study {loaded.name!r} has no trial that is RUNNING in nobody's hands")
+        say(f"study {loaded.name!r} has no trial that is RUNNING without a worker")
     for stale in found:
         if not as_json:
             click.echo(f"trial {stale.number}: RUNNING, {stale.why}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 from ..errors import UsageError, nearest
-from .googlenet import googlenet
-from .mynet import mynet
 from .spec import ModelSpec
 
-MODELS: dict[str, ModelSpec] = {}
-# A network is a file beside this one, and a line here.
-for _spec in (
-    mynet,
-    googlenet,
-):
-    assert _spec.name not in MODELS, f"model {_spec.name!r} is registered twice"
-    MODELS[_spec.name] = _spec
+# A network is a file beside this one, with a ModelSpec of the file's name in it, and a line here.
+NAMES = (
+    "mynet",
+    "googlenet",
+)
+MODELS: dict[str, ModelSpec] = {name: resolve_name(f"{__name__}.{name}:{name}") for name in NAMES}
+assert all(spec.name == name for name, spec in MODELS.items()) and len(MODELS) == len(NAMES), "a network has another name, or stands twice"
 
 
 def find_model(name: str) -> ModelSpec:
