@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from rich.table import Table
 
-from tuner.data.imagenet import wnids
+from tuner.data.imagenet import list_wnids
 
 from .measure import Comparison, arguments, conclude, console
 from .sides import Side, Turn, players_of
@@ -77,7 +77,7 @@ def shares(parts: list[tuple[str, dict[str, float]]]) -> Table:
 def generate(folder: Path, count: int) -> None:
     """Smooth shapes of all sizes and a little noise, which JPEG finds as hard as photographs; class folders by WordNet id."""
     random = np.random.default_rng(0)
-    names = list(wnids())[:: 1000 // CLASSES]
+    names = list(list_wnids())[:: 1000 // CLASSES]
     for name in names:
         (folder / name).mkdir()
     for index in range(count):

@@ -11,7 +11,7 @@ from tuner.compare.batches import Batch, Files, Images
 from tuner.compare.contestants import Ready
 from tuner.compare.race import Runner, race
 from tuner.compare.run import BATCH_SIZE
-from tuner.data.imagenet import imagenet
+from tuner.data.imagenet import list_imagenet
 
 from .reportb import network
 
@@ -20,14 +20,14 @@ CPU = torch.device("cpu")
 
 def comparing(folder: str, names: tuple[str, ...]) -> Callable[[int], int]:
     """A step is the whole comparison: all images through all models."""
-    listing = imagenet(folder)
+    listing = list_imagenet(folder)
     images = Files(listing, get_model_weights(names[0]).DEFAULT.transforms())
     return _passes(images, torch.from_numpy(listing.labels), [_ready(name) for name in names])
 
 
 def decoding(folder: str, names: tuple[str, ...]) -> Callable[[int], int]:
     """A step is what `comparing` reads, and nothing else."""
-    listing = imagenet(folder)
+    listing = list_imagenet(folder)
     images = Files(listing, get_model_weights(names[0]).DEFAULT.transforms())
     nothing = torch.zeros(1)
     return _passes(
@@ -37,7 +37,7 @@ def decoding(folder: str, names: tuple[str, ...]) -> Callable[[int], int]:
 
 def computing(folder: str, names: tuple[str, ...]) -> Callable[[int], int]:
     """A step is what `comparing` computes, on a batch that is there."""
-    listing = imagenet(folder)
+    listing = list_imagenet(folder)
     return _passes(_Same(len(listing)), torch.from_numpy(listing.labels), [_ready(name) for name in names])
 
 

@@ -16,9 +16,9 @@ from scipy.io import savemat
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
-from tuner.data.imagenet import wnids
+from tuner.data.imagenet import list_wnids
 
-IDS = list(wnids())
+IDS = list(list_wnids())
 SPARE = {"googlenet": {"init_weights": False, "aux_logits": True}, "vgg16": {"init_weights": False}}
 
 

@@ -21,13 +21,13 @@ from torchvision.models import get_model_weights
 from tests.conftest import Background, Tuner
 from tests.imagenet import IDS, by_class, draw, link_pictures, real_pictures, sharpened, torchvision_itself, weights
 from tuner.compare import rows as stored
-from tuner.compare.figures import comparison_rows
-from tuner.compare.report import report
+from tuner.compare.figures import list_results
+from tuner.compare.report import make_report
 from tuner.compare.run import Request, compare
 from tuner.config.trial_config import TrialConfig, write_config
 from tuner.errors import TunerError, UsageError
 from tuner.evaluate import evaluate_file
-from tuner.report.html import html
+from tuner.report.html import to_html
 from tuner.study.storage import Storage
 from tuner.training.run import build_network
 
@@ -97,8 +97,8 @@ def test_a_comparison_is_a_study_that_other_models_join(tmp_path: Path, files: d
         assert trial.value == row["top1"] == trial.user_attrs["top1"] and row["trial"] == trial.number
         assert trial.user_attrs["stamp"]["weights"] and trial.user_attrs["progress"] is None
     storage = Storage(URL)
-    assert comparison_rows(storage, name) == both
-    page = html(report(storage, name))
+    assert list_results(storage, name) == both
+    page = to_html(make_report(storage, name))
     storage.close()
     assert all(model in page for model in SMALL) and "McNemar" in page and "data:image/png" in page
 
@@ -150,7 +150,7 @@ def test_what_is_finished_is_run_again_only_where_something_changed(
     assert compare(wanted)[1][0]["trial"] == 3
     assert compare(wanted)[1][0]["images"] == 5 and trials() == 4
     storage = Storage(URL)
-    assert [row["trial"] for row in comparison_rows(storage, "mine")] == [3]
+    assert [row["trial"] for row in list_results(storage, "mine")] == [3]
     storage.close()
 
 
@@ -191,7 +191,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_figures(
     running.process.send_signal(signal.SIGINT)
     assert running.end() == 130 and any("the same command goes on" in line for line in running.lines)
     storage = Storage("sqlite:///studies/tuner.db")
-    (name,) = stored.names(storage)
+    (name,) = stored.list_comparisons(storage)
     waiting = stored.load(storage, name).trials()
     storage.close()
     assert [t.state for t in waiting] == [TrialState.WAITING] * 2

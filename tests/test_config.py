@@ -8,7 +8,7 @@ import pytest
 
 from tuner.config.dimension import Choice, Range
 from tuner.config.study_config import StudyConfig
-from tuner.config.study_files import available, shipped_folder
+from tuner.config.study_files import find_shipped_folder, list_available
 from tuner.config.trial_config import TrialConfig, read_config, write_config
 from tuner.config.yaml_file import parse
 from tuner.errors import UsageError
@@ -146,7 +146,7 @@ def test_a_bad_configuration_file_is_a_line(tmp_path: Path, text: str, message: 
     assert message in caught.value.message and "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize("path", sorted(shipped_folder().glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(find_shipped_folder().glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_study_loads(path: Path) -> None:
     from tuner.study.pruners import make_pruner
     from tuner.study.samplers import make_sampler
@@ -157,19 +157,19 @@ def test_every_shipped_study_loads(path: Path) -> None:
 
 
 def test_the_shipped_studies_are_those_of_the_design() -> None:
-    assert {path.stem for path in shipped_folder().glob("*.yaml")} == {"mynet", "googlenet", "mynet-fast", "journal", "quickstart"}
+    assert {path.stem for path in find_shipped_folder().glob("*.yaml")} == {"mynet", "googlenet", "mynet-fast", "journal", "quickstart"}
 
 
 def test_a_study_in_the_working_folder_goes_before_a_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / "mynet.yaml").write_text("space: {lr: 1}")
-    assert available()["mynet"].read_text() == "space: {lr: 1}"
-    assert available()["journal"].parent == shipped_folder()
+    assert list_available()["mynet"].read_text() == "space: {lr: 1}"
+    assert list_available()["journal"].parent == find_shipped_folder()
 
 
 @pytest.mark.parametrize("name", ["mynet", "googlenet", "mynet-fast"])
 def test_the_real_searches_move_the_stem_and_every_branch_on_its_own(name: str) -> None:
-    config = StudyConfig.from_file(shipped_folder() / f"{name}.yaml")
+    config = StudyConfig.from_file(find_shipped_folder() / f"{name}.yaml")
     patterns = [key.removeprefix("widths.") for key in config.space if key.startswith("widths.")]
     from tuner.models import find_model
 
@@ -182,7 +182,7 @@ def test_the_real_searches_move_the_stem_and_every_branch_on_its_own(name: str) 
 
 
 def test_the_journal_is_report_a_row_by_row() -> None:
-    config = StudyConfig.from_file(shipped_folder() / "journal.yaml")
+    config = StudyConfig.from_file(find_shipped_folder() / "journal.yaml")
     rows = [(r.get("model", "mynet"), r["epochs"], r["batch_size"], r["lr"]) for r in config.start]
     assert config.row_limit == 9 and config.space == {}
     assert rows == [

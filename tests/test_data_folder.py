@@ -49,7 +49,7 @@ def read(base, **config):
 
 def one(path):
     """A single image file, decoded at 32x32."""
-    return next(decode.files([str(path)], 32))[0]
+    return next(decode.decode_files([str(path)], 32))[0]
 
 
 def fails(base, error, *parts):

@@ -21,7 +21,7 @@ from tests import fabricated
 from tests.conftest import Tuner
 from tuner.dashboard import artifacts
 from tuner.dashboard import publish as publishing
-from tuner.dashboard.artifacts import artifact_folder, artifact_store
+from tuner.dashboard.artifacts import find_artifact_folder, open_artifact_store
 from tuner.dashboard.publish import publish, publish_quietly
 from tuner.report.predictions import NoPredictions, find_kept
 from tuner.study.storage import Storage
@@ -49,7 +49,7 @@ def made_up(storage: Storage, count: int = 4) -> Study:
 
 def shown(study: Study) -> dict[str, Any]:
     """What the dashboard's own page is made from."""
-    application = optuna_dashboard.wsgi(study.storage.optuna, artifact_store(study.storage))
+    application = optuna_dashboard.wsgi(study.storage.optuna, open_artifact_store(study.storage))
     return json.loads(ask(application, f"/api/studies/{study.leases.study_id}"))  # type: ignore[no-any-return]
 
 
@@ -120,14 +120,14 @@ def test_only_the_best_trials_have_artifacts_and_those_that_fall_behind_lose_the
     publish(study, keep=2)
     names = [[a["filename"] for a in trial["artifacts"]] for trial in shown(study)["trials"]]
     assert names[:2] == [[], []] and all(sorted(n) == ["config.yaml", "learning-curve.png"] for n in names[2:]), "no weights were trained"
-    assert len(list(artifact_folder(opened).iterdir())) == 4
+    assert len(list(find_artifact_folder(opened).iterdir())) == 4
     fabricated.add(study, [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [0.9], number=4)])
     publish(study, keep=2)
     assert [len(trial["artifacts"]) for trial in shown(study)["trials"]] == [0, 0, 0, 2, 2]
-    assert len(list(artifact_folder(opened).iterdir())) == 4
-    next(artifact_folder(opened).iterdir()).unlink()
+    assert len(list(find_artifact_folder(opened).iterdir())) == 4
+    next(find_artifact_folder(opened).iterdir()).unlink()
     publish(study, keep=2)
-    assert len(list(artifact_folder(opened).iterdir())) == 4, "a lost file is made again"
+    assert len(list(find_artifact_folder(opened).iterdir())) == 4, "a lost file is made again"
 
 
 def test_a_large_study_keeps_its_notes_to_the_best(opened: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_study_without_a_complete_trial_and_a_full_disk_are_no_trouble(
     study = fabricated.study(opened, SPACE)
     before = attrs(study)
     publish(study)
-    assert attrs(study) == before and not artifact_folder(opened).exists()
+    assert attrs(study) == before and not find_artifact_folder(opened).exists()
     fabricated.add(study, [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [0.9])])
 
     def full(*_: object) -> None:
@@ -163,7 +163,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
     study = load(storage, "small")
     page = shown(study)
     top = find_best(study, 3)
-    application = optuna_dashboard.wsgi(storage.optuna, artifact_store(storage))
+    application = optuna_dashboard.wsgi(storage.optuna, open_artifact_store(storage))
     for row in top[:2]:
         trial = page["trials"][row.number]
         files = {a["filename"]: ask(application, f"/artifacts/1/{trial['trial_id']}/{a['artifact_id']}") for a in trial["artifacts"]}

@@ -17,11 +17,11 @@ from torchvision.models import get_model, get_model_weights
 from tests.imagenet import by_class, draw, torchvision_itself, weights
 from tuner.compare.batches import Batch, Files
 from tuner.compare.contestants import Ready
-from tuner.compare.cost import cost
-from tuner.compare.figures import interval, paired
+from tuner.compare.cost import measure_cost
+from tuner.compare.figures import compare_pair, find_interval
 from tuner.compare.race import Runner, race
-from tuner.compare.rows import packed, unpacked
-from tuner.data.imagenet import imagenet
+from tuner.compare.rows import pack, unpack
+from tuner.data.imagenet import list_imagenet
 from tuner.errors import TunerError, UsageError
 from tuner.models import pretrained
 
@@ -125,7 +125,7 @@ def test_a_pass_that_is_stopped_goes_on_to_the_same_sums() -> None:
 def test_logits_are_torchvisions_own_bit_for_bit(name: str, tmp_path: Path) -> None:
     """On the same weights, batches, memory format and threads; in torchvision's default format within rounding."""
     file = weights(name, tmp_path)
-    listing = imagenet(str(by_class(tmp_path / "val", 5)))
+    listing = list_imagenet(str(by_class(tmp_path / "val", 5)))
     found = pretrained.find(name, file)
     ours = found.build().to(memory_format=torch.channels_last)
     kept: dict[int, Tensor] = {}  # by the batch's size: 3, then 2
@@ -147,7 +147,7 @@ def test_logits_are_torchvisions_own_bit_for_bit(name: str, tmp_path: Path) -> N
         expected = [official(part.contiguous(memory_format=torch.channels_last)) for part in images.split(3)]
     assert torch.equal(kept[3], expected[0]) and torch.equal(kept[2], expected[1])
     assert torch.allclose(torch.cat([kept[3], kept[2]]), plain, rtol=1e-3, atol=1e-5 * float(plain.abs().max()))
-    counted = cost(ours, images[:1])
+    counted = measure_cost(ours, images[:1])
     meta = get_model_weights(name).DEFAULT.meta
     assert counted.parameters == meta["num_params"]
     assert round(counted.macs / 1e9, 3) == pytest.approx(meta["_ops"], abs=0.002)
@@ -176,7 +176,7 @@ def test_files_are_read_as_torchvisions_loader_reads_them(tmp_path: Path) -> Non
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(folder / "a.JPEG").save(folder / "d.JPEG", exif=exif)
-    listing = imagenet(str(tmp_path))
+    listing = list_imagenet(str(tmp_path))
     preset = get_model_weights("resnet18").DEFAULT.transforms()
     batch = Files(listing, preset).batch(0, 4, pinned=False)
     assert batch.x is not None and torch.equal(batch.x, torch.stack([preset(default_loader(path)) for path in listing.files]))
@@ -185,7 +185,7 @@ def test_files_are_read_as_torchvisions_loader_reads_them(tmp_path: Path) -> Non
 
 def test_memory_is_counted_by_the_tensor() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.ReLU(), nn.Conv2d(8, 1, 1, bias=False))
-    counted = cost(network.eval(), torch.zeros(1, 3, 10, 10))
+    counted = measure_cost(network.eval(), torch.zeros(1, 3, 10, 10))
     assert counted.parameters == 3 * 8 * 9 + 8 and counted.held_bytes == 4 * counted.parameters
     assert counted.macs == 100 * counted.parameters
     # The image, and at most two tensors of 8 channels: what ReLU reads and what it gives.
@@ -198,23 +198,23 @@ def test_the_interval_is_wilsons() -> None:
     share = hits / images
     middle = (share + z**2 / (2 * images)) / (1 + z**2 / images)
     half = z / (1 + z**2 / images) * np.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
-    assert interval(hits, images) == pytest.approx((middle - half, middle + half))
+    assert find_interval(hits, images) == pytest.approx((middle - half, middle + half))
 
 
 def test_the_paired_test_is_mcnemars_exact_one() -> None:
     first = np.array([True] * 9 + [False] * 2 + [True] * 50 + [False] * 30)
     second = np.array([False] * 9 + [True] * 2 + [True] * 50 + [False] * 30)
-    found = paired(first, second)
+    found = compare_pair(first, second)
     # 11 images on which they differ: 2 (C(11,0) + C(11,1) + C(11,2)) / 2^11
     assert (found["wins"], found["losses"]) == (9, 2) and found["p"] == pytest.approx(2 * (1 + 11 + 55) / 2**11)
     assert not found["differ"]
-    assert paired(first, ~first)["differ"] and paired(first, first) == {"wins": 0, "losses": 0, "p": 1.0, "differ": False}
+    assert compare_pair(first, ~first)["differ"] and compare_pair(first, first) == {"wins": 0, "losses": 0, "p": 1.0, "differ": False}
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (2, 13), (2, 64)])
 def test_packed_hits_come_back(shape: tuple[int, int]) -> None:
     bits = np.random.default_rng(0).random(shape) < 0.5
-    assert (unpacked(packed(bits), shape) == bits).all()
+    assert (unpack(pack(bits), shape) == bits).all()
 
 
 def test_weights_that_are_not_the_networks_are_refused(tmp_path: Path) -> None:

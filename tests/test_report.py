@@ -17,12 +17,12 @@ from PIL import Image
 
 from tests import fabricated
 from tests.conftest import Tuner
-from tuner.config.study_files import shipped_folder
+from tuner.config.study_files import find_shipped_folder
 from tuner.errors import NothingToShow
 from tuner.report.blocks import Paragraph, Picture, Report, Table
-from tuner.report.html import html
-from tuner.report.markdown import markdown
-from tuner.report.page import report
+from tuner.report.html import to_html
+from tuner.report.markdown import to_markdown
+from tuner.report.page import make_report
 from tuner.study.storage import Storage
 
 SPACE = {
@@ -60,7 +60,7 @@ def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Stora
             fabricated.trial(study, first | {"lr": 0.1}, [], state=TrialState.PRUNED, reason="diverged: training loss is nan", number=5),
         ],
     )
-    said = texts(report(study))
+    said = texts(make_report(study))
     assert "Trial 0. MyNet was trained with learning rate 0.001, batch size 4 and two epochs. It reached 70.00 %" in said
     assert "Trial 1. Against the best so far, trial 0, it changed the epochs from 2 to 4. It reached 80.00 %, 10.00 points more" in said
     assert "Trial 2. Against the best so far, trial 1, it changed the learning rate from 0.001 to 0.01. It was pruned after epoch 2" in said
@@ -87,7 +87,7 @@ def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storag
         for n in range(16)
     ]
     fabricated.add(study, rows)
-    made = pictures(report(study))
+    made = pictures(make_report(study))
     wanted = {"loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
     assert made.keys() == wanted
     for name, png in made.items():
@@ -101,7 +101,7 @@ def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Stora
     values = {"lr": 0.001, "batch_size": 4, "epochs": 1}
     accuracies = [0.5 + 0.001 * n if n % 5 == 0 else 0.4 for n in range(200)]
     fabricated.add(study, [fabricated.trial(study, values, [a], number=n) for n, a in enumerate(accuracies)])
-    made = report(study)
+    made = make_report(study)
     told = [block for block in made.blocks if isinstance(block, Paragraph) and block.lead]
     assert "was improved 39 times in 200 attempts. Here are the first attempt and the first 3 and the last 12 improvements" in texts(made)
     assert [block.lead for block in told][:5] == ["Trial 0.", "Trial 5.", "Trial 10.", "Trial 15.", "Trial 140."]
@@ -110,12 +110,12 @@ def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Stora
 
 
 def test_the_journal_study_has_report_as_figures_beside_and_says_which_is_which(sqlite: Storage) -> None:
-    plain = yaml.safe_load((shipped_folder() / "journal.yaml").read_text())
+    plain = yaml.safe_load((find_shipped_folder() / "journal.yaml").read_text())
     study = fabricated.study(sqlite, plain, name="journal")
     rows = plain["start"][:8]
     trials = [fabricated.trial(study, row, [0.1, 0.7 + index / 100], start=index, number=index) for index, row in enumerate(rows)]
     fabricated.add(study, trials)
-    made = report(study)
+    made = make_report(study)
     [table] = [block for block in made.blocks if isinstance(block, Table) and "Report A (test)" in block.headings]
     assert table.headings[2:] == ("Report A (test)", "Measured (validation)")
     assert [row[2] for row in table.rows] == [f"{a} %" for a in (74, 76, 82, 75, 83, 83, 81, 84, 87)]
@@ -123,10 +123,10 @@ def test_the_journal_study_has_report_as_figures_beside_and_says_which_is_which(
     assert "10,000 test images" in texts(made) and "accuracies on the validation part" in texts(made)
     digits = fabricated.study(sqlite, plain | {"data": "digits"}, name="elsewhere")
     fabricated.add(digits, [fabricated.trial(digits, rows[0], [0.9], start=0)])
-    assert "They cannot be compared here" in texts(report(digits))
+    assert "They cannot be compared here" in texts(make_report(digits))
     other = fabricated.study(sqlite, plain | {"start": plain["start"][:-1]}, name="other")
     fabricated.add(other, [fabricated.trial(other, rows[0], [0.9], start=0)])
-    assert "Report A" not in str([block for block in report(other).blocks if isinstance(block, Table)])
+    assert "Report A" not in str([block for block in make_report(other).blocks if isinstance(block, Table)])
 
 
 def test_many_widths_are_counted_and_one_model_or_parameter_is_no_trouble(sqlite: Storage) -> None:
@@ -135,10 +135,10 @@ def test_many_widths_are_counted_and_one_model_or_parameter_is_no_trouble(sqlite
     for number, factor in enumerate((0.5, 1.0)):
         values = {f"widths.{pattern}": factor for pattern in widths}
         fabricated.add(wide, [fabricated.trial(wide, values, [0.5 + 0.1 * number], number=number)])
-    assert "Against the best so far, trial 0, it changed 6 widths. It reached 60.00 %" in texts(report(wide))
+    assert "Against the best so far, trial 0, it changed 6 widths. It reached 60.00 %" in texts(make_report(wide))
     alone = fabricated.study(sqlite, {"space": {"lr": [0.1, 0.01]}}, name="alone")
     fabricated.add(alone, [fabricated.trial(alone, {"lr": 0.1}, [0.5])])
-    made = report(alone)
+    made = make_report(alone)
     assert "Only one hyper-parameter was searched" in texts(made)
     assert "parallel-coordinates" not in pictures(made) and "learning-curves" not in pictures(made)
 
@@ -148,7 +148,7 @@ def test_without_a_complete_trial_there_is_nothing_to_show(sqlite: Storage) -> N
     values = {"lr": 0.1, "batch_size": 4, "epochs": 1}
     fabricated.add(study, [fabricated.trial(study, values, [0.5], state=TrialState.PRUNED)])
     with pytest.raises(NothingToShow, match="has no COMPLETE trial yet"):
-        report(study)
+        make_report(study)
 
 
 class Tags(HTMLParser):
@@ -174,14 +174,14 @@ def test_html_and_markdown_escape_everything_and_name_nothing_elsewhere() -> Non
         Picture(name="p", png=b"png", caption=f'" onload="x {HOSTILE}'),
     ]
     made = Report(title=HOSTILE, subtitle=HOSTILE, blocks=blocks)
-    page = html(made)
+    page = to_html(made)
     seen = Tags()
     seen.feed(page)
     assert not seen.tags & {"script", "link", "iframe", "object"}
     assert all(address.startswith(("#", "data:image/png;base64,")) for address in seen.addresses), seen.addresses
     assert "<script" not in page and ' onload="x' not in page
     assert page.count("&lt;script&gt;") >= 6 and "<code>b</code>" in page
-    text, files = markdown(made, "p q")
+    text, files = to_markdown(made, "p q")
     assert "<script>" not in text and "[x](" not in text and r"\<script\>" in text
     assert files == {"p.png": b"png"} and "(p%20q/p.png)" in text
     assert all(line.count(" | ") == 1 for line in text.splitlines() if line.startswith("| "))

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from tuner.console.curves import Curve, draw
-from tuner.console.text import sparkline
+from tuner.console.text import draw_sparkline
 
 
 def test_the_live_view_keeps_to_the_terminal_s_width_when_that_changes(small_study: Path) -> None:
@@ -93,6 +93,6 @@ def test_nothing_is_drawn_where_no_trial_has_an_epoch() -> None:
 
 
 def test_a_small_curve_shows_the_shape_of_high_accuracies_too() -> None:
-    assert sparkline([0.91, 0.95, 0.98]) == "▁▅█"
-    assert sparkline([0.981, 0.982]) == "▅▅" and sparkline([]) == ""
-    assert len(sparkline([n / 100 for n in range(50)])) == 12
+    assert draw_sparkline([0.91, 0.95, 0.98]) == "▁▅█"
+    assert draw_sparkline([0.981, 0.982]) == "▅▅" and draw_sparkline([]) == ""
+    assert len(draw_sparkline([n / 100 for n in range(50)])) == 12

@@ -12,7 +12,7 @@ import torch
 
 from .config.trial_config import TrialConfig, read_config, write_config
 from .console.text import Say, print_json, say, say_nothing
-from .console.text import out as console
+from .console.text import open_console as console
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError

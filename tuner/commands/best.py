@@ -20,8 +20,8 @@ from .options import json_option, storage_option
 def best(study: str | None, trial: int | None, export: Path | None, storage: str | None, as_json: bool) -> None:
     """Show the best trial of STUDY (the study searched last), or export it."""
     from ..config.study_files import find
-    from ..console.tables import print_best, trial_table
-    from ..console.text import out, print_json, say
+    from ..console.tables import make_trial_table, print_best
+    from ..console.text import open_console, print_json, say
     from ..errors import TunerError
     from ..study.storage import Storage
     from ..study.studies import load
@@ -42,7 +42,7 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
     if trial is None:
         print_best(loaded, 5)
     else:
-        out().print(trial_table([row], f"Trial {trial} of study {loaded.name}"))
+        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}"))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     if export is not None:

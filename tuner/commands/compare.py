@@ -83,10 +83,10 @@ def compare(
     else:
         print_rows(rows, name, data)
     if picture is not None:
-        from ..report.pictures.compared import accuracy_against_cost
+        from ..report.pictures.compared import draw_accuracy_against_cost
 
         try:
-            picture.write_bytes(accuracy_against_cost(rows))
+            picture.write_bytes(draw_accuracy_against_cost(rows))
         except OSError as error:
             raise TunerError(f"cannot write {str(picture)!r}: {error.strerror}") from None
         say(f"wrote {picture}")

@@ -19,14 +19,14 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     from ..compare import rows as comparisons
     from ..config.study_files import find
     from ..console.text import say
-    from ..dashboard.artifacts import artifact_files
+    from ..dashboard.artifacts import list_artifact_files
     from ..study.storage import Storage
     from ..study.studies import delete as delete_record
     from ..study.studies import load
 
     opened = Storage(storage)
     name = find(study)[0]
-    if name in comparisons.names(opened):
+    if name in comparisons.list_comparisons(opened):
         compared = comparisons.load(opened, name)
         _confirm(f"comparison {name!r} with its {len(compared.trials())} networks", yes)
         comparisons.delete(opened, compared)
@@ -37,7 +37,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     if counts.running:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
     _confirm(f"study {loaded.name!r} with its {counts.used + counts.fail} trials", yes)
-    files = artifact_files(loaded)
+    files = list_artifact_files(loaded)
     delete_record(opened, loaded)
     shutil.rmtree(loaded.checkpoints, ignore_errors=True)
     for file in files:

@@ -22,13 +22,13 @@ from .options import storage_option
 @storage_option
 def report(study: str | None, out: Path, storage: str | None) -> None:
     """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
-    from ..compare.report import report as compared
-    from ..compare.rows import names as comparisons
+    from ..compare.report import make_report as compared
+    from ..compare.rows import list_comparisons as comparisons
     from ..config.study_files import find
     from ..console.text import say
     from ..errors import UsageError
     from ..placement import find_device
-    from ..report.page import report as make
+    from ..report.page import make_report as make
     from ..report.write import FORMATS, write
     from ..study.storage import Storage
     from ..study.studies import load

@@ -17,7 +17,7 @@ def show(study: str | None, trial: int | None, storage: str | None, as_json: boo
 
     Of a comparison: its networks side by side.
     """
-    from ..compare.rows import names as comparisons
+    from ..compare.rows import list_comparisons as comparisons
     from ..config.study_files import find
     from ..console.show import collect_facts, show_study, show_trial
     from ..console.text import print_json

@@ -17,9 +17,9 @@ def studies(storage: str | None, as_json: bool) -> None:
     from rich.table import Table
 
     from ..compare import rows as comparisons
-    from ..compare.figures import comparison_rows
-    from ..config.study_files import available
-    from ..console.text import out, print_json, say
+    from ..compare.figures import list_results
+    from ..config.study_files import list_available
+    from ..console.text import open_console, print_json, say
     from ..study.storage import NoStudyYet, Storage
     from ..study.studies import list_studies, load
     from ..study.trials import find_best
@@ -28,7 +28,7 @@ def studies(storage: str | None, as_json: bool) -> None:
     compared: list[dict[str, Any]] = []
     try:
         opened = Storage(storage)
-        known, others = list_studies(opened), comparisons.names(opened)
+        known, others = list_studies(opened), comparisons.list_comparisons(opened)
     except NoStudyYet:
         known, others = [], []
     for name in known:
@@ -51,7 +51,7 @@ def studies(storage: str | None, as_json: bool) -> None:
             }
         )
     for name in others:
-        networks, rows = comparisons.load(opened, name), comparison_rows(opened, name)
+        networks, rows = comparisons.load(opened, name), list_results(opened, name)
         unfinished = sum(not t.state.is_finished() for t in networks.trials())
         first = {"best_model": rows[0]["model"] if rows else None, "best_value": rows[0]["top1"] if rows else None}
         facts = {"name": name, "kind": "comparison", "models": [row["model"] for row in rows], "data": networks.facts()["data"]}
@@ -68,7 +68,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         open_rows = row["running"] + row["waiting"]
         table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
     if found:
-        out().print(table)
+        open_console().print(table)
     if compared:
         side = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("comparison", "data", "images", "networks", "unfinished", "best"):
@@ -76,7 +76,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         for row in compared:
             best_text = f"{row['best_value']:.4f} ({row['best_model']})" if row["best_model"] else "-"
             side.add_row(row["name"], row["data"], f"{row['images']:,}", str(len(row["models"])), str(row["unfinished"]), best_text)
-        out().print(side)
+        open_console().print(side)
     if not (found or compared):
         say("no study yet: make one with `tuner search`")
-    say(f"study files: {', '.join(sorted(available()))}")
+    say(f"study files: {', '.join(sorted(list_available()))}")

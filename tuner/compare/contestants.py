@@ -16,7 +16,7 @@ from ..config.data_sources import SOURCES
 from ..config.trial_config import read_config
 from ..data import Dataset, load
 from ..data.cache import Say
-from ..data.imagenet import WNID, Listing, folder_test, imagenet, wnids
+from ..data.imagenet import WNID, Listing, list_folder_test, list_imagenet, list_wnids
 from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
@@ -76,18 +76,18 @@ def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, de
     if not (kind in SOURCES and (source == kind or ":" in source)):
         if ours:
             raise UsageError(f"{ours[0]!r} is a network of ours, which does not know ImageNet: give its own images with --data folder:PATH")
-        found = imagenet(source)
+        found = list_imagenet(source)
         return _field(found, f"imagenet:{found.base}", _from_torchvision(models, weights, found, None, bars))
-    listing = folder_test(source.partition(":")[2]) if kind == "folder" else None
+    listing = list_folder_test(source.partition(":")[2]) if kind == "folder" else None
     columns = None
     theirs = [name for name in models if name not in ours]
     if theirs:
-        if listing is None or not all(WNID.fullmatch(name) and name in wnids() for name in listing.classes):
+        if listing is None or not all(WNID.fullmatch(name) and name in list_wnids() for name in listing.classes):
             raise UsageError(
                 f"{theirs[0]!r} knows ImageNet's classes only, and those of {source!r} are others: "
                 "leave it out, or name the class folders by WordNet id"
             )
-        columns = torch.tensor([wnids()[name] for name in listing.classes])
+        columns = torch.tensor([list_wnids()[name] for name in listing.classes])
     by_name: dict[str, Contestant] = {}
     dataset: Dataset | None = None
     if ours:
@@ -106,9 +106,9 @@ def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, de
     )
 
 
-def choices() -> list[str]:
+def list_choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
-    return [*pretrained.names(), *(_own_choice(name) for name in MODELS)]
+    return [*pretrained.list_names(), *(_own_choice(name) for name in MODELS)]
 
 
 def _own_choice(model: str) -> str:

@@ -28,7 +28,7 @@ class Cost:
         return round((self.held_bytes + batch_size * self.image_bytes) / 1e6, 1)
 
 
-def cost(network: nn.Module, image: Tensor) -> Cost:
+def measure_cost(network: nn.Module, image: Tensor) -> Cost:
     """Pass one image (1, 3, H, W) through the network, in evaluation mode, and count."""
     state = [*network.parameters(), *network.buffers()]
     with torch.no_grad(), FlopCounterMode(display=False) as counter, _Memory({t.untyped_storage().data_ptr() for t in state}) as memory:

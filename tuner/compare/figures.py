@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import binomtest
 
 from ..study.storage import Storage
-from .rows import Bits, load, unpacked
+from .rows import Bits, load, unpack
 
 CONFIDENCE = 0.95
 LEVEL = 0.05  # below it a difference is taken as real
@@ -35,13 +35,13 @@ FACTS = (
 )
 
 
-def interval(hits: int, images: int) -> tuple[float, float]:
+def find_interval(hits: int, images: int) -> tuple[float, float]:
     """Wilson's 95 % interval for a share of hits."""
     found = binomtest(hits, images).proportion_ci(CONFIDENCE, method="wilson")
     return float(found.low), float(found.high)
 
 
-def paired(first: Bits, second: Bits) -> dict[str, Any]:
+def compare_pair(first: Bits, second: Bits) -> dict[str, Any]:
     """McNemar's exact test on the hits (N,) of two networks on the same images.
 
     `wins` are the images that only the first has right, `losses` those that only the second has; `p` is how likely a
@@ -52,7 +52,7 @@ def paired(first: Bits, second: Bits) -> dict[str, Any]:
     return {"wins": wins, "losses": losses, "p": p, "differ": p < LEVEL}
 
 
-def comparison_rows(storage: Storage, name: str) -> list[dict[str, Any]]:
+def list_results(storage: Storage, name: str) -> list[dict[str, Any]]:
     """The newest result of each network on the comparison's newest images, best first, as plain facts.
 
     Beside `FACTS`: `trial`, `top1_interval`, `top5_interval`, and `next`, the paired test against the network one place
@@ -64,18 +64,18 @@ def comparison_rows(storage: Storage, name: str) -> list[dict[str, Any]]:
     complete.sort(key=lambda t: (t.datetime_complete or datetime.min, t.number))
     data = complete[-1].user_attrs["stamp"]["data"]
     newest = {t.user_attrs["model"]: t for t in complete if t.user_attrs["stamp"]["data"] == data}
-    return ranked(list(newest.values()))
+    return rank(list(newest.values()))
 
 
-def ranked(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """COMPLETE trials on the same images as in `comparison_rows`."""
+def rank(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    """COMPLETE trials on the same images as in `list_results`."""
     order = sorted(trials, key=lambda t: (-t.user_attrs["top1"], -t.user_attrs["top5"], t.user_attrs["model"]))
     found = []
     for trial, below in zip(order, [*order[1:], None], strict=True):
         facts = trial.user_attrs
         row = {name: facts[name] for name in FACTS} | {"trial": trial.number}
         for k in ("top1", "top5"):
-            row[f"{k}_interval"] = list(interval(round(facts[k] * facts["images"]), facts["images"]))
+            row[f"{k}_interval"] = list(find_interval(round(facts[k] * facts["images"]), facts["images"]))
         row["next"] = None if below is None else {"model": below.user_attrs["model"], **_pair(facts, below.user_attrs)}
         found.append(row)
     return found
@@ -86,5 +86,5 @@ def _pair(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     both = np.ones(total, dtype=np.bool_)
     for facts in (first, second):
         both[facts["broken_rows"]] = False
-    a, b = (unpacked(facts["hits"], (2, total))[0] for facts in (first, second))
-    return paired(a[both], b[both])
+    a, b = (unpack(facts["hits"], (2, total))[0] for facts in (first, second))
+    return compare_pair(a[both], b[both])

@@ -135,7 +135,7 @@ def _forward(ready: Ready, x: Tensor, device: torch.device) -> _Output:
         return _Output(logits=logits, seconds=seconds, peak_bytes=torch.cuda.max_memory_allocated(device) - before)
 
 
-def threads(device: torch.device) -> int:
+def count_threads(device: torch.device) -> int:
     """CPU threads that the arithmetic has in all; on a GPU, threads that read images."""
     return _readers() * (_alone() if device.type == "cpu" else 1)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from .. import __version__
 from ..errors import NothingToShow
 from ..report.blocks import Block, Heading, Paragraph, Picture, Report, Table
-from ..report.pictures.compared import accuracy_against_cost
+from ..report.pictures.compared import draw_accuracy_against_cost
 from ..report.words import count, percent
 from ..study.storage import Storage
 from . import rows as stored
-from .figures import comparison_rows
-from .table import HEADINGS, cells, short, words
+from .figures import list_results
+from .table import HEADINGS, explain, format_cells, short
 
 EXPLAINED = (
     "Beside each accuracy is Wilson's 95 % interval. Images a second and milliseconds an image are of the arithmetic alone, "
@@ -19,9 +19,9 @@ EXPLAINED = (
 )
 
 
-def report(storage: Storage, name: str) -> Report:
+def make_report(storage: Storage, name: str) -> Report:
     """Errors: NothingToShow where no network was compared to the end, UsageError where `name` is no comparison."""
-    found = comparison_rows(storage, name)
+    found = list_results(storage, name)
     if not found:
         raise NothingToShow(f"comparison {name!r} has no network that was compared to the end: run `tuner compare` again to go on")
     mark = stored.load(storage, name).facts()
@@ -38,11 +38,11 @@ def report(storage: Storage, name: str) -> Report:
     blocks: list[Block] = [
         Heading(text="The result"),
         Paragraph(text=text),
-        Table(headings=HEADINGS, rows=[cells(row) for row in found], right=frozenset(range(1, len(HEADINGS)))),
-        *(Paragraph(text=line) for line in words(found)),
+        Table(headings=HEADINGS, rows=[format_cells(row) for row in found], right=frozenset(range(1, len(HEADINGS)))),
+        *(Paragraph(text=line) for line in explain(found)),
         Picture(
             name="accuracy-against-cost",
-            png=accuracy_against_cost(found),
+            png=draw_accuracy_against_cost(found),
             caption="Top-1 accuracy against the multiply-accumulates of one image; the ring's area goes with the parameters.",
         ),
         Paragraph(text=EXPLAINED),

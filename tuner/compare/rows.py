@@ -154,7 +154,7 @@ def load(storage: Storage, name: str) -> Rows:
     """A comparison that is there. Errors: UsageError for another kind of study or an unknown name."""
     studies = {s.study_name: s for s in storage.optuna.get_all_studies()}
     if name not in studies:
-        known = names(storage)
+        known = list_comparisons(storage)
         raise UsageError(
             f"no comparison {name!r} in {str(storage)!r}: {nearest(name, known) if known else 'make one with `tuner compare`'}"
         )
@@ -164,7 +164,7 @@ def load(storage: Storage, name: str) -> Rows:
     return Rows(storage=storage, name=name, study_id=studies[name]._study_id, choices=tuple(mark["choices"]), retry=Retry(storage))
 
 
-def names(storage: Storage) -> list[str]:
+def list_comparisons(storage: Storage) -> list[str]:
     """The comparisons in the storage."""
     return [s.study_name for s in storage.optuna.get_all_studies() if MARK in s.user_attrs]
 
@@ -175,12 +175,12 @@ def delete(storage: Storage, rows: Rows) -> None:
         storage.optuna.delete_study(rows.study_id)
 
 
-def packed(bits: Bits) -> str:
+def pack(bits: Bits) -> str:
     """Any array of truth values as text."""
     return base64.b64encode(np.packbits(bits).tobytes()).decode("ascii")
 
 
-def unpacked(text: str, shape: tuple[int, ...]) -> Bits:
-    """The reverse of `packed`."""
+def unpack(text: str, shape: tuple[int, ...]) -> Bits:
+    """The reverse of `pack`."""
     raw = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
     return np.unpackbits(raw, count=int(np.prod(shape))).astype(np.bool_).reshape(shape)

@@ -16,17 +16,17 @@ from typing import Any
 import torch
 from optuna.trial import FrozenTrial
 
-from ..console.text import duration, say, say_nothing
+from ..console.text import format_duration, say, say_nothing
 from ..errors import Interrupted, TunerError
 from ..signals import stoppable
 from ..study.storage import Storage
 from ..training.provenance import read_versions
 from . import rows as stored
 from .batches import Images
-from .contestants import Contestant, Field, choices, enter
-from .cost import Cost, cost
-from .figures import ranked
-from .race import Runner, race, threads
+from .contestants import Contestant, Field, enter, list_choices
+from .cost import Cost, measure_cost
+from .figures import rank
+from .race import Runner, count_threads, race
 from .rows import Rows
 
 MODELS = ("alexnet", "vgg16", "resnet18", "googlenet")
@@ -72,7 +72,9 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     batch_size = request.batch_size or (BATCH_SIZE if request.device == "cpu" else GPU_BATCH_SIZE)
     storage = Storage(request.storage, make=True)
     name = request.study or _name(found)
-    rows = stored.create_or_load(storage, name, choices(), {"data": found.source, "images": len(found.labels), "classes": found.classes})
+    rows = stored.create_or_load(
+        storage, name, list_choices(), {"data": found.source, "images": len(found.labels), "classes": found.classes}
+    )
     stamps = {c.name: {"weights": c.weights, "data": found.fingerprint, "seen": c.key} for c in found.contestants}
     done = {} if request.fresh else {n: t for n in stamps if (t := rows.finished(n, stamps[n])) is not None}
     if done:
@@ -87,7 +89,7 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
         raise TunerError(
             f"{', '.join(failed)} gave a loss that is no number: the weights are damaged, give others with --weights NAME=FILE"
         )
-    return name, ranked([ended[model] for model in request.models])
+    return name, rank([ended[model] for model in request.models])
 
 
 class _Pass:
@@ -140,14 +142,14 @@ class _Pass:
 
     def _begin(self, contestant: Contestant, images: int, example: torch.Tensor) -> _Running:
         ready = contestant.make(self.device)
-        counted = cost(ready.plain, example)
+        counted = measure_cost(ready.plain, example)
         row = self.rows.take(contestant.name, contestant.choice, self.stamps[contestant.name])  # last: what fails above leaves no trial
         runner = Runner.start(ready, images, self.device)
         progress = row.user_attrs.get("progress")
         if progress and (progress["batch_size"], progress["device"]) == (self.batch_size, str(self.device)):
             runner.done, runner.seconds, runner.peak_bytes = progress["done"], progress["seconds"], progress["peak_bytes"]
             runner.broken = {int(index): reason for index, reason in progress["broken"].items()}
-            runner.hits = stored.unpacked(progress["hits"], runner.hits.shape)
+            runner.hits = stored.unpack(progress["hits"], runner.hits.shape)
             runner.sums.tensor.copy_(torch.tensor(progress["sums"], dtype=runner.sums.tensor.dtype))
             self.tell(f"{contestant.name} goes on after {runner.done:,} images")
         return _Running(contestant=contestant, row=row, runner=runner, cost=counted)
@@ -159,7 +161,7 @@ class _Pass:
             "seconds": runner.seconds,
             "peak_bytes": runner.peak_bytes,
             "broken": {str(index): reason for index, reason in runner.broken.items()},
-            "hits": stored.packed(runner.hits),
+            "hits": stored.pack(runner.hits),
             "sums": runner.sums.tensor.tolist(),
             "batch_size": self.batch_size,
             "device": str(self.device),
@@ -174,7 +176,7 @@ class _Pass:
             self.said = now
         elif now - self.said > SECONDS_BETWEEN_LINES and now > self.began:
             rate = (done - self.from_image) / (now - self.began)
-            self.tell(f"{done:,} of {total:,} images, {rate:.1f} a second, about {duration((total - done) / rate)} left")
+            self.tell(f"{done:,} of {total:,} images, {rate:.1f} a second, about {format_duration((total - done) / rate)} left")
             self.said = now
         if now - self.saved > SECONDS_BETWEEN_SAVES:
             for each in self.running:
@@ -206,10 +208,10 @@ class _Pass:
             "ms_per_image": round(1000 * runner.seconds / images, 3),
             "peak_memory_mb": peak,
             "device": str(self.device),
-            "threads": threads(self.device),
+            "threads": count_threads(self.device),
             "batch_size": self.batch_size,
             "versions": read_versions(),
-            "hits": stored.packed(runner.hits),
+            "hits": stored.pack(runner.hits),
         }
         self.rows.complete(each.row, top1, facts)
         self.tell(f"{each.contestant.name}: top-1 {top1:.4f}, top-5 {top5:.4f}, loss {loss:.4f} on {images:,} images")

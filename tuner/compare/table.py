@@ -8,9 +8,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ..console.text import out, print_json
+from ..console.text import open_console, print_json
 from ..study.storage import Storage
-from .figures import comparison_rows
+from .figures import list_results
 from .rows import load
 
 HEADINGS = ("model", "top-1 %", "95 %", "top-5 %", "95 %", "loss", "params", "MACs", "images/s", "ms/image", "memory")
@@ -19,7 +19,7 @@ NAMED_AT_MOST = 5  # broken images in a line
 
 def show_comparison(storage: Storage, name: str, *, as_json: bool) -> None:
     """A comparison that is there: its finished networks side by side, and those that are not."""
-    compared, rows = load(storage, name), comparison_rows(storage, name)
+    compared, rows = load(storage, name), list_results(storage, name)
     facts = compared.facts()
     waiting = [t.user_attrs["model"] for t in compared.trials() if not t.state.is_finished()]
     if as_json:
@@ -33,23 +33,23 @@ def show_comparison(storage: Storage, name: str, *, as_json: bool) -> None:
 
 def print_rows(rows: Sequence[dict[str, Any]], name: str, source: str) -> None:
     """The table with its words."""
-    out().print(table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {source}"))
-    for line in words(rows):
+    open_console().print(make_table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {source}"))
+    for line in explain(rows):
         click.echo(line)
 
 
-def table(rows: Sequence[dict[str, Any]], title: str) -> Table:
+def make_table(rows: Sequence[dict[str, Any]], title: str) -> Table:
     """A line a network, best first."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     made.add_column(HEADINGS[0], overflow="fold")
     for heading in HEADINGS[1:]:
         made.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        made.add_row(*cells(row))
+        made.add_row(*format_cells(row))
     return made
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
+def format_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A network's figures under `HEADINGS`."""
     return (
         row["model"],
@@ -66,9 +66,9 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def words(rows: Sequence[dict[str, Any]]) -> list[str]:
+def explain(rows: Sequence[dict[str, Any]]) -> list[str]:
     """What neighbours have between them, and which images could not be read."""
-    lines = [sentence(row) for row in rows if row["next"] is not None]
+    lines = [explain_pair(row) for row in rows if row["next"] is not None]
     broken = sorted({name for row in rows for name in row["broken"]})
     if broken:
         named = ", ".join(broken[:NAMED_AT_MOST]) + (f" and {len(broken) - NAMED_AT_MOST} more" if len(broken) > NAMED_AT_MOST else "")
@@ -76,7 +76,7 @@ def words(rows: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def sentence(row: dict[str, Any]) -> str:
+def explain_pair(row: dict[str, Any]) -> str:
     """Whether a network really differs from the one below it."""
     test = row["next"]
     if not test["wins"] + test["losses"]:

@@ -13,19 +13,19 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def positive(name: str, value: Any) -> None:
+def check_positive(name: str, value: Any) -> None:
     if not is_number(value) or value <= 0:
         raise UsageError(f"{name} must be above 0, not {value!r}")
 
 
-def whole(name: str, value: Any, low: int, allow_none: bool = False) -> None:
+def check_whole(name: str, value: Any, low: int, allow_none: bool = False) -> None:
     if value is None and allow_none:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise UsageError(f"{name} takes a whole number of at least {low}, not {value!r}")
 
 
-def known_keys(plain: Mapping[str, Any], known: set[str], where: str) -> None:
+def check_keys(plain: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in plain:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}: {nearest(key, known)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError, nearest
-from .checks import is_number, known_keys, whole
+from .checks import check_keys, check_whole, is_number
 from .data_sources import SOURCES, list_specs
 
 
@@ -34,9 +34,9 @@ class DataConfig:
             raise UsageError(f"unknown data {self.source!r}: {nearest(kind, [known.spec for known in SOURCES.values()])}")
         if SOURCES[kind].takes_path != bool(path):
             raise UsageError(f"data {self.source!r}: a folder is named as folder:PATH, the others without a path")
-        whole("train_images", self.train_images, 2, allow_none=True)
-        whole("image_size", self.image_size, 8)
-        whole("seed", self.seed, 0)
+        check_whole("train_images", self.train_images, 2, allow_none=True)
+        check_whole("image_size", self.image_size, 8)
+        check_whole("seed", self.seed, 0)
         if not is_number(self.validation) or not 0 < self.validation < 1:
             raise UsageError(f"validation must be above 0 and below 1, not {self.validation!r}")
         for name, values, low in (("mean", self.mean, None), ("std", self.std, 0)):
@@ -49,5 +49,5 @@ def read_normalize(plain: Any) -> dict[str, Any]:
     """`mean` and `std` as DataConfig takes them."""
     if not isinstance(plain, dict):
         raise UsageError(f"normalize takes a map with mean and std, not {plain!r}")
-    known_keys(plain, {"mean", "std"}, "normalize")
+    check_keys(plain, {"mean", "std"}, "normalize")
     return {name: tuple(value) if isinstance(value, (list, tuple)) else (value,) for name, value in plain.items()}

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
-from .checks import is_number, known_keys
+from .checks import check_keys, is_number
 from .hyperparameters import Hyperparameter
 
 
@@ -42,7 +42,7 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     name = parameter.name
     if parameter.kind not in (int, float):
         raise UsageError(f"{name} takes a value or a list to choose from, not the range {value!r}")
-    known_keys(value, {"low", "high", "log", "step"}, name)
+    check_keys(value, {"low", "high", "log", "step"}, name)
     for end in ("low", "high"):
         if end not in value:
             raise UsageError(f"{name}: the range {value!r} has no {end}")
@@ -66,7 +66,7 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     return Range(low=low, high=high, log=log, step=step)
 
 
-def plain_dimension(dimension: Dimension) -> Any:
+def to_plain(dimension: Dimension) -> Any:
     if isinstance(dimension, Choice):
         return list(dimension.values)
     return {name: value for name, value in asdict(dimension).items() if value is not None and value is not False}
@@ -78,4 +78,4 @@ def check_start(name: str, value: Any, dimension: Dimension | None, where: str) 
     if isinstance(dimension, Range):
         off_step = dimension.step is not None and abs((value - dimension.low) / dimension.step % 1 - 0.5) < 0.5 - 1e-6
         if not dimension.low <= value <= dimension.high or off_step:
-            raise UsageError(f"{where}: {name} {value!r} is not in the range {plain_dimension(dimension)!r}: widen it")
+            raise UsageError(f"{where}: {name} {value!r} is not in the range {to_plain(dimension)!r}: widen it")

@@ -9,13 +9,13 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
-from .checks import known_keys, positive
+from .checks import check_keys, check_positive
 from .data_config import DataConfig, read_normalize
-from .dimension import Choice, Dimension, Range, check_start, parse_dimension, plain_dimension
+from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
 from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, flatten, nest, width_pattern
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
-from .trial_config import no_match
+from .trial_config import describe_no_match
 from .yaml_file import read
 
 
@@ -36,14 +36,14 @@ class StudyConfig:
     start: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        positive("width", self.width)
+        check_positive("width", self.width)
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = width_pattern(name)
             if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
-                raise UsageError(no_match(pattern, self.models))
+                raise UsageError(describe_no_match(pattern, self.models))
         epochs, schedules = self.possible("epochs"), self.possible("schedule")
         horizon = schedules & set(HORIZON_SCHEDULES)
         if horizon and len(epochs) > 1 and PRUNERS[self.pruner[0]].prunes:
@@ -85,7 +85,7 @@ class StudyConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that `from_dict` reads back; it stands in the study's user attributes."""
-        space = {name: plain_dimension(dimension) for name, dimension in self.space.items()}
+        space = {name: to_plain(dimension) for name, dimension in self.space.items()}
         plain = {
             "model": self.fixed.get("model"),
             "width": self.width,
@@ -106,7 +106,7 @@ class StudyConfig:
     def from_dict(cls, plain: Mapping[str, Any], where: str = "study") -> StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         known = {"model", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        known_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:

@@ -7,17 +7,17 @@ from pathlib import Path
 ENDINGS = (".yaml", ".yml")
 
 
-def shipped_folder() -> Path:
+def find_shipped_folder() -> Path:
     """The studies that come with tuner: inside the package when installed, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "studies"
     return inside if inside.is_dir() else package.parent / "studies"
 
 
-def available() -> dict[str, Path]:
+def list_available() -> dict[str, Path]:
     """Every study that a name can mean; those in ./studies come before the shipped ones."""
     found: dict[str, Path] = {}
-    for folder in (Path("studies"), shipped_folder()):
+    for folder in (Path("studies"), find_shipped_folder()):
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
                 if path.suffix in ENDINGS:
@@ -30,4 +30,4 @@ def find(study: str) -> tuple[str, Path | None]:
     path = Path(study)
     if path.suffix in ENDINGS or "/" in study:
         return path.stem, path
-    return study, available().get(study)
+    return study, list_available().get(study)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
-from .checks import known_keys, positive, whole
+from .checks import check_keys, check_positive, check_whole
 from .data_config import DataConfig, read_normalize
 from .hyperparameters import DEFAULTS, find_hyperparameter, name_width
 from .yaml_file import dump, read
@@ -52,10 +52,10 @@ class TrialConfig:
         for pattern, factor in self.widths.items():
             find_hyperparameter(name_width(pattern)).check(factor)
             if not find_model(self.model).matches(pattern):
-                raise UsageError(no_match(pattern, (self.model,)))
-        positive("width", self.width)
-        whole("seed", self.seed, 0)
-        whole("threads", self.threads, 1)
+                raise UsageError(describe_no_match(pattern, (self.model,)))
+        check_positive("width", self.width)
+        check_whole("seed", self.seed, 0)
+        check_whole("threads", self.threads, 1)
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, ('fp32', 'bf16'))}")
 
@@ -100,14 +100,14 @@ class TrialConfig:
         if version != FORMAT:
             raise UsageError(f"{where}: format {version!r} is unknown: `tuner best --export` writes format {FORMAT}")
         plain.pop("origin", None)
-        known_keys(plain, set(cls.__dataclass_fields__), where)
+        check_keys(plain, set(cls.__dataclass_fields__), where)
         data = plain.pop("data", {})
         if not isinstance(data, dict):
             raise UsageError(f"{where}: data takes a map, not {data!r}")
         data = dict(data)
         data.pop("fingerprint", None)
         normalize = data.pop("normalize", {})
-        known_keys(data, set(DataConfig.__dataclass_fields__) - {"mean", "std"}, f"{where}: data")
+        check_keys(data, set(DataConfig.__dataclass_fields__) - {"mean", "std"}, f"{where}: data")
         widths = plain.pop("widths", None) or {}
         if not isinstance(widths, dict):
             raise UsageError(f"{where}: widths takes a map of patterns, not {widths!r}")
@@ -132,7 +132,7 @@ def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     return config, dict(plain.get("origin") or {}), data.get("fingerprint")
 
 
-def no_match(pattern: str, models: tuple[str, ...]) -> str:
+def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:
     """The message about a width pattern that none of these models has."""
     names = [name for model in models for name in find_model(model).widths]
     return f"width pattern {pattern!r} matches no width of {' or '.join(models)}: {nearest(pattern, dict.fromkeys(names))}"

@@ -23,7 +23,7 @@ from ..study.outcome import Outcome
 from ..study.study import Study
 from ..study.trials import find_best
 from ..workers.events import EpochReported, Event, Message, NothingLeft, TrialEnded, TrialStarted, Waiting, WorkerDied
-from .text import duration, params_text, say, sparkline
+from .text import draw_sparkline, format_duration, format_params, say
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Progress:
         if self.ended_here < max(2, len(self.placements)) or remaining <= 0:
             return ""
         begun = sum(row.epoch / row.epochs for row in self.rows if row.trial is not None and row.epochs)
-        return f"about {duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
+        return f"about {format_duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
 
     def summary(self) -> str:
         counts = self.standing
@@ -158,7 +158,7 @@ class LiveProgress(Progress):
         bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
-        elapsed = f"{duration(time.monotonic() - self.began)} so far"
+        elapsed = f"{format_duration(time.monotonic() - self.began)} so far"
         times = ", ".join(part for part in (elapsed, self.left()) if part)
         bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
         table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
@@ -171,7 +171,7 @@ class LiveProgress(Progress):
                 continue
             accuracy = f"{row.accuracies[-1]:.4f}" if row.accuracies else ""
             epoch = f"{row.epoch}/{row.epochs}"
-            table.add_row(str(number), str(row.trial), epoch, accuracy, Text(sparkline(row.accuracies), style="green"), row.config)
+            table.add_row(str(number), str(row.trial), epoch, accuracy, Text(draw_sparkline(row.accuracies), style="green"), row.config)
         return Group(head, bar, table)
 
 
@@ -204,7 +204,7 @@ def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
     values = {name: getattr(config, name) for name in DEFAULTS}
     values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
     shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
-    return params_text({name: values[name] for name in shown})
+    return format_params({name: values[name] for name in shown})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rich.table import Table
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
-from .text import out, params_text, sparkline
+from .text import draw_sparkline, format_params, open_console
 
 
 def collect_facts(study: Study) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def collect_facts(study: Study) -> dict[str, Any]:
 def show_study(study: Study) -> None:
     """A study's standing, a line a trial with its curve, and all curves together."""
     counts = study.leases.counts()
-    config, console = study.config, out()
+    config, console = study.config, open_console()
     states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
     states |= {"running": counts.running, "in the queue": counts.waiting}
     standing = ", ".join(f"{count} {state}" for state, count in states.items() if count)
@@ -55,7 +55,12 @@ def show_study(study: Study) -> None:
         note = f" ({row.remark})" if row.remark else ""
         mark = " *" if top and row.number == top[0].number else ""
         table.add_row(
-            f"{row.number}{mark}", row.state.lower(), value, str(len(accuracies)), sparkline(accuracies), params_text(row.params) + note
+            f"{row.number}{mark}",
+            row.state.lower(),
+            value,
+            str(len(accuracies)),
+            draw_sparkline(accuracies),
+            format_params(row.params) + note,
         )
     console.print(table)
     draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
@@ -80,11 +85,11 @@ def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
 
 def show_trial(study: Study, row: TrialRow) -> None:
     """One trial: what it was, why it ended, and its figures epoch by epoch."""
-    console = out()
+    console = open_console()
     console.print(
         f"Trial {row.number} of study {study.name}: {row.state.lower()}" + (f", {row.reason}" if row.reason else ""), highlight=False
     )
-    console.print(params_text(row.params), highlight=False)
+    console.print(format_params(row.params), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -6,10 +6,10 @@ from rich.table import Table
 
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best
-from .text import out, params_text
+from .text import format_params, open_console
 
 
-def trial_table(rows: list[TrialRow], title: str) -> Table:
+def make_trial_table(rows: list[TrialRow], title: str) -> Table:
     """Trials, one a line."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("trial", "right"), ("state", "left"), ("val accuracy", "right"), ("epochs", "right"), ("seconds", "right")):
@@ -23,7 +23,7 @@ def trial_table(rows: list[TrialRow], title: str) -> Table:
             "-" if row.value is None else f"{row.value:.4f}",
             str(len(row.epochs)),
             f"{row.seconds:.1f}",
-            params_text(row.params) + reason,
+            format_params(row.params) + reason,
         )
     return table
 
@@ -32,4 +32,4 @@ def print_best(study: Study, count: int = 10) -> None:
     """The best trials, as a table."""
     top = find_best(study, count)
     if top:
-        out().print(trial_table(top, f"Best of study {study.name}"))
+        open_console().print(make_trial_table(top, f"Best of study {study.name}"))

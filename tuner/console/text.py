@@ -17,7 +17,7 @@ BARS = "▁▂▃▄▅▆▇█"
 FLAT = 0.01  # accuracies that differ by less make a level line
 
 
-def sparkline(values: Sequence[float], width: int = 12) -> str:
+def draw_sparkline(values: Sequence[float], width: int = 12) -> str:
     """Accuracies as a small curve, the last `width` of them, from the least of all to the greatest: the figures stand beside it."""
     if not values:
         return ""
@@ -27,7 +27,7 @@ def sparkline(values: Sequence[float], width: int = 12) -> str:
     return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values[-width:])
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`42 s`, `3 min`, `2 h 05 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -48,7 +48,7 @@ def say_nothing(line: str) -> None:
     del line
 
 
-def out() -> Console:
+def open_console() -> Console:
     """Where results go. Not a terminal: no colours, and a width that tables fit in."""
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, no_color=True)
 
@@ -57,17 +57,17 @@ def print_json(content: object) -> None:
     click.echo(json.dumps(content, indent=2, allow_nan=False))
 
 
-def value_text(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A parameter for people: short, and no digits that mean nothing."""
     if isinstance(value, float):
         return f"{value:.3g}" if value and not 0.01 <= abs(value) < 1000 else f"{value:.4g}"
     return str(value)
 
 
-def params_text(params: Mapping[str, Any]) -> str:
+def format_params(params: Mapping[str, Any]) -> str:
     """`lr 0.003, batch_size 32, *.n1x1 x0.75`."""
     parts = []
     for name, value in params.items():
         pattern = width_pattern(name)
-        parts.append(f"{name} {value_text(value)}" if pattern is None else f"{pattern} x{value_text(value)}")
+        parts.append(f"{name} {format_value(value)}" if pattern is None else f"{pattern} x{format_value(value)}")
     return ", ".join(parts)

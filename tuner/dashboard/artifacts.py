@@ -18,20 +18,20 @@ PREFIX = "dashboard:artifacts:"
 TYPES = {".png": "image/png", ".yaml": "text/plain", ".pt": "application/octet-stream"}
 
 
-def artifact_folder(storage: Storage) -> Path:
+def find_artifact_folder(storage: Storage) -> Path:
     """Where the artifacts of all studies of a storage are: beside the SQLite file, else in ./studies."""
     parent = storage.path.parent if storage.path is not None else Path("studies").absolute()
     return parent / "artifacts"
 
 
-def artifact_store(storage: Storage) -> FileSystemArtifactStore:
-    return FileSystemArtifactStore(artifact_folder(storage))
+def open_artifact_store(storage: Storage) -> FileSystemArtifactStore:
+    return FileSystemArtifactStore(find_artifact_folder(storage))
 
 
-def artifact_files(study: Study) -> list[Path]:
+def list_artifact_files(study: Study) -> list[Path]:
     """The files of all artifacts of a study."""
     attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
-    return [artifact_folder(study.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
+    return [find_artifact_folder(study.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
 
 
 class Artifacts:
@@ -44,8 +44,8 @@ class Artifacts:
 
     def __init__(self, study: Study) -> None:
         self._record = study
-        self._folder = artifact_folder(study.storage)
-        self._store = artifact_store(study.storage)
+        self._folder = find_artifact_folder(study.storage)
+        self._store = open_artifact_store(study.storage)
         self._attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
         self._ids = {trial.number: trial._trial_id for trial in study.frozen_trials()}
 

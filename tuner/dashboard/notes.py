@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..console.text import duration
+from ..console.text import format_duration
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config
 
 
-def study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
+def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
     """Model, data and space of a study, how to go on and how to export. `noted` finished trials have notes of their own."""
     config, data, at = study.config, study.config.data, storage_option(study)
     finished = sum(row.state in ("COMPLETE", "PRUNED", "FAIL") for row in rows)
@@ -43,12 +43,12 @@ def study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: in
     return "\n\n".join(lines)
 
 
-def trial_note(study: Study, row: TrialRow) -> str:
+def write_trial_note(study: Study, row: TrialRow) -> str:
     """How a finished trial ended, and its configuration file."""
     run = row.run
     value = "" if row.value is None else f", validation accuracy **{percent(row.value)}**"
     ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}.get(row.state, row.state.lower())
-    facts = [f"{count(len(row.epochs), 'epoch')} in {duration(row.seconds)}"]
+    facts = [f"{count(len(row.epochs), 'epoch')} in {format_duration(row.seconds)}"]
     if run.get("parameters"):
         facts.append(f"{run['parameters']:,} parameters")
     if run.get("device"):

@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ..report.pictures.cost import front, parameters, seconds
-from ..report.pictures.curves import chosen
+from ..report.pictures.cost import count_parameters, count_seconds, find_front
+from ..report.pictures.curves import choose_curves
 from ..report.pictures.style import BLACK, BLUE, ORANGE, VERMILLION, sample
 from ..study.trials import TrialRow
 
@@ -17,18 +17,20 @@ MOST_CURVES = 150
 MOST_POINTS = 500
 
 
-def plots(ranked: Sequence[TrialRow]) -> dict[str, go.Figure]:
+def make_plots(ranked: Sequence[TrialRow]) -> dict[str, go.Figure]:
     """The figures by id. `ranked` holds COMPLETE trials first, the best of them first of all."""
     return {
         "learning-curves": _curves(ranked),
-        "accuracy-against-parameters": _cost(ranked, parameters, "Accuracy against size", "Parameters of the network"),
-        "accuracy-against-seconds": _cost(ranked, seconds, "Accuracy against training time", "Training time with validation (seconds)"),
+        "accuracy-against-parameters": _cost(ranked, count_parameters, "Accuracy against size", "Parameters of the network"),
+        "accuracy-against-seconds": _cost(
+            ranked, count_seconds, "Accuracy against training time", "Training time with validation (seconds)"
+        ),
     }
 
 
 def _curves(ranked: Sequence[TrialRow]) -> go.Figure:
     having = [row for row in ranked if row.epochs]
-    complete_ones, others = chosen(having, MOST_CURVES)
+    complete_ones, others = choose_curves(having, MOST_CURVES)
     shown = [*complete_ones, *others]
     traces = []
     for name, colour, dash, mark, complete in (
@@ -76,7 +78,7 @@ def _cost(ranked: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], 
                 marker={"symbol": mark, "color": colour, "size": 8, "opacity": 0.75},
             )
         )
-    border = front([(cost(row) or 0.0, row.value or 0.0) for row in having if row.state == "COMPLETE"])
+    border = find_front([(cost(row) or 0.0, row.value or 0.0) for row in having if row.state == "COMPLETE"])
     line = {"color": BLACK, "dash": "dot", "width": 1.5}
     traces.append(
         go.Scatter(x=[x for x, _ in border], y=[_percent(y) for _, y in border], name="no cheaper trial is better", mode="lines", line=line)

@@ -16,16 +16,16 @@ import torch
 
 from ..console.text import say
 from ..placement import find_device
-from ..report.pictures.confusion import confusion_matrix
-from ..report.pictures.curves import learning_curve
+from ..report.pictures.confusion import draw_confusion_matrix
+from ..report.pictures.curves import draw_learning_curve
 from ..report.predictions import Kept, NoPredictions, find_kept
 from ..study.storage import Storage
 from ..study.studies import list_studies, load
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials
 from .artifacts import Artifacts
-from .notes import study_note, trial_note
-from .plots import plots
+from .notes import write_study_note, write_trial_note
+from .plots import make_plots
 
 # The dashboard keeps notes among the study's attributes, and looks through all of these for each trial: notes on all of
 # 3,000 trials would take many minutes to write and several seconds at the first load of the page.
@@ -47,7 +47,7 @@ def publish(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
     began = time.monotonic()
     ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
     noted = [row for row in ranked if row.state in ("COMPLETE", "PRUNED", "FAIL")][:MOST_NOTES]
-    _save_notes(study, noted, study_note(study, everything, top[0], len(noted)))
+    _save_notes(study, noted, write_study_note(study, everything, top[0], len(noted)))
     _save_plots(study, ranked)
     artifacts = Artifacts(study)
     artifacts.withdraw(but=[row.number for row in top])
@@ -85,7 +85,7 @@ def _save_notes(study: Study, noted: Sequence[TrialRow], body: str) -> None:
     for begin in range(0, len(lacking), NOTES_A_WRITE):
         with study.storage.transaction():
             for row in lacking[begin : begin + NOTES_A_WRITE]:
-                optuna_dashboard.save_note(optuna.Trial(shown, ids[row.number]), trial_note(study, row))
+                optuna_dashboard.save_note(optuna.Trial(shown, ids[row.number]), write_trial_note(study, row))
     mark = dict(attrs.get(MARK, {}))
     present = optuna_dashboard.get_note(shown)
     if present != body and (not present or _digest(present) == mark.get("note")):
@@ -96,7 +96,7 @@ def _save_notes(study: Study, noted: Sequence[TrialRow], body: str) -> None:
 def _save_plots(study: Study, ranked: Sequence[TrialRow]) -> None:
     """Every plot that is not as it was saved last."""
     shown, before = study.optuna_study(), _mark(study)
-    for name, figure in plots(ranked).items():
+    for name, figure in make_plots(ranked).items():
         digest = _digest(figure.to_json())
         if before.get(name) != digest:
             with study.storage.transaction():
@@ -115,14 +115,14 @@ def _save_artifacts(artifacts: Artifacts, study: Study, row: TrialRow) -> None:
 
     def confusion() -> bytes:
         said = weights_kept().predictions()
-        return confusion_matrix(said, f"Confusion matrix, trial {row.number}, {len(said.labels):,} validation images")
+        return draw_confusion_matrix(said, f"Confusion matrix, trial {row.number}, {len(said.labels):,} validation images")
 
     def weights() -> bytes:
         buffer = io.BytesIO()
         torch.save(weights_kept().weights, buffer)
         return buffer.getvalue()
 
-    artifacts.put(row.number, "learning-curve.png", lambda: learning_curve(row))
+    artifacts.put(row.number, "learning-curve.png", lambda: draw_learning_curve(row))
     artifacts.put(row.number, "config.yaml", lambda: export_config(study, row).encode())
     try:
         artifacts.put(row.number, "confusion-matrix.png", confusion)

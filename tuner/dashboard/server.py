@@ -22,7 +22,7 @@ import waitress
 from ..console.text import say
 from ..errors import TunerError, UsageError
 from ..study.storage import Storage
-from .artifacts import artifact_store
+from .artifacts import open_artifact_store
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -42,8 +42,8 @@ def serve(
     names = {"localhost", "127.0.0.1", "[::1]", host, *allow_hosts}
     if not is_loopback(host):
         names |= {socket.gethostname(), socket.getfqdn()}
-    shown = optuna_dashboard.wsgi(storage.optuna, artifact_store(storage))
-    application = guarded(with_style(shown), hosts=names, token=token, allow_writes=allow_writes)
+    shown = optuna_dashboard.wsgi(storage.optuna, open_artifact_store(storage))
+    application = guard(add_style(shown), hosts=names, token=token, allow_writes=allow_writes)
     try:
         server = waitress.create_server(application, host=host, port=port, threads=THREADS, ident=None)
     except OSError as error:
@@ -81,7 +81,7 @@ def check_reach(host: str, token: str | None) -> None:
         raise UsageError(f"--host {host} can be reached from other machines: give --token or set TUNER_DASHBOARD_TOKEN")
 
 
-def guarded(application: Application, *, hosts: Collection[str], token: str | None, allow_writes: bool) -> Application:
+def guard(application: Application, *, hosts: Collection[str], token: str | None, allow_writes: bool) -> Application:
     """The application behind the guard, in WSGI.
 
     A Host header that is not in `hosts` gets 421: a page elsewhere could else have its own name point here (DNS
@@ -105,7 +105,7 @@ def guarded(application: Application, *, hosts: Collection[str], token: str | No
     return guard
 
 
-def with_style(application: Application) -> Application:
+def add_style(application: Application) -> Application:
     """The application, in WSGI, with `STYLE` in its pages."""
 
     def styled(environ: Environ, start: Start) -> Iterable[bytes]:

@@ -47,12 +47,12 @@ class Decoded:
     test: Part
 
 
-def root() -> Path:
+def find_root() -> Path:
     """Where entries are kept: TUNER_CACHE, or the user's cache folder."""
     return Path(os.environ.get("TUNER_CACHE") or platformdirs.user_cache_dir("tuner")).expanduser()
 
 
-def cached(source: str, identity: Iterable[str], size: int, decode: Callable[[], Decoded], say: Say) -> Dataset:
+def load_cached(source: str, identity: Iterable[str], size: int, decode: Callable[[], Decoded], say: Say) -> Dataset:
     """The entry of these images, made by `decode` when there is none that is whole.
 
     `identity` are the strings that change when the images do. Processes that start together decode once: the
@@ -61,7 +61,7 @@ def cached(source: str, identity: Iterable[str], size: int, decode: Callable[[],
     digest = blake2b(digest_size=12)
     for text in (str(FORMAT), str(size), *identity):
         digest.update(text.encode(errors="surrogateescape") + b"\0")
-    entry = root() / "images" / f"{source.partition(':')[0]}-{digest.hexdigest()}"
+    entry = find_root() / "images" / f"{source.partition(':')[0]}-{digest.hexdigest()}"
     found = _open(entry, source, size)
     if found is not None:
         return found
@@ -74,7 +74,7 @@ def cached(source: str, identity: Iterable[str], size: int, decode: Callable[[],
                 found = _open(entry, source, size)
     except OSError as error:
         reason = error.strerror or error
-        raise TunerError(f"cache folder {str(root())!r} cannot be written ({reason}): set TUNER_CACHE to one that can") from None
+        raise TunerError(f"cache folder {str(find_root())!r} cannot be written ({reason}): set TUNER_CACHE to one that can") from None
     if found is None:
         raise TunerError(f"cache entry {str(entry)!r} was changed while it was written: delete it and try again")
     return found

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from ..errors import TunerError
 from . import decode
-from .cache import Decoded, Part, Say, cached
+from .cache import Decoded, Part, Say, load_cached
 from .dataset import Array, Dataset
 
 STALLED = 30.0  # seconds without a byte
@@ -34,7 +34,7 @@ def cifar10(path: str, size: int, say: Say) -> Dataset:
     """50,000 training and 10,000 test images, 32x32, as torchvision reads them; other sizes are resized bilinearly."""
     assert not path
     # Only the official files are accepted, by their checksums, so the name says what the pixels are.
-    return cached("cifar10", [], size, lambda: _read(root(), size, say), say)
+    return load_cached("cifar10", [], size, lambda: _read(root(), size, say), say)
 
 
 def _read(base: Path, size: int, say: Say) -> Decoded:
@@ -52,7 +52,7 @@ def _read(base: Path, size: int, say: Say) -> Decoded:
             raise TunerError(f"{problem}: set TUNER_DATA to one that can, or {OTHERWISE}") from None
     assert loaded is not None, "torchvision accepted the archive, but not what was in it"
     classes, parts = loaded
-    train, test = (Part(labels=labels, chunks=decode.arrays(images, size)) for images, labels in parts)
+    train, test = (Part(labels=labels, chunks=decode.decode_arrays(images, size)) for images, labels in parts)
     return Decoded(classes=classes, train=train, test=test)
 
 

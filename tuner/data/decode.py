@@ -35,12 +35,12 @@ UPRIGHT = {
 Item = TypeVar("Item")
 
 
-def files(paths: Sequence[str], size: int) -> Iterator[Array]:
+def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
     """Blocks of uint8 (n, size, size, 3) in the order of `paths`; a file that is no image is a TunerError that names it."""
     return _blocks(paths, lambda path: _file(path, size))
 
 
-def arrays(images: Array, size: int) -> Iterator[Array]:
+def decode_arrays(images: Array, size: int) -> Iterator[Array]:
     """Images (N, H, W, 3) uint8 resized, in blocks of uint8 (n, size, size, 3)."""
     return _blocks(images, lambda pixels: _resized(Image.fromarray(pixels), size))
 

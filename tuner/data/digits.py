@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import decode
-from .cache import Decoded, Part, Say, cached
+from .cache import Decoded, Part, Say, load_cached
 from .dataset import Dataset
 
 SPLIT_SEED = 20261  # which images are test images: the same in every study
@@ -15,7 +15,7 @@ TEST_FRACTION = 0.2
 def digits(path: str, size: int, say: Say) -> Dataset:
     """1,797 grey 8x8 images, 0 to 16, as three channels of 0 to 255, resized bilinearly; a fifth of each class is test."""
     assert not path
-    return cached("digits", [str(SPLIT_SEED), str(TEST_FRACTION)], size, lambda: _read(size), say)
+    return load_cached("digits", [str(SPLIT_SEED), str(TEST_FRACTION)], size, lambda: _read(size), say)
 
 
 def _read(size: int) -> Decoded:
@@ -28,5 +28,5 @@ def _read(size: int) -> Decoded:
     for label in range(10):
         order = rng.permutation(np.flatnonzero(labels == label))
         test[order[: round(len(order) * TEST_FRACTION)]] = True
-    train_part, test_part = (Part(labels=labels[rows], chunks=decode.arrays(pixels[rows], size)) for rows in (~test, test))
+    train_part, test_part = (Part(labels=labels[rows], chunks=decode.decode_arrays(pixels[rows], size)) for rows in (~test, test))
     return Decoded(classes=tuple("0123456789"), train=train_part, test=test_part)

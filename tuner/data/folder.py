@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import TunerError, UsageError
 from . import decode
-from .cache import Decoded, Part, Say, cached
+from .cache import Decoded, Part, Say, load_cached
 from .dataset import Dataset
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".apng", ".avif", ".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi"}
@@ -42,7 +42,7 @@ def folder(path: str, size: int, say: Say) -> Dataset:
         say(f"folder:{base}: decoding {sum(map(len, train.values())) + sum(map(len, test.values())):,} images")
         return Decoded(classes=tuple(train), train=_part(train, size), test=_part(test, size))
 
-    return cached(f"folder:{base}", identity, size, read, say)
+    return load_cached(f"folder:{base}", identity, size, read, say)
 
 
 def _parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
@@ -102,4 +102,4 @@ def _names(names: set[str]) -> str:
 
 def _part(classes: dict[str, list[Found]], size: int) -> Part:
     labels = np.repeat(np.arange(len(classes)), [len(found) for found in classes.values()])
-    return Part(labels=labels, chunks=decode.files([file for found in classes.values() for file, _, _ in found], size))
+    return Part(labels=labels, chunks=decode.decode_files([file for found in classes.values() for file, _, _ in found], size))

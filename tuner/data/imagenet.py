@@ -47,7 +47,7 @@ class Listing:
 
 
 @cache
-def wnids() -> dict[str, int]:
+def list_wnids() -> dict[str, int]:
     """The 1,000 classes' WordNet ids in the order of the networks' outputs, each with its index."""
     return {line.split(" ", 1)[0]: index for index, line in enumerate(_facts())}
 
@@ -57,12 +57,12 @@ def _facts() -> list[str]:
     return (files(__package__) / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
 
 
-def lemmas() -> list[str]:
+def list_lemmas() -> list[str]:
     """A word for each class."""
     return [line.split(" ", 1)[1] for line in _facts()]
 
 
-def imagenet(path: str) -> Listing:
+def list_imagenet(path: str) -> Listing:
     """The validation set, or a part of it: class folders by WordNet id, or flat files with the devkit; in PATH or PATH/val.
 
     Errors: UsageError for a path that is not there or a class folder that is none of ImageNet's, TunerError where no
@@ -80,7 +80,7 @@ def imagenet(path: str) -> Listing:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
 
 
-def folder_test(path: str) -> Listing:
+def list_folder_test(path: str) -> Listing:
     """The test part of PATH/train and PATH/test (or val), in the order in which `data.folder` decodes it."""
     base = Path(path).expanduser().resolve()
     try:
@@ -92,7 +92,7 @@ def folder_test(path: str) -> Listing:
 
 def _by_class(place: Path) -> Listing:
     found = _classes(place)
-    known = wnids()
+    known = list_wnids()
     for name in found:
         if name not in known:
             raise UsageError(
@@ -106,9 +106,11 @@ def _by_class(place: Path) -> Listing:
 
 def _why(name: str) -> str:
     if WNID.fullmatch(name):
-        return nearest(name, wnids())
-    words = lemmas()
-    return f"rename it to {list(wnids())[words.index(name)]!r}" if name in words else "its name must be a WordNet id such as 'n01440764'"
+        return nearest(name, list_wnids())
+    words = list_lemmas()
+    return (
+        f"rename it to {list(list_wnids())[words.index(name)]!r}" if name in words else "its name must be a WordNet id such as 'n01440764'"
+    )
 
 
 def _flat(place: Path, base: Path) -> Listing:
@@ -124,7 +126,7 @@ def _flat(place: Path, base: Path) -> Listing:
             raise UsageError(f"{found[0]!r} has no line in {TRUTH}, which has {len(labels):,}: remove it")
         images.append([found])
         chosen.append(labels[number - 1])
-    return _listing(place, images, tuple(wnids()), chosen)
+    return _listing(place, images, tuple(list_wnids()), chosen)
 
 
 def _truth(place: Path, base: Path) -> list[int]:
@@ -143,7 +145,7 @@ def _devkit(path: Path) -> list[int]:
         read = _members(path)
         synsets = loadmat(BytesIO(read(META)), squeeze_me=True)["synsets"]
         # A row: ILSVRC2012_ID, WNID, words, gloss, num_children, ...; the networks' classes are those without children.
-        index = {int(row[0]): wnids()[str(row[1])] for row in synsets if int(row[4]) == 0}
+        index = {int(row[0]): list_wnids()[str(row[1])] for row in synsets if int(row[4]) == 0}
         return [index[int(line)] for line in read(TRUTH).decode("ascii").split()]
     except (OSError, KeyError, ValueError, IndexError, TypeError, EOFError, tarfile.TarError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .architecture import BRANCHES, POOL, Architecture
 
 
-def unit(planes: int, outputs: int, kernel: int) -> list[nn.Module]:
+def make_unit(planes: int, outputs: int, kernel: int) -> list[nn.Module]:
     """Convolution that keeps height and width, BatchNorm, ReLU."""
     return [nn.Conv2d(planes, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
@@ -24,10 +24,10 @@ class Block(nn.Module):
 
     def __init__(self, planes: int, n1x1: int, n3x3red: int, n3x3: int, n5x5red: int, n5x5: int, pool: int) -> None:
         super().__init__()
-        self.b1 = nn.Sequential(*unit(planes, n1x1, 1))
-        self.b2 = nn.Sequential(*unit(planes, n3x3red, 1), *unit(n3x3red, n3x3, 3))
-        self.b3 = nn.Sequential(*unit(planes, n5x5red, 1), *unit(n5x5red, n5x5, 5), *unit(n5x5, n5x5, 5))
-        self.b4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), *unit(planes, pool, 1))
+        self.b1 = nn.Sequential(*make_unit(planes, n1x1, 1))
+        self.b2 = nn.Sequential(*make_unit(planes, n3x3red, 1), *make_unit(n3x3red, n3x3, 3))
+        self.b3 = nn.Sequential(*make_unit(planes, n5x5red, 1), *make_unit(n5x5red, n5x5, 5), *make_unit(n5x5, n5x5, 5))
+        self.b4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), *make_unit(planes, pool, 1))
         self.outputs = n1x1 + n3x3 + n5x5 + pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Inception(nn.Module):
 
     def __init__(self, architecture: Architecture, channels: Mapping[str, int], classes: int) -> None:
         super().__init__()
-        self.pre_layers = nn.Sequential(*unit(3, channels["stem"], 3))
+        self.pre_layers = nn.Sequential(*make_unit(3, channels["stem"], 3))
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.stages: list[str] = []  # names of submodules, in the order in which they are passed
         planes = channels["stem"]

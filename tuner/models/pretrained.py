@@ -71,7 +71,7 @@ class Pretrained:
         return network.eval()
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """The classification networks of this torchvision."""
     return list(list_models(module=torchvision.models))
 
@@ -86,8 +86,8 @@ def find(name: str, file: Path | None = None, *, progress: bool = True) -> Pretr
     The weights are torchvision's best, unless the file has the name of others that it knows for this network.
     Errors: UsageError for an unknown name or a missing file, TunerError where the weights cannot be had.
     """
-    if name not in names():
-        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, names())}")
+    if name not in list_names():
+        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, list_names())}")
     kinds = get_model_weights(name)
     if file is None:
         return Pretrained(name=name, weights=kinds.DEFAULT, file=_fetched(name, kinds.DEFAULT, progress))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.study_config import StudyConfig
-from ..config.study_files import shipped_folder
+from ..config.study_files import find_shipped_folder
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
@@ -17,7 +17,7 @@ TEST_ACCURACIES = (0.74, 0.76, 0.82, 0.75, 0.83, 0.83, 0.81, 0.84, 0.87)
 
 def repeats(study: Study) -> bool:
     """Whether a study is report A's: the shipped rows, nothing else changed. Its images may be others."""
-    path = shipped_folder() / "journal.yaml"
+    path = find_shipped_folder() / "journal.yaml"
     if study.config.space or not study.config.start or not path.exists():
         return False
     theirs = StudyConfig.from_file(path)
@@ -25,7 +25,7 @@ def repeats(study: Study) -> bool:
     return (mine.start, dict(mine.fixed), mine.width) == (theirs.start, dict(theirs.fixed), theirs.width)
 
 
-def beside(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
+def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     """The table of both, and which figures are which."""
     by_start = {row.start: row for row in rows if row.start is not None and row.state == "COMPLETE"}
     lines = []

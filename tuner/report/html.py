@@ -46,7 +46,7 @@ SHORT = 24  # letters, up to which a cell of a table is one line
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def html(report: Report) -> str:
+def to_html(report: Report) -> str:
     """The whole page. Every text is escaped; what stands between backquotes is set as code."""
     headings = [block.text for block in report.blocks if isinstance(block, Heading)]
     links = "\n".join(f'<a href="#{_anchor(text)}">{escape(text)}</a>' for text in headings)

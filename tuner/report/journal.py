@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.hyperparameters import DEFAULTS, name_width
 from ..config.trial_config import TrialConfig
-from ..console.text import value_text
+from ..console.text import format_value
 from ..study.outcome import Outcome
 from ..study.trials import TrialRow
 from .blocks import Block, Paragraph, Table
@@ -30,14 +30,14 @@ class Change:
         name = spoken(self.name)
         if self.name == "model":
             return f"the network from {model_name(self.old)} to {model_name(self.new)}"
-        return f"{name} from {value_text(self.old)} to {value_text(self.new)}"
+        return f"{name} from {format_value(self.old)} to {format_value(self.new)}"
 
     @property
     def short(self) -> str:
         """As a cell of a table has it: the new value, and the old one."""
         if self.name == "model":
             return f"{model_name(self.new)} (was {model_name(self.old)})"
-        return f"{spoken(self.name).removeprefix('the ')} {value_text(self.new)} (was {value_text(self.old)})"
+        return f"{spoken(self.name).removeprefix('the ')} {format_value(self.new)} (was {format_value(self.old)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +53,21 @@ class Attempt:
         return self.row.state == "COMPLETE" and (self.before is None or (self.row.value or 0) > (self.before.value or 0))
 
 
-def attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
+def list_attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
     """The finished trials by number, each beside the best of those with a lower one."""
     best: TrialRow | None = None
     found = []
     for row in rows:
         if row.state not in ("COMPLETE", "PRUNED", "FAIL") or row.config is None:
             continue
-        changes = differences(best.config, row.config) if best is not None and best.config is not None else []
+        changes = list_changes(best.config, row.config) if best is not None and best.config is not None else []
         found.append(Attempt(row=row, before=best, changes=changes))
         if found[-1].improved:
             best = row
     return found
 
 
-def differences(before: TrialConfig, after: TrialConfig) -> list[Change]:
+def list_changes(before: TrialConfig, after: TrialConfig) -> list[Change]:
     """What was changed, the network first. Seeds and threads are not a change."""
     old, new = _flat(before), _flat(after)
     names = dict.fromkeys([*old, *new])
@@ -79,10 +79,10 @@ def _flat(config: TrialConfig) -> dict[str, Any]:
     return plain | {name_width(pattern): factor for pattern, factor in config.widths.items()}
 
 
-def journal(found: Sequence[Attempt]) -> list[Block]:
+def write_journal(found: Sequence[Attempt]) -> list[Block]:
     """The whole journal: every attempt of a short search; of a long one the improvements, and the others in a table."""
     if len(found) <= MOST_PROSE:
-        return [Paragraph(lead=f"Trial {attempt.row.number}.", text=told(attempt)) for attempt in found]
+        return [Paragraph(lead=f"Trial {attempt.row.number}.", text=tell(attempt)) for attempt in found]
     improvements = [attempt for attempt in found if attempt.improved]
     blocks: list[Block] = []
     shown = improvements
@@ -96,7 +96,7 @@ def journal(found: Sequence[Attempt]) -> list[Block]:
         which = "each improvement" if shown is improvements else f"the first 3 and the last {len(shown) - 4} improvements"
         text = f"The best accuracy was improved {times} in {len(found):,} attempts. Here are the first attempt and {which}, in order."
         blocks.append(Paragraph(text=text))
-    blocks += [Paragraph(lead=f"Trial {attempt.row.number}.", text=told(attempt)) for attempt in shown]
+    blocks += [Paragraph(lead=f"Trial {attempt.row.number}.", text=tell(attempt)) for attempt in shown]
     blocks.append(Paragraph(text=_others(others)))
     ranked = sorted(others, key=lambda a: (a.row.state != "COMPLETE", -(a.row.value or 0.0), a.row.number))
     listed = sorted(ranked[:MOST_ROWS], key=lambda a: a.row.number)
@@ -121,7 +121,7 @@ def journal(found: Sequence[Attempt]) -> list[Block]:
     return blocks
 
 
-def told(attempt: Attempt) -> str:
+def tell(attempt: Attempt) -> str:
     """One attempt in two or three sentences."""
     row, before = attempt.row, attempt.before
     assert row.config is not None
@@ -147,8 +147,8 @@ def _began(attempt: Attempt) -> str:
     config, before = attempt.row.config, attempt.before
     assert config is not None
     if before is None:
-        widths = few([(name_width(pattern), f"width {value_text(factor)} of {pattern}") for pattern, factor in config.widths.items()])
-        values = [f"learning rate {value_text(config.lr)}", f"batch size {config.batch_size}", count(config.epochs, "epoch"), *widths]
+        widths = few([(name_width(pattern), f"width {format_value(factor)} of {pattern}") for pattern, factor in config.widths.items()])
+        values = [f"learning rate {format_value(config.lr)}", f"batch size {config.batch_size}", count(config.epochs, "epoch"), *widths]
         return f"{model_name(config.model)} was trained with {joined(values)}."
     if not attempt.changes:
         return f"Nothing was changed against trial {before.number}, the best so far, but the random seed."

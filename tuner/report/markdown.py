@@ -9,14 +9,14 @@ from urllib.parse import quote
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report, Table
 
 
-def markdown(report: Report, folder: str) -> tuple[str, dict[str, bytes]]:
+def to_markdown(report: Report, folder: str) -> tuple[str, dict[str, bytes]]:
     """The text, which names its pictures in `folder`, and the pictures by file name."""
     pictures = {f"{block.name}.png": block.png for block in report.blocks if isinstance(block, Picture)}
     parts = [f"# {_text(report.title)}", _text(report.subtitle), *(_block(block, folder) for block in report.blocks)]
     return "\n\n".join(parts) + "\n", pictures
 
 
-def pictures_folder(path: Path) -> Path:
+def name_pictures_folder(path: Path) -> Path:
     """Where the pictures of a Markdown file go."""
     return path.with_name(f"{path.stem}-pictures")
 

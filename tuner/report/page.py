@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..console.text import duration
+from ..console.text import format_duration
 from ..errors import NothingToShow
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials
 from . import handmade
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report
-from .journal import attempts, journal
+from .journal import list_attempts, write_journal
 from .pictures import confusion, cost, curves, parameters
-from .question import answer, question
+from .question import write_answer, write_question
 from .words import count, joined, percent, points, spoken, storage_option
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEW = 2  # trials, below which pictures of all trials say nothing
 
 
-def report(study: Study, device: str = "cpu") -> Report:
+def make_report(study: Study, device: str = "cpu") -> Report:
     """The report of a study. Errors: NothingToShow without a COMPLETE trial."""
     everything = list_trials(study)
     top = find_best(study)
@@ -32,10 +32,10 @@ def report(study: Study, device: str = "cpu") -> Report:
     first = top[0]
     ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
     blocks = [
-        *question(study, everything),
-        *answer(study, everything, first),
+        *write_question(study, everything),
+        *write_answer(study, everything, first),
         *_journal(study, everything),
-        *(handmade.beside(study, everything) if handmade.repeats(study) else []),
+        *(handmade.compare_with_handmade(study, everything) if handmade.repeats(study) else []),
         *_best(first),
         *_all(study, everything, ranked),
         *_mattered(study, everything, ranked),
@@ -56,7 +56,7 @@ def _journal(study: Study, everything: Sequence[TrialRow]) -> list[Block]:
         "Trials stand in the order in which they were begun, and each is set against the best of those before it. "
         "An accuracy is that of the trial's last epoch."
     )
-    return [Heading(text="The journal"), Paragraph(text=intro), *journal(attempts(everything))]
+    return [Heading(text="The journal"), Paragraph(text=intro), *write_journal(list_attempts(everything))]
 
 
 def _best(row: TrialRow) -> list[Block]:
@@ -81,10 +81,12 @@ def _best(row: TrialRow) -> list[Block]:
         Heading(text=f"The best trial, epoch by epoch: trial {row.number}"),
         Paragraph(text=text),
         Picture(
-            name="loss", png=curves.loss_curve(row), caption="Loss per epoch of the best trial, training and validation part together."
+            name="loss", png=curves.draw_loss_curve(row), caption="Loss per epoch of the best trial, training and validation part together."
         ),
         Picture(
-            name="accuracy", png=curves.accuracy_curve(row), caption="Accuracy per epoch of the best trial, training and validation part."
+            name="accuracy",
+            png=curves.draw_accuracy_curve(row),
+            caption="Accuracy per epoch of the best trial, training and validation part.",
         ),
     ]
 
@@ -96,14 +98,14 @@ def _all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow
         Heading(text="All trials"),
         Picture(
             name="learning-curves",
-            png=curves.all_curves(ranked),
+            png=curves.draw_all_curves(ranked),
             caption="Validation accuracy per epoch of all trials. Those that were not trained to the end are set apart.",
         ),
     ]
     complete = [row for row in everything if row.state == "COMPLETE" and row.value is not None]
     for name, png, cost_of, words in (
-        ("parameters", cost.against_parameters(everything), cost.parameters, "parameters"),
-        ("seconds", cost.against_seconds(everything), cost.seconds, "seconds of training"),
+        ("parameters", cost.draw_against_parameters(everything), cost.count_parameters, "parameters"),
+        ("seconds", cost.draw_against_seconds(everything), cost.count_seconds, "seconds of training"),
     ):
         if png is None:
             continue
@@ -126,11 +128,11 @@ def _near_best(found: Sequence[tuple[float, float]], words: str) -> str:
 
 
 def _mattered(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
-    searched = parameters.scales(study)
+    searched = parameters.list_scales(study)
     if not searched:
         return []
     blocks: list[Block] = [Heading(text="What mattered")]
-    shares = parameters.importances(study)
+    shares = parameters.find_importances(study)
     if shares:
         (first, most), (second, next_most) = list(shares.items())[:2]
         blocks.append(
@@ -140,7 +142,9 @@ def _mattered(study: Study, everything: Sequence[TrialRow], ranked: Sequence[Tri
                 "The figures compare the best tenth of the trials with all of them; they say what mattered within the space searched."
             )
         )
-        blocks.append(Picture(name="importances", png=parameters.importance_bars(shares), caption="Importance of each hyper-parameter."))
+        blocks.append(
+            Picture(name="importances", png=parameters.draw_importance_bars(shares), caption="Importance of each hyper-parameter.")
+        )
     elif len(searched) < 2:
         blocks.append(Paragraph(text="Only one hyper-parameter was searched, so there are no importances to compare."))
     else:
@@ -149,14 +153,14 @@ def _mattered(study: Study, everything: Sequence[TrialRow], ranked: Sequence[Tri
                 text=f"Importances are left out: they need {parameters.FEWEST_TRIALS} trials that were trained to the end and differ."
             )
         )
-    axes = parameters.foremost(study, shares, parameters.MOST_AXES)
-    parallel = parameters.parallel_coordinates(axes, ranked)
+    axes = parameters.choose_foremost(study, shares, parameters.MOST_AXES)
+    parallel = parameters.draw_parallel_coordinates(axes, ranked)
     if parallel is not None:
         caption = "A line is a trial, its height on each axis the value of that hyper-parameter; bright lines are accurate."
         caption += _of_many(len(axes), len(searched))
         blocks.append(Picture(name="parallel-coordinates", png=parallel, caption=caption))
-    axes = parameters.foremost(study, shares, parameters.MOST_SLICES)
-    slices = parameters.slices(axes, everything)
+    axes = parameters.choose_foremost(study, shares, parameters.MOST_SLICES)
+    slices = parameters.draw_slices(axes, everything)
     if slices is not None:
         caption = "Accuracy of each trial against each hyper-parameter on its own."
         blocks.append(Picture(name="slices", png=slices, caption=caption + _of_many(len(axes), len(searched))))
@@ -185,11 +189,11 @@ def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
         Paragraph(text=_mistakes(found)),
         Picture(
             name="confusion-matrix",
-            png=confusion.confusion_matrix(found, title),
+            png=confusion.draw_confusion_matrix(found, title),
             caption="Validation images by true and predicted class. What lies off the diagonal is wrong.",
         ),
     ]
-    wrong = confusion.most_wrong(found, f"Most wrong images, trial {row.number}, validation part")
+    wrong = confusion.draw_most_wrong(found, f"Most wrong images, trial {row.number}, validation part")
     if wrong is not None:
         caption = "The validation images whose wrong answer the network was surest of, with its probability."
         blocks.append(Picture(name="most-wrong", png=wrong, caption=caption))
@@ -228,7 +232,7 @@ def _again(study: Study, row: TrialRow) -> list[Block]:
         Heading(text="How to make it again"),
         Paragraph(
             text=f"These commands write that configuration to a file and train it: the validation figures of the trial come back, "
-            f"then the test accuracy is measured, once. It took {duration(row.seconds)} on {device}"
+            f"then the test accuracy is measured, once. It took {format_duration(row.seconds)} on {device}"
             f"{f', with {made}' if made else ''}. On the CPU, with {threads} and the same versions, the figures come back exactly."
         ),
         Code(text=commands),

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from ..config.data_sources import name_source
 from ..config.hyperparameters import DEFAULTS
-from ..console.text import duration, value_text
+from ..console.text import format_duration, format_value
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
 from .words import count, few, joined, model_name, percent, ranges, spoken
 
 
-def question(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
+def write_question(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     """What was asked, on which images, and how it was searched."""
     config, data = study.config, study.config.data
     networks = " or ".join(model_name(model) for model in config.models)
     if config.width != 1:
-        networks += f", every layer at {value_text(config.width)} of its width,"
+        networks += f", every layer at {format_value(config.width)} of its width,"
     part = f" ({data.train_images:,} of the training images)" if data.train_images else ""
     asked = f"Which configuration of {networks} is the most accurate on {name_source(data.source)}{part}?"
     held_out = (
@@ -45,7 +45,7 @@ def question(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     return blocks
 
 
-def answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list[Block]:
+def write_answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list[Block]:
     """The best trial in a sentence, and what the search cost."""
     states = [row.state for row in rows]
     ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}
@@ -60,7 +60,7 @@ def answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list[Block
     where = f" on {joined(devices)}" if devices else ""
     parameters = best.run.get("parameters")
     size = f", here of {parameters:,} parameters," if parameters else ""
-    texts = {name: f"{spoken(name).removeprefix('the ')} {value_text(value)}" for name, value in best.params.items() if name != "model"}
+    texts = {name: f"{spoken(name).removeprefix('the ')} {format_value(value)}" for name, value in best.params.items() if name != "model"}
     values = few(list(texts.items()))
     network = model_name(best.config.model) if best.config is not None else "the network"
     named = f" with {joined(values)}" if values else ""
@@ -68,18 +68,18 @@ def answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list[Block
         Heading(text="In short"),
         Paragraph(
             text=f"Trial {best.number} is the best: {network}{size} gets {percent(best.value)} of the validation images right{named}. "
-            f"It trained for {count(len(best.epochs), 'epoch')} in {duration(best.seconds)}."
+            f"It trained for {count(len(best.epochs), 'epoch')} in {format_duration(best.seconds)}."
         ),
         Paragraph(
             text=f"{count(finished, 'trial').capitalize()} ended{how}. "
-            f"Together they trained for {duration(spent)}{where}, epoch by epoch added up.{still}"
+            f"Together they trained for {format_duration(spent)}{where}, epoch by epoch added up.{still}"
         ),
     ]
 
 
 def _fixed(study: Study) -> str:
     named = {name: study.config.fixed.get(name, value) for name, value in DEFAULTS.items()}
-    said = {name: ("on" if value else "off") if isinstance(value, bool) else value_text(value) for name, value in named.items()}
+    said = {name: ("on" if value else "off") if isinstance(value, bool) else format_value(value) for name, value in named.items()}
     fixed = [name for name in said if name != "model" and name not in study.config.space]
     shown = [f"{spoken(name).removeprefix('the ')} {said[name]}" for name in fixed]
     return f"Fixed were {joined(shown)}." if shown else ""

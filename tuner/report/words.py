@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import width_pattern
-from ..console.text import value_text
+from ..console.text import format_value
 from ..models import MODELS
 from ..study.study import Study
 
@@ -74,9 +74,9 @@ def few(named: Sequence[tuple[str, str]]) -> list[str]:
 def range_text(dimension: Dimension) -> str:
     """What a dimension may be: `0.001 to 0.1, on a logarithmic scale`."""
     if isinstance(dimension, Choice):
-        return joined([value_text(value) for value in dimension.values]).replace(" and ", " or ")
-    how = ", on a logarithmic scale" if dimension.log else f", in steps of {value_text(dimension.step)}" if dimension.step else ""
-    return f"{value_text(dimension.low)} to {value_text(dimension.high)}{how}"
+        return joined([format_value(value) for value in dimension.values]).replace(" and ", " or ")
+    how = ", on a logarithmic scale" if dimension.log else f", in steps of {format_value(dimension.step)}" if dimension.step else ""
+    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{how}"
 
 
 def storage_option(study: Study) -> str:

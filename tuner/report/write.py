@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ..errors import TunerError
 from .blocks import Report
-from .html import html
-from .markdown import markdown, pictures_folder
+from .html import to_html
+from .markdown import name_pictures_folder, to_markdown
 
 FORMATS = (".html", ".md")
 
@@ -16,10 +16,10 @@ def write(report: Report, path: Path) -> int:
     """Write it, with the pictures of a Markdown file in a folder beside. Bytes written. Errors: TunerError where it cannot be."""
     files: dict[Path, bytes] = {}
     if path.suffix == ".html":
-        files[path] = html(report).encode()
+        files[path] = to_html(report).encode()
     else:
-        folder = pictures_folder(path)
-        text, pictures = markdown(report, folder.name)
+        folder = name_pictures_folder(path)
+        text, pictures = to_markdown(report, folder.name)
         files = {path: text.encode()} | {folder / name: png for name, png in pictures.items()}
     for file, content in files.items():
         try:

@@ -13,7 +13,7 @@ from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import DEFAULTS, width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
-from ..console.text import duration, out, params_text, value_text
+from ..console.text import format_duration, format_params, format_value, open_console
 from ..data import Dataset
 from ..data.parts import Parts
 from ..models import find_model
@@ -51,41 +51,42 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
     for heading in ("network", "parameters", "batch size", "images/s", "epoch", "memory"):
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for e in estimates:
-        speed = (f"{e.images_per_second:,.0f}", duration(e.epoch_seconds), f"{e.memory_mb:,.0f} MB")
+        speed = (f"{e.images_per_second:,.0f}", format_duration(e.epoch_seconds), f"{e.memory_mb:,.0f} MB")
         table.add_row(f"{e.title} {e.config.model}", f"{e.parameters:,}", str(e.config.batch_size), *speed)
-    out().print(table)
+    open_console().print(table)
     epochs = sorted(config.possible("epochs"))
     rounds = -(-trials // len(where))
     low, high = (rounds * count * e.epoch_seconds for count, e in zip((epochs[0], epochs[-1]), estimates, strict=True))
-    out().print(
-        f"{trials} trials of {epochs[0]} to {epochs[-1]} epochs on {len(where)} worker(s): between {duration(low)} and {duration(high)}; "
-        f"pruning ends bad trials sooner. Memory: up to {estimates[1].memory_mb * len(where):,.0f} MB.",
+    open_console().print(
+        f"{trials} trials of {epochs[0]} to {epochs[-1]} epochs on {len(where)} worker(s): "
+        f"between {format_duration(low)} and {format_duration(high)}; pruning ends bad trials sooner. "
+        f"Memory: up to {estimates[1].memory_mb * len(where):,.0f} MB.",
         highlight=False,
     )
 
 
 def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
     """What is searched and what is fixed."""
-    console, total = out(), count_configurations(config)
+    console, total = open_console(), count_configurations(config)
     data = f"{config.data.source}: {len(dataset.train_images):,} training images (validation included), {len(dataset.classes)} classes"
     console.print(f"Study {name}: {' or '.join(config.models)} on {data}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for key, dimension in config.space.items():
         pattern = width_pattern(key)
-        table.add_row(key if pattern is None else f"x {pattern}", dimension_text(dimension))
+        table.add_row(key if pattern is None else f"x {pattern}", format_dimension(dimension))
     fixed = {key: config.fixed.get(key, default) for key, default in DEFAULTS.items() if key not in config.space}
-    table.add_row("fixed", params_text({**fixed, **{k: v for k, v in config.fixed.items() if width_pattern(k) is not None}}))
+    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if width_pattern(k) is not None}}))
     for index, row in enumerate(config.start, start=1):
-        table.add_row(f"start {index}", params_text(row))
+        table.add_row(f"start {index}", format_params(row))
     console.print(table)
     console.print("The space is continuous." if total is None else f"The space holds {total:,} configurations.", highlight=False)
 
 
-def dimension_text(dimension: Dimension) -> str:
+def format_dimension(dimension: Dimension) -> str:
     if isinstance(dimension, Choice):
-        return " | ".join(value_text(value) for value in dimension.values)
-    kind = ", log" if dimension.log else f", step {value_text(dimension.step)}" if dimension.step else ""
-    return f"{value_text(dimension.low)} to {value_text(dimension.high)}{kind}"
+        return " | ".join(format_value(value) for value in dimension.values)
+    kind = ", log" if dimension.log else f", step {format_value(dimension.step)}" if dimension.step else ""
+    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}"
 
 
 def find_extreme(config: StudyConfig, end: Callable[..., float]) -> TrialConfig:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config.study_config import StudyConfig
-from ..config.study_files import available, find
+from ..config.study_files import find, list_available
 from ..console.progress import show_progress
 from ..console.tables import print_best
 from ..console.text import say
@@ -18,7 +18,7 @@ from ..study import studies
 from ..study.pruners import make_pruner
 from ..study.retry import StorageAway
 from ..study.samplers import make_sampler
-from ..study.storage import DEFAULT_URL, Storage, parse, sqlite_path
+from ..study.storage import DEFAULT_URL, Storage, find_sqlite_path, parse
 from ..study.study import Study
 from ..workers.engine import Engine
 from ..workers.local import LocalEngine
@@ -144,12 +144,12 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
     name, path = find(request.study)
     if path is not None:
         return name, _read(path, request), None
-    where = sqlite_path(parse(DEFAULT_URL))
+    where = find_sqlite_path(parse(DEFAULT_URL))
     if not request.storage and where is not None and not Path(where).exists():
         raise _unknown(name)
     storage = Storage(request.storage, make=request.more is None)
     if name not in studies.list_studies(storage):
-        raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, available())}")
+        raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, list_available())}")
     config = studies.load(storage, name).config
     return name, config.overridden(source=request.source, seed=request.seed), storage
 
@@ -159,7 +159,7 @@ def _read(path: Path, request: Request) -> StudyConfig:
 
 
 def _unknown(name: str) -> UsageError:
-    return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, available())}")
+    return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, list_available())}")
 
 
 def _load_images(config: StudyConfig, progress: bool) -> Dataset:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import NotOpen, Storage, first_line
+from .storage import NotOpen, Storage, read_first_line
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
@@ -102,14 +102,14 @@ class Retry:
                     except Exception as error:
                         if is_outage(error):
                             if not away:
-                                self._say(f"database away ({first_line(error)}): waiting for it")
+                                self._say(f"database away ({read_first_line(error)}): waiting for it")
                             away = True
                             self.notice()  # now, not at the end: the next attempt may already judge leases
                             self.storage.forget()
                         raise
         except Exception as error:
             if is_outage(error):
-                away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({first_line(error)})"
+                away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({read_first_line(error)})"
                 raise StorageAway(f"{away_for}: search again to go on") from None
             raise
         if away:

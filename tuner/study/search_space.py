@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.dimension import Choice, Dimension, plain_dimension
+from ..config.dimension import Choice, Dimension, to_plain
 from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, nest, width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
@@ -126,7 +126,7 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
     Sampler, pruner and start rows are left out: they may change between two calls.
     """
     fixed = {name: value for name, value in config.fixed.items() if value != DEFAULTS.get(name)}
-    space = {name: plain_dimension(dimension) for name, dimension in config.space.items()}
+    space = {name: to_plain(dimension) for name, dimension in config.space.items()}
     return {
         **fixed,
         **space,

@@ -54,18 +54,18 @@ def parse(url: str) -> sa.URL:
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise UsageError(f"storage {shown(parsed)!r}: {backend} is not supported: give sqlite:///FILE or postgresql://...")
+        raise UsageError(f"storage {hide_password(parsed)!r}: {backend} is not supported: give sqlite:///FILE or postgresql://...")
     if parsed.database in (None, "", ":memory:"):
         raise UsageError(f"storage {url!r} is in memory only, and workers are processes of their own: give sqlite:///FILE")
     return parsed
 
 
-def shown(url: sa.URL) -> str:
+def hide_password(url: sa.URL) -> str:
     """A URL for people: the password hidden, the driver as they typed it."""
     return url.render_as_string(hide_password=True).replace("postgresql+psycopg:", "postgresql:")
 
 
-def sqlite_path(url: sa.URL) -> Path | None:
+def find_sqlite_path(url: sa.URL) -> Path | None:
     """The SQLite file; None for a server."""
     return Path(str(url.database)).absolute() if url.get_backend_name() == "sqlite" else None
 
@@ -79,9 +79,9 @@ class Storage:
         Errors: TunerError where it does not open, NoStudyYet where there is no file to read.
         """
         self.url = parse(url or DEFAULT_URL)
-        self.path = sqlite_path(self.url)
+        self.path = find_sqlite_path(self.url)
         if self.path is not None and not make and self.path.parent.is_dir() and not self.path.exists():
-            raise NoStudyYet(f"no study in {shown(self.url)!r} yet: make one with `tuner search`")
+            raise NoStudyYet(f"no study in {hide_password(self.url)!r} yet: make one with `tuner search`")
         if self.path is not None:
             _check_place(self.path, make=make and url is None)
         options: dict[str, Any] = {"pool_pre_ping": True}
@@ -101,9 +101,9 @@ class Storage:
                 self._rdb = optuna.storages.RDBStorage(plain, engine_kwargs=options)
                 tables.metadata.create_all(self._rdb.engine)
         except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
-            raise NotOpen(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
+            raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
-            raise TunerError(f"storage {shown(self.url)!r}: {first_line(error)}") from None
+            raise TunerError(f"storage {hide_password(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
 
@@ -117,7 +117,7 @@ class Storage:
             with self._exclusive():
                 yield
         except (sa.exc.OperationalError, sa.exc.InterfaceError, optuna.exceptions.StorageInternalError, Timeout) as error:
-            raise NotOpen(f"storage {shown(self.url)!r} does not open: {first_line(error)}") from None
+            raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -162,10 +162,10 @@ class Storage:
         self.engine.dispose()
 
     def __str__(self) -> str:
-        return shown(self.url)
+        return hide_password(self.url)
 
 
-def first_line(error: BaseException) -> str:
+def read_first_line(error: BaseException) -> str:
     """What went wrong in one line, from the innermost cause, without SQLAlchemy's links."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -177,7 +177,7 @@ def first_line(error: BaseException) -> str:
 def _check_place(path: Path, *, make: bool) -> None:
     if make:
         path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.parent.is_dir() and path == sqlite_path(parse(DEFAULT_URL)):
+    if not path.parent.is_dir() and path == find_sqlite_path(parse(DEFAULT_URL)):
         raise NoStudyYet(f"no study in {DEFAULT_URL!r} yet: make one with `tuner search`")
     if not path.parent.is_dir():
         raise TunerError(f"storage folder {str(path.parent)!r} does not exist: make it, or give another --storage")

@@ -19,7 +19,7 @@ from ..placement import Placement
 from ..study.lease import EndedByOtherTool, Lease, LeaseLost
 from ..study.outcome import Outcome
 from ..study.retry import StorageAway
-from ..study.storage import first_line
+from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.trials import find_best
 from ..training import checkpoint
@@ -132,10 +132,10 @@ def _train(
         ending = Ending(outcome=Outcome.ERROR, reason=fault.message)
     except Exception as fault:
         if _out_of_memory(fault):
-            reason = f"out of memory: {first_line(fault)[:200]}"
+            reason = f"out of memory: {read_first_line(fault)[:200]}"
             ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
         else:
-            reason = f"{type(fault).__name__}: {first_line(fault)}"[:500]
+            reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
             ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
     return ending, _collect_facts(ending, notes, trial, config, run, placement)
 

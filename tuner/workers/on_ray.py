@@ -20,7 +20,7 @@ from ..config.data_sources import make_absolute
 from ..errors import TunerError, UsageError
 from ..placement import Placement, count_cores
 from ..study.retry import outage_seconds
-from ..study.storage import first_line
+from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.worker_id import WorkerId
 from .engine import Worker
@@ -132,7 +132,7 @@ class RayWorker:
         try:
             answer = self._ray.get(self.asked)
         except errors.RayTaskError as error:
-            self._heard.append(WorkerFailed(text=first_line(error.cause or error)))
+            self._heard.append(WorkerFailed(text=read_first_line(error.cause or error)))
             self._over(1, "it could not begin")
             return
         except errors.ActorUnavailableError:  # a network's trouble: what was said is still there
@@ -142,7 +142,7 @@ class RayWorker:
             self._over(LOST, "its machine, or its process there, is gone")
             return
         except errors.RayError as error:
-            self._over(LOST, first_line(error))
+            self._over(LOST, read_first_line(error))
             return
         if isinstance(answer, str):
             self.worker_id = WorkerId.parse(answer)
@@ -247,7 +247,7 @@ def ray_engine(study: Study, address: str | None, *, gpus: float | None, device:
             else:
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-            raise TunerError(f"Ray at {address or 'this machine'!r} does not answer: {first_line(error)}") from None
+            raise TunerError(f"Ray at {address or 'this machine'!r} does not answer: {read_first_line(error)}") from None
     try:
         if gpus is None:
             gpus = 1.0 if device != "cpu" and ray.cluster_resources().get("GPU") else 0.0
@@ -264,4 +264,4 @@ def _check_reach(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
     except OSError as error:
-        raise TunerError(f"Ray at {address!r} does not answer ({first_line(error)}): start it there, or leave --address out") from None
+        raise TunerError(f"Ray at {address!r} does not answer ({read_first_line(error)}): start it there, or leave --address out") from None

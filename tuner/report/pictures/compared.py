@@ -8,11 +8,11 @@ from typing import Any
 
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from .cost import front
-from .style import BLACK, BLUE, VERMILLION, figure, log_axis, percent_axis, png, styled
+from .cost import find_front
+from .style import BLACK, BLUE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
 
 
-def accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
+def draw_accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
     """Top-1 accuracy with its 95 % interval against multiply-accumulates; the ring's area goes with the parameters.
 
     `rows` are those of `compare.figures.comparison_rows`.
@@ -21,7 +21,7 @@ def accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
     most = max(row["parameters"] for row in rows)
     areas = [60 + 1400 * row["parameters"] / most for row in rows]
     with styled():
-        drawn = figure()
+        drawn = make_figure()
         axes = drawn.subplots()
         spans = [
             [max(0.0, row["top1"] - row["top1_interval"][0]) for row in rows],
@@ -38,7 +38,7 @@ def accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
             label="area: parameters",
             zorder=2,
         )
-        border = front(list(zip(macs, top1, strict=True)))
+        border = find_front(list(zip(macs, top1, strict=True)))
         if len(border) > 1:
             xs, ys = zip(*border, strict=True)
             axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label="none cheaper is better", zorder=1)
@@ -61,8 +61,8 @@ def accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
         axes.margins(0.18)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
         if max(macs) >= 3 * min(macs):
-            log_axis(axes, min(macs), max(macs))
+            set_log_axis(axes, min(macs), max(macs))
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-        percent_axis(axes, "Top-1 accuracy (%)")
+        set_percent_axis(axes, "Top-1 accuracy (%)")
         axes.legend(loc="best", markerscale=0.4)
-        return png(drawn)
+        return to_png(drawn)

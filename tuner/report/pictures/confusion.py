@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .style import figure, png, styled
+from .style import make_figure, styled, to_png
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
@@ -17,14 +17,14 @@ MOST_NAMES = 60  # classes, up to which the axes name them
 SHORT = 14  # letters of a class name under an image
 
 
-def confusion_matrix(found: Predictions, title: str) -> bytes:
+def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
     """Counts by true and predicted class; each row is coloured by its own shares, so that small classes show too."""
     counts = found.matrix()
     classes = len(counts)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     side = min(10.0, max(5.0, 2.5 + 0.45 * classes))
     with styled():
-        drawn = figure(side + 0.8, side)
+        drawn = make_figure(side + 0.8, side)
         axes = drawn.subplots()
         axes.grid(visible=False)
         image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
@@ -51,10 +51,10 @@ def confusion_matrix(found: Predictions, title: str) -> bytes:
         bar = drawn.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("Share of the true class (%)")
         bar.outline.set_visible(False)
-        return png(drawn)
+        return to_png(drawn)
 
 
-def most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
+def draw_most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
     """The images whose wrong answer the network was surest of; None where it made no mistake."""
     wrong = found.most_wrong(count)
     if not len(wrong):
@@ -62,7 +62,7 @@ def most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
     columns = min(4, len(wrong))
     lines = math.ceil(len(wrong) / columns)
     with styled():
-        drawn = figure(7.0, 0.5 + 1.95 * lines)
+        drawn = make_figure(7.0, 0.5 + 1.95 * lines)
         for place, index in enumerate(wrong):
             axes = drawn.add_subplot(lines, columns, place + 1)
             axes.imshow(found.images[index], interpolation="nearest")
@@ -72,7 +72,7 @@ def most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
                 f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center"
             )
         drawn.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-        return png(drawn)
+        return to_png(drawn)
 
 
 def _short(name: str) -> str:

@@ -8,31 +8,31 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from ...study.trials import TrialRow
-from .style import BLACK, BLUE, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, styled
+from .style import BLACK, BLUE, ORANGE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
 
 
-def parameters(row: TrialRow) -> float | None:
+def count_parameters(row: TrialRow) -> float | None:
     """How many parameters the trial's network has."""
     count = row.run.get("parameters")
     return float(count) if count else None
 
 
-def seconds(row: TrialRow) -> float | None:
+def count_seconds(row: TrialRow) -> float | None:
     """Training and validation time of the trial."""
     return row.seconds or None
 
 
-def against_parameters(rows: Sequence[TrialRow]) -> bytes | None:
+def draw_against_parameters(rows: Sequence[TrialRow]) -> bytes | None:
     """Accuracy against parameters; None where no trial has both."""
-    return _scatter(rows, parameters, "Accuracy against size", "Parameters of the network")
+    return _scatter(rows, count_parameters, "Accuracy against size", "Parameters of the network")
 
 
-def against_seconds(rows: Sequence[TrialRow]) -> bytes | None:
+def draw_against_seconds(rows: Sequence[TrialRow]) -> bytes | None:
     """Accuracy against training time; None where no trial has both."""
-    return _scatter(rows, seconds, "Accuracy against training time", "Training time, validation included (seconds)")
+    return _scatter(rows, count_seconds, "Accuracy against training time", "Training time, validation included (seconds)")
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points (cost, accuracy) that no cheaper or equal one beats, cheapest first."""
     best: list[tuple[float, float]] = []
     for cost, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
@@ -51,14 +51,14 @@ def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None],
         return None
     size = 40 if len(rows) <= 200 else 12
     with styled():
-        drawn = figure()
+        drawn = make_figure()
         axes = drawn.subplots()
         if points["PRUNED"]:
             xs, ys = zip(*points["PRUNED"], strict=True)
             axes.scatter(xs, ys, s=size, marker="x", color=ORANGE, linewidths=1.4, label=f"pruned ({len(xs):,})", zorder=2)
         xs, ys = zip(*complete, strict=True)
         axes.scatter(xs, ys, s=size, marker="o", color=BLUE, alpha=0.7, linewidths=0, label=f"trained to the end ({len(xs):,})", zorder=3)
-        border = front(complete)
+        border = find_front(complete)
         if len(border) > 1:
             xs, ys = zip(*border, strict=True)
             axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label="no cheaper trial is better", zorder=4)
@@ -66,15 +66,15 @@ def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None],
         axes.scatter(*top, s=170, marker="*", color=VERMILLION, edgecolors="white", linewidths=0.8, label="best", zorder=5)
         axes.set_title(title)
         _cost_axis(axes, [x for group in points.values() for x, _ in group], label)
-        percent_axis(axes)
+        set_percent_axis(axes)
         axes.legend(loc="best")
-        return png(drawn)
+        return to_png(drawn)
 
 
 def _cost_axis(axes: Axes, values: Sequence[float], label: str) -> None:
     """Logarithmic where the costs span a factor of three or more."""
     axes.set_xlabel(label)
     if max(values) >= 3 * min(values):
-        log_axis(axes, min(values), max(values))
+        set_log_axis(axes, min(values), max(values))
     if min(values) >= 1000:
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))

@@ -9,39 +9,39 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from ...study.trials import TrialRow
-from .style import BLUE, ORANGE, VERMILLION, epoch_axis, figure, percent_axis, png, sample, styled
+from .style import BLUE, ORANGE, VERMILLION, make_figure, sample, set_epoch_axis, set_percent_axis, styled, to_png
 
 MOST_CURVES = 200
 
 
-def loss_curve(row: TrialRow) -> bytes:
+def draw_loss_curve(row: TrialRow) -> bytes:
     """Loss per epoch of one trial, training and validation part together."""
     return _pair(row, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)")
 
 
-def accuracy_curve(row: TrialRow) -> bytes:
+def draw_accuracy_curve(row: TrialRow) -> bytes:
     """Accuracy per epoch of one trial, training and validation part together."""
     return _pair(row, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)")
 
 
-def learning_curve(row: TrialRow) -> bytes:
+def draw_learning_curve(row: TrialRow) -> bytes:
     """Both, side by side: one picture to keep with the trial."""
     with styled():
-        drawn = figure(10.0, 4.2)
+        drawn = make_figure(10.0, 4.2)
         left, right = drawn.subplots(1, 2)
         for axes, kind, title, label in (
             (left, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)"),
             (right, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)"),
         ):
             _draw(axes, row, kind, title, label)
-        return png(drawn)
+        return to_png(drawn)
 
 
 def _pair(row: TrialRow, kind: str, title: str, label: str) -> bytes:
     with styled():
-        drawn = figure()
+        drawn = make_figure()
         _draw(drawn.subplots(), row, kind, title, label)
-        return png(drawn)
+        return to_png(drawn)
 
 
 def _draw(axes: Axes, row: TrialRow, kind: str, title: str, label: str) -> None:
@@ -49,15 +49,15 @@ def _draw(axes: Axes, row: TrialRow, kind: str, title: str, label: str) -> None:
     axes.plot(epochs, [epoch[f"train_{kind}"] for epoch in row.epochs], color=BLUE, marker="o", label="training")
     axes.plot(epochs, [epoch[f"val_{kind}"] for epoch in row.epochs], color=VERMILLION, marker="s", linestyle="--", label="validation")
     axes.set_title(title)
-    epoch_axis(axes)
+    set_epoch_axis(axes)
     if kind == "accuracy":
-        percent_axis(axes, label)
+        set_percent_axis(axes, label)
     else:
         axes.set_ylabel(label)
     axes.legend()
 
 
-def chosen(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow], list[TrialRow]]:
+def choose_curves(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow], list[TrialRow]]:
     """At most `count` trials, COMPLETE ones and others apart, so that there are some of each."""
     complete = [row for row in having if row.state == "COMPLETE"]
     other = [row for row in having if row.state != "COMPLETE"]
@@ -65,13 +65,13 @@ def chosen(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow], list
     return sample(complete, room), sample(other, count - min(room, len(complete)))
 
 
-def all_curves(ranked: Sequence[TrialRow]) -> bytes:
+def draw_all_curves(ranked: Sequence[TrialRow]) -> bytes:
     """Validation accuracy per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
     having = [row for row in ranked if row.epochs]
-    complete, other = chosen(having, MOST_CURVES)
+    complete, other = choose_curves(having, MOST_CURVES)
     shown = [*complete, *other]
     with styled():
-        drawn = figure()
+        drawn = make_figure()
         axes = drawn.subplots()
         strength = 0.75 if len(shown) <= 30 else 0.4
         handles = []
@@ -109,7 +109,7 @@ def all_curves(ranked: Sequence[TrialRow]) -> bytes:
         if len(shown) < len(having):
             title = f"Validation accuracy per epoch, {len(shown):,} of {len(having):,} trials"
         axes.set_title(title)
-        epoch_axis(axes)
-        percent_axis(axes)
+        set_epoch_axis(axes)
+        set_percent_axis(axes)
         axes.legend(handles=handles, loc="lower right")
-        return png(drawn)
+        return to_png(drawn)

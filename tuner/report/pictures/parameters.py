@@ -19,7 +19,7 @@ from ...config.dimension import Choice, Dimension
 from ...config.hyperparameters import width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
-from .style import BLUE, MAP, ORANGE, VERMILLION, figure, log_axis, percent_axis, png, sample, styled
+from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
 
 FEWEST_TRIALS = 10  # COMPLETE ones, below which importances are chance
 MOST_LINES = 300
@@ -35,7 +35,7 @@ class Scale:
 
     @property
     def label(self) -> str:
-        return label(self.name)
+        return name_parameter(self.name)
 
     def place(self, value: Any) -> float:
         if isinstance(self.dimension, Choice):
@@ -63,7 +63,7 @@ class Scale:
         return [(self.place(value), f"{value:g}") for value in dict.fromkeys([low, *values, high] if len(values) < 2 else values)]
 
 
-def label(name: str) -> str:
+def name_parameter(name: str) -> str:
     """A hyper-parameter's name for people: `batch size`, `width of *.n1x1 (factor)`."""
     pattern = width_pattern(name)
     if pattern is not None:
@@ -71,19 +71,19 @@ def label(name: str) -> str:
     return {"lr": "learning rate"}.get(name, name.replace("_", " "))
 
 
-def scales(study: Study) -> list[Scale]:
+def list_scales(study: Study) -> list[Scale]:
     """The searched dimensions that hold more than one value, in the order of the study file."""
     found = [Scale(name=name, dimension=dimension) for name, dimension in study.config.space.items()]
     return [s for s in found if (len(s.dimension.values) > 1 if isinstance(s.dimension, Choice) else s.dimension.low < s.dimension.high)]
 
 
-def importances(study: Study) -> Mapping[str, float]:
+def find_importances(study: Study) -> Mapping[str, float]:
     """Shares of the importance by hyper-parameter, greatest first; empty where there is too little to tell.
 
     PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter.
     """
     complete = [trial for trial in study.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
-    names = [s.name for s in scales(study) if any(s.name in trial.params for trial in complete)]
+    names = [s.name for s in list_scales(study) if any(s.name in trial.params for trial in complete)]
     if len(complete) < FEWEST_TRIALS or len(names) < 2:
         return {}
     with warnings.catch_warnings():
@@ -97,28 +97,28 @@ def importances(study: Study) -> Mapping[str, float]:
     return found if sum(found.values()) > 0 and all(math.isfinite(v) for v in found.values()) else {}
 
 
-def foremost(study: Study, shares: Mapping[str, float], count: int) -> list[Scale]:
+def choose_foremost(study: Study, shares: Mapping[str, float], count: int) -> list[Scale]:
     """The searched dimensions, in the order of the study file; of more than `count` those of the greatest importance."""
-    searched = scales(study)
+    searched = list_scales(study)
     if len(searched) <= count:
         return searched
     ranked = sorted(searched, key=lambda s: -shares.get(s.name, 0.0))[:count]
     return [s for s in searched if s in ranked]
 
 
-def importance_bars(shares: Mapping[str, float]) -> bytes:
+def draw_importance_bars(shares: Mapping[str, float]) -> bytes:
     """A bar a hyper-parameter, the greatest first; of many the last bar is all others together."""
     if len(shares) > MOST_BARS:
         rest = len(shares) - MOST_BARS + 1
         first = dict(list(shares.items())[: MOST_BARS - 1])
-        return _bars({label(name): share for name, share in first.items()} | {f"{rest} others together": 1 - sum(first.values())})
-    return _bars({label(name): share for name, share in shares.items()})
+        return _bars({name_parameter(name): share for name, share in first.items()} | {f"{rest} others together": 1 - sum(first.values())})
+    return _bars({name_parameter(name): share for name, share in shares.items()})
 
 
 def _bars(shares: Mapping[str, float]) -> bytes:
     names = list(shares)[::-1]
     with styled():
-        drawn = figure(height=1.2 + 0.38 * len(names))
+        drawn = make_figure(height=1.2 + 0.38 * len(names))
         axes = drawn.subplots()
         axes.barh(names, [100 * shares[name] for name in names], color=BLUE, height=0.62)
         for place, name in enumerate(names):
@@ -127,10 +127,10 @@ def _bars(shares: Mapping[str, float]) -> bytes:
         axes.set_xlim(0, 100 * max(shares.values()) * 1.12)
         axes.set_xlabel("Share of the importance (%), PED-ANOVA")
         axes.set_title("Which hyper-parameters mattered")
-        return png(drawn)
+        return to_png(drawn)
 
 
-def parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
+def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
     """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either."""
     rows = [row for row in ranked if row.state == "COMPLETE" and row.value is not None and _fits(row, axes_of)]
     if len(axes_of) < 2 or len(rows) < 2:
@@ -142,7 +142,7 @@ def parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -
     norm = Normalize(low if low < values.max() else low - 1, float(values.max()))
     lines = [[(place, s.place(row.params[s.name])) for place, s in enumerate(axes_of)] for row in shown]
     with styled():
-        drawn = figure(max(7.0, 1.35 * len(axes_of) + 1.5), 4.4)
+        drawn = make_figure(max(7.0, 1.35 * len(axes_of) + 1.5), 4.4)
         axes = drawn.subplots()
         axes.grid(visible=False)
         worst_first = slice(None, None, -1)
@@ -167,17 +167,17 @@ def parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -
         bar = drawn.colorbar(ScalarMappable(norm, MAP), ax=axes, pad=0.02, extend="min")
         bar.set_label("Validation accuracy (%)")
         axes.legend(loc="upper right", bbox_to_anchor=(1.0, -0.12))
-        return png(drawn)
+        return to_png(drawn)
 
 
-def slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | None:
+def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | None:
     """Accuracy against each hyper-parameter on its own; None where nothing is searched."""
     if not searched or not any(row.value is not None for row in rows):
         return None
     columns = min(3, len(searched))
     lines = math.ceil(len(searched) / columns)
     with styled():
-        drawn = figure(max(4.5, 3.1 * columns), 0.9 + 2.6 * lines)
+        drawn = make_figure(max(4.5, 3.1 * columns), 0.9 + 2.6 * lines)
         grid = drawn.subplots(lines, columns, squeeze=False, sharey=True)
         for place, axes in enumerate(grid.flat):
             if place >= len(searched):
@@ -185,11 +185,11 @@ def slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | None:
                 continue
             _slice(axes, searched[place], rows)
             if place % columns == 0:
-                percent_axis(axes)
+                set_percent_axis(axes)
         drawn.suptitle("Accuracy by hyper-parameter", fontsize=12, fontweight="bold", x=0.01, ha="left")
         handles, labels = grid.flat[0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower right", ncols=3)
-        return png(drawn)
+        return to_png(drawn)
 
 
 def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow]) -> None:
@@ -209,7 +209,7 @@ def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow]) -> None:
     if isinstance(scale.dimension, Choice):
         axes.set_xticks(range(len(scale.dimension.values)), [str(value) for value in scale.dimension.values])
     elif scale.dimension.log:
-        log_axis(axes, scale.dimension.low, scale.dimension.high)
+        set_log_axis(axes, scale.dimension.low, scale.dimension.high)
     elif scale.dimension.step:
         low, high = scale.dimension.low, scale.dimension.high
         axes.set_xticks([low + place * (high - low) for place, _ in scale.ticks()], [text for _, text in scale.ticks()])

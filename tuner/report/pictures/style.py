@@ -51,14 +51,14 @@ def styled() -> AbstractContextManager[None]:
     return matplotlib.rc_context(STYLE)
 
 
-def figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
+def make_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
     """An empty figure, in inches. It belongs to no window: no pyplot, so nothing is left in memory."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
     return made
 
 
-def png(drawn: Figure) -> bytes:
+def to_png(drawn: Figure) -> bytes:
     """The figure as PNG. A letter that the font lacks is drawn as a box, without a remark."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -67,7 +67,7 @@ def png(drawn: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
+def set_percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
     """Accuracies are fractions in the data and percent on the axis, with decimals where the span asks for them."""
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10]))  # no 62.5, which would read as 62
@@ -76,7 +76,7 @@ def percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}"))
 
 
-def log_axis(axes: Axes, low: float, high: float) -> None:
+def set_log_axis(axes: Axes, low: float, high: float) -> None:
     """A logarithmic x axis with plain numbers, about as many as fit."""
     axes.set_xscale("log")
     subs = (1.0,) if high >= 1000 * low else (1.0, 3.0) if high >= 20 * low else (1.0, 2.0, 5.0)
@@ -85,7 +85,7 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def epoch_axis(axes: Axes) -> None:
+def set_epoch_axis(axes: Axes) -> None:
     axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
