@@ -163,7 +163,7 @@ from tuner.study.storage import Storage
 from tuner.workers import on_ray
 storage = Storage("sqlite:///small.db", make=True)
 study = create_or_load(storage, "small", StudyConfig.from_file(Path("small.yaml")), "0" * 16, trials=50)
-with on_ray.ray_engine(study, {cluster.address!r}, gpus=0.25, device="auto", local_cpus=1) as engine:
+with on_ray.connect_ray(study, {cluster.address!r}, gpus=0.25, device="auto", local_cpus=1) as engine:
     placements = engine.placements(None, at_most=50, threads=1, precision="fp32", capture=False)
     class Seen(on_ray.Host):
         def gpu(self):

@@ -27,7 +27,7 @@ FIRST_DEATH = "from tuner.study import leases; leases.MOST_CRASHES = 1; from tun
 
 
 def holder(search: Background, folder: Path, number: int) -> psutil.Process:
-    """The worker that has the trial in hand."""
+    """The worker that trains the trial."""
     storage = Storage(f"sqlite:///{folder}/studies/tuner.db")
     query = sa.select(leases.c.owner).join(trials, trials.c.trial_id == leases.c.trial_id).where(trials.c.number == number)
     with storage.engine.connect() as connection:

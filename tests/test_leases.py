@@ -174,14 +174,14 @@ def test_a_trial_told_from_outside_is_dropped(study: Study) -> None:
     assert study.frozen_trials()[0].value == 0.9
 
 
-def test_a_commit_that_did_not_say_so_is_found_done(study: Study) -> None:
+def test_a_commit_whose_acknowledgement_was_lost_is_found_done(study: Study) -> None:
     held = claim(study)
     finish(study, held)
     finish(study, held, 0.1)  # what a retry does: finds the lease given up by this very claim
     assert study.frozen_trials()[0].value == 0.5
 
 
-def test_a_zombie_of_another_tool_holds_nothing_up_and_can_be_mended(study: Study) -> None:
+def test_a_stale_trial_of_another_tool_holds_nothing_up_and_can_be_mended(study: Study) -> None:
     study.optuna_study().ask()
     assert [claim(study).number for _ in range(3)] == [1, 2, 3], "its row counts as a slot"
     got = study.leases.claim(WorkerId.here(), study.new_trial)

@@ -139,7 +139,7 @@ def test_a_worker_woken_late_writes_no_file_and_no_row(
         if not taken and isinstance(said[-1], EpochReported) and said[-1].score.epoch == 2:
             silence(study, held)
             taken.append(claim(study, elsewhere))
-            monkeypatch.setattr("tuner.workers.leased_trial.lease_seconds", lambda: -1.0)  # as if more than a lease had passed
+            monkeypatch.setattr("tuner.workers.leased_trial.read_lease_seconds", lambda: -1.0)  # as if more than a lease had passed
         return False
 
     row = train(study, held, parts, said.append, stop)

@@ -53,7 +53,7 @@ def fail_once(storage: Storage, monkeypatch: pytest.MonkeyPatch, *, committed: b
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_claim_whose_commit_did_not_say_so_is_found_and_no_second_row_made(
+def test_a_claim_whose_acknowledgement_was_lost_is_found_and_no_second_row_made(
     study: Study, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
     if again:

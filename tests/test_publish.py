@@ -23,7 +23,7 @@ from tuner.dashboard import artifacts
 from tuner.dashboard import publish as publishing
 from tuner.dashboard.artifacts import find_artifact_folder, open_artifact_store
 from tuner.dashboard.publish import publish, publish_quietly
-from tuner.report.predictions import NoPredictions, find_kept
+from tuner.report.predictions import NoPredictions, find_kept_weights
 from tuner.study.storage import Storage
 from tuner.study.studies import load
 from tuner.study.study import Study
@@ -173,7 +173,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
         Path(f"w{row.number}").mkdir()
         for name in ("weights.pt", "config.yaml"):
             Path(f"w{row.number}/{name}").write_bytes(files[name])
-        found = find_kept(study, row, "cpu").predictions()
+        found = find_kept_weights(study, row, "cpu").predictions()
         assert found.accuracy == row.value, "the pictures are of the very weights that were scored"
         assert int(found.matrix().sum()) == 40 and int(found.matrix().trace()) == round(40 * found.accuracy)
         wrong = found.most_wrong(100)
@@ -181,7 +181,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
         assert list(found.sureness[wrong]) == sorted(found.sureness[wrong], reverse=True)
     assert not page["trials"][top[2].number]["artifacts"]
     with pytest.raises(NoPredictions, match="are not kept here"):
-        find_kept(study, top[2], "cpu")
+        find_kept_weights(study, top[2], "cpu")
     loaded = torch.load(f"w{top[0].number}/weights.pt", weights_only=True)
     assert "pre_layers.0.weight" in loaded
     assert json.loads(tuner("evaluate", f"w{top[0].number}/weights.pt", "--json").stdout)["model"] == "mynet"

@@ -347,5 +347,5 @@ def test_a_worker_that_waits_joins_every_search_until_it_is_told_to_end(tuner: T
     waiting.wait_for("Study 'small' is finished: 4 of 4 trials")
     waiting.wait_for("waiting for searches in")
     os.kill(waiting.process.pid, signal.SIGTERM)
-    assert waiting.end() == 130 and "no trial was in hand" in waiting.lines[-1]
+    assert waiting.end() == 130 and "no trial was being trained" in waiting.lines[-1]
     assert [t["state"] for t in shown(tuner)["trials"]] == ["COMPLETE"] * 4

@@ -57,7 +57,7 @@ def search(storage: Storage, name: str, config: StudyConfig, trials: int, *, kil
         if number in kills:
             trial.configure(threads=1, precision="fp32")
             study.leases.requeue(trial.lease)
-            storage.forget()
+            storage.drop_cache()
             trial = claimed(study)
         drawn.append(trial.configure(threads=1, precision="fp32"))
         finish(trial, drawn[-1])

@@ -18,7 +18,7 @@ from tuner.errors import UsageError
 from tuner.models import find_model
 from tuner.training.evaluation import evaluate_network
 from tuner.training.metrics import Sums
-from tuner.training.optimizer import learning_rate
+from tuner.training.optimizer import compute_learning_rate
 from tuner.training.run import Diverged, Run, Stopped, build_network
 
 MODES = pytest.mark.parametrize("config", STRICT.values(), ids=STRICT)
@@ -49,7 +49,7 @@ def test_an_epoch_is_plain_pytorch_s(config: TrialConfig, fp64: None) -> None:
     assert sorted(torch.cat(order).tolist()) == list(range(30))
     loss_sum = hits = 0.0
     for step, rows in enumerate(order):
-        optimizer.param_groups[0]["lr"] = learning_rate(config, step, 4)
+        optimizer.param_groups[0]["lr"] = compute_learning_rate(config, step, 4)
         optimizer.zero_grad()
         logits = network(images[rows].double().contiguous())
         loss = F.cross_entropy(logits, labels[rows], label_smoothing=config.label_smoothing)
@@ -208,13 +208,13 @@ def test_within_an_epoch_nothing_is_fetched_from_the_device() -> None:
 
 def test_schedules() -> None:
     constant, cosine, onecycle = (replace(CONFIG, lr=2.0, schedule=name) for name in ("constant", "cosine", "onecycle"))
-    assert {learning_rate(constant, step, 100) for step in range(100)} == {2.0}
-    rates = [learning_rate(cosine, step, 100) for step in range(100)]
+    assert {compute_learning_rate(constant, step, 100) for step in range(100)} == {2.0}
+    rates = [compute_learning_rate(cosine, step, 100) for step in range(100)]
     assert rates[0] == 2 and rates[50] == pytest.approx(1) and 0 < rates[99] < 0.001 and rates == sorted(rates, reverse=True)
-    rates = [learning_rate(onecycle, step, 100) for step in range(100)]
+    rates = [compute_learning_rate(onecycle, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(2 / 25) and rates[24] == rates[25] == max(rates) == 2 and 0 < rates[99] < 0.03
     assert rates[:25] == sorted(rates[:25]) and rates[25:] == sorted(rates[25:], reverse=True)
-    assert learning_rate(onecycle, 0, 1) == 2
+    assert compute_learning_rate(onecycle, 0, 1) == 2
 
 
 def test_the_schedule_runs_by_step_over_all_epochs() -> None:
@@ -222,7 +222,7 @@ def test_the_schedule_runs_by_step_over_all_epochs() -> None:
     step = run.step
     run.step = lambda x, y: seen.append(float(run.lr)) or step(x, y)  # type: ignore[func-returns-value]
     list(run.epochs())
-    assert seen == pytest.approx([learning_rate(run.config, index, 12) for index in range(12)])
+    assert seen == pytest.approx([compute_learning_rate(run.config, index, 12) for index in range(12)])
 
 
 def test_top_k_hits_and_losses_are_summed_over_images() -> None:

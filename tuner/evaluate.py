@@ -20,7 +20,7 @@ from .training.evaluation import choose_precision, evaluate_network
 def evaluate_file(path: Path, *, source: str | None = None, image_size: int | None = None, device: str = "cpu") -> dict[str, Any]:
     """Accuracy and loss of a file of weights on test images.
 
-    The images are those of `config.yaml` beside the weights, else CIFAR-10; `source` and `image_size` go before.
+    The images are those of `config.yaml` beside the weights, else CIFAR-10; `source` and `image_size` take precedence.
     Errors: UsageError for a file that holds no weights of a network of ours, or another number of classes.
     """
     loaded = load_network(path)

@@ -75,7 +75,7 @@ def choose_placements(
     precision: str = "fp32",
     capture: bool = False,
 ) -> list[Placement]:
-    """One a worker: `workers` in all on the CPU, `workers` a GPU elsewhere.
+    """One placement for each worker: `workers` in all on the CPU, `workers` a GPU elsewhere.
 
     On the CPU by default one a core, at most 8 and at most `at_most`, each with one thread: that trains more images
     a second than one process on all cores, and never waits at a barrier for a core that something else uses.

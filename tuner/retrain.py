@@ -16,7 +16,7 @@ from .console.text import open_console as console
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
-from .signals import stoppable
+from .signals import catch_signals
 from .training import checkpoint
 from .training.run import Diverged, Run, Stopped
 
@@ -29,7 +29,7 @@ def retrain(
 ) -> dict[str, Any]:
     """Train the configuration in a file and test it once; everything it makes goes to `folder`.
 
-    A call that was interrupted is gone on with from its last epoch, and one that is finished is only told again.
+    After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
     Returns the figures: `epochs`, `val_accuracy`, `test_accuracy` and what they belong to.
     Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
     """
@@ -53,7 +53,7 @@ def retrain(
     except OSError as error:
         raise UsageError(f"--out {str(folder)!r} cannot be made: {error.strerror}") from None
     parts = Parts(dataset, config.data, device)
-    with stoppable() as stop:
+    with catch_signals() as stop:
         train = parts.everything(config.augment) if all_data else parts.train(config.augment)
         run = Run(config, train, None if all_data else parts.val(), classes=parts.classes, device=device, stop=stop.is_set)
         going_on = _resume(run, folder / "checkpoint", stamp, tell)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stoppable() -> Iterator[threading.Event]:
+def catch_signals() -> Iterator[threading.Event]:
     """An event that either signal sets; outside the block they do what they did before."""
     stop = threading.Event()
     kept = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}

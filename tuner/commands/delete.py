@@ -21,7 +21,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     from ..console.text import say
     from ..dashboard.artifacts import list_artifact_files
     from ..study.storage import Storage
-    from ..study.studies import delete as delete_record
+    from ..study.studies import delete as delete_study
     from ..study.studies import load
 
     opened = Storage(storage)
@@ -38,7 +38,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
     _confirm(f"study {loaded.name!r} with its {counts.used + counts.fail} trials", yes)
     files = list_artifact_files(loaded)
-    delete_record(opened, loaded)
+    delete_study(opened, loaded)
     shutil.rmtree(loaded.checkpoints, ignore_errors=True)
     for file in files:
         with contextlib.suppress(OSError):

@@ -25,7 +25,7 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
     loaded = load(Storage(storage), find(study)[0])
     found = loaded.leases.stale_trials()
     if as_json:
-        print_json([{"number": z.number, "why": z.why} for z in found])
+        print_json([{"number": stale.number, "why": stale.why} for stale in found])
     elif not found:
         say(f"study {loaded.name!r} has no trial that is RUNNING without a worker")
     for stale in found:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..config.trial_config import PRECISIONS
 from .options import Duration, data_option, device_option, gpu_option, progress_option, storage_option, threads_option, workers_option
 
 
@@ -31,9 +32,9 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
 )
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs.")
 @click.option(
-    "--capture/--no-capture", default=False, show_default=True, help="Study the training step as one CUDA graph (GPU, small batches)."
+    "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
 @click.option(

@@ -58,7 +58,7 @@ class Field:
 
 
 def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, device: str, progress: Say, bars: bool) -> Field:
-    """Find images and weights of all. Nothing is decoded, and weights that have to come from the network come now.
+    """Find images and weights of all. Missing weights are downloaded now; images are decoded now for networks of ours only.
 
     `source` is ImageNet's folder, or cifar10, digits or folder:PATH. `models` are torchvision's names and files of ours.
     Errors: UsageError where a model does not fit the images, and those of the images and the weights.
@@ -192,7 +192,7 @@ def _stored(dataset: Dataset, data: DataConfig, device: str) -> Callable[[], Ima
 
 
 def _for_evaluation(loaded: Loaded, precision: str) -> Callable[[torch.device], Ready]:
-    """As `tuner evaluate` has it."""
+    """Makes the network as `tuner evaluate` makes it."""
 
     def make(device: torch.device) -> Ready:
         evaluator = loaded.spec.to_training_form(loaded.network, device).evaluator()

@@ -68,7 +68,7 @@ def list_results(storage: Storage, name: str) -> list[dict[str, Any]]:
 
 
 def rank(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """COMPLETE trials on the same images as in `list_results`."""
+    """COMPLETE trials on the same images, best first, each with the facts that `list_results` describes."""
     order = sorted(trials, key=lambda t: (-t.user_attrs["top1"], -t.user_attrs["top5"], t.user_attrs["model"]))
     found = []
     for trial, below in zip(order, [*order[1:], None], strict=True):

@@ -10,7 +10,7 @@ from ..report.words import count, percent
 from ..study.storage import Storage
 from . import rows as stored
 from .figures import list_results
-from .table import HEADINGS, explain, format_cells, short
+from .table import HEADINGS, explain, format_cells, format_short
 
 EXPLAINED = (
     "Beside each accuracy is Wilson's 95 % interval. Images a second and milliseconds an image are of the arithmetic alone, "
@@ -32,8 +32,8 @@ def make_report(storage: Storage, name: str) -> Report:
     )
     if cheapest is not first:
         text += (
-            f" {cheapest['model']} computes least, {short(cheapest['macs'])} multiply-accumulates an image to {short(first['macs'])}, "
-            f"and is right on {percent(cheapest['top1'])}."
+            f" {cheapest['model']} computes least, {format_short(cheapest['macs'])} multiply-accumulates an image "
+            f"to {format_short(first['macs'])}, and is right on {percent(cheapest['top1'])}."
         )
     blocks: list[Block] = [
         Heading(text="The result"),

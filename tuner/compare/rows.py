@@ -1,4 +1,4 @@
-"""A comparison's rows: one trial a network in an Optuna study, found, claimed, gone on with and ended.
+"""A comparison's rows: one trial a network in an Optuna study, found, claimed, resumed and ended.
 
 A trial's parameter is the model, its value the top-1 accuracy. It waits (WAITING) from the moment a comparison names
 it, runs while a process has it, and keeps what was counted so far (`progress`), so that whoever comes next goes on.
@@ -89,7 +89,7 @@ class Rows:
     def _end(self, row: FrozenTrial, state: TrialState, values: Sequence[float] | None, facts: Mapping[str, Any]) -> None:
         def end() -> None:
             if self.storage.optuna.get_trial(row._trial_id).state.is_finished():
-                return  # a commit that succeeded without saying so
+                return  # an earlier attempt committed, and the acknowledgement was lost
             with self.storage.transaction():
                 self._set(row, progress=None, owner=None, **facts)
                 self.storage.optuna.set_trial_state_values(row._trial_id, state, values)
@@ -118,7 +118,7 @@ class Rows:
         before = {t.number for t in self.trials()}
 
         def make() -> int:
-            # A commit that succeeded without saying so has left the row.
+            # An earlier attempt may have committed although its acknowledgement was lost: then the row is there.
             made = (t for t in self.storage.optuna.get_all_trials(self.study_id, deepcopy=False) if t.number not in before)
             ours = next((t for t in made if t.user_attrs.get("stamp") == dict(stamp) and t.user_attrs.get("model") == model), None)
             return ours._trial_id if ours else self.storage.optuna.create_new_trial(self.study_id, template_trial=template)

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 
 from ..console.text import format_duration, say, say_nothing
 from ..errors import Interrupted, TunerError
-from ..signals import stoppable
+from ..signals import catch_signals
 from ..study.storage import Storage
 from ..training.provenance import read_versions
 from . import rows as stored
@@ -80,7 +80,7 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     if done:
         tell(f"study {name}: {', '.join(done)} finished before; --fresh runs again")
     todo = sorted((c for c in found.contestants if c.name not in done), key=lambda c: c.key)
-    with stoppable() as stop:
+    with catch_signals() as stop:
         for _, group in itertools.groupby(todo, key=lambda c: c.key):
             _Pass(list(group), found, rows, stamps, torch.device(request.device), batch_size, tell).run(stop.is_set)
     ended = done | {c.name: t for c in todo if (t := rows.finished(c.name, stamps[c.name])) is not None}
@@ -93,7 +93,7 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
 
 
 class _Pass:
-    """One group of networks that see the images alike, from their trials to their trials."""
+    """One pass over the images for a group of networks that see them alike: takes their trials, and ends them."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class _Pass:
         runner, counted = each.runner, each.cost
         images = len(self.found.labels) - len(runner.broken)
         loss, top1, top5 = runner.sums.means(images)
-        assert round(top1 * images) == runner.hits[0].sum() and round(top5 * images) == runner.hits[1].sum(), "two counts of one thing"
+        assert round(top1 * images) == runner.hits[0].sum() and round(top5 * images) == runner.hits[1].sum(), "sums and hits disagree"
         if not math.isfinite(loss):
             self.rows.fail(each.row, f"its loss is {loss}")
             return

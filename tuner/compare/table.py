@@ -33,7 +33,7 @@ def show_comparison(storage: Storage, name: str, *, as_json: bool) -> None:
 
 def print_rows(rows: Sequence[dict[str, Any]], name: str, source: str) -> None:
     """The table with its words."""
-    open_console().print(make_table(rows, f"Study {name}: {count(rows[0]['images'], 'image')} of {source}"))
+    open_console().print(make_table(rows, f"Study {name}: {format_count(rows[0]['images'], 'image')} of {source}"))
     for line in explain(rows):
         click.echo(line)
 
@@ -58,8 +58,8 @@ def format_cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{100 * row['top5']:.2f}",
         _interval(row["top5_interval"]),
         f"{row['loss']:.3f}",
-        short(row["parameters"]),
-        short(row["macs"]),
+        format_short(row["parameters"]),
+        format_short(row["macs"]),
         f"{row['images_per_second']:.1f}",
         f"{row['ms_per_image']:.2f}",
         f"{row['peak_memory_mb']:,.0f} MB",
@@ -72,7 +72,7 @@ def explain(rows: Sequence[dict[str, Any]]) -> list[str]:
     broken = sorted({name for row in rows for name in row["broken"]})
     if broken:
         named = ", ".join(broken[:NAMED_AT_MOST]) + (f" and {len(broken) - NAMED_AT_MOST} more" if len(broken) > NAMED_AT_MOST else "")
-        lines.append(f"{count(len(broken), 'broken image')} left out: {named}")
+        lines.append(f"{format_count(len(broken), 'broken image')} left out: {named}")
     return lines
 
 
@@ -81,18 +81,18 @@ def explain_pair(row: dict[str, Any]) -> str:
     test = row["next"]
     if not test["wins"] + test["losses"]:
         return f"{row['model']} and {test['model']} are right on the very same images."
-    wins, losses = count(test["wins"], "image"), f"{test['losses']:,}"
+    wins, losses = format_count(test["wins"], "image"), f"{test['losses']:,}"
     ahead = f"{row['model']} is right where {test['model']} is wrong on {wins}, the other way round on {losses}"
     p = "p < 0.0001" if test["p"] < 0.0001 else f"p = {test['p']:.2g}"
     verdict = "they really differ" if test["differ"] else "these images do not tell them apart"
     return f"{ahead}: {verdict} (exact McNemar test, {p})."
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def short(number: float) -> str:
+def format_short(number: float) -> str:
     """`138.4 M`, `15.47 G`: four digits."""
     for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= unit:

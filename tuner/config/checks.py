@@ -29,3 +29,13 @@ def check_keys(plain: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in plain:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}: {nearest(key, known)}")
+
+
+def check_options(kind: str, name: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """UsageError for an option of a sampler or pruner that a study file cannot give."""
+    for option in options:
+        if option == "seed":
+            raise UsageError(f"{kind} {name}: the seed stands at the top of a study file, not here")
+        if option not in known:
+            remedy = nearest(option, known) if known else "it takes none"
+            raise UsageError(f"{kind} {name} takes no argument {option!r}: {remedy}")

@@ -89,14 +89,14 @@ def name_width(pattern: str) -> str:
     return f"{WIDTHS}{pattern}"
 
 
-def width_pattern(name: str) -> str | None:
+def find_width_pattern(name: str) -> str | None:
     """The pattern of a hyper-parameter that scales widths; None for any other."""
     return name.removeprefix(WIDTHS) if name.startswith(WIDTHS) else None
 
 
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
     """The hyper-parameter of that name, width patterns included; an unknown one names the nearest."""
-    if width_pattern(name) is not None:
+    if find_width_pattern(name) is not None:
         return Hyperparameter(name=name, kind=float, default=1.0, low=0, low_open=True)
     if name not in HYPERPARAMETERS:
         place = f"{where}: " if where else ""
@@ -123,6 +123,6 @@ def flatten(mapping: Any, where: str) -> dict[str, Any]:
 
 def nest(named: dict[str, Any]) -> dict[str, Any]:
     """The reverse of `flatten`."""
-    plain = {name: value for name, value in named.items() if width_pattern(name) is None}
-    widths = {pattern: value for name, value in named.items() if (pattern := width_pattern(name)) is not None}
+    plain = {name: value for name, value in named.items() if find_width_pattern(name) is None}
+    widths = {pattern: value for name, value in named.items() if (pattern := find_width_pattern(name)) is not None}
     return plain | ({"widths": widths} if widths else {})

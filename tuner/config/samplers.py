@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..errors import UsageError, nearest
-
 
 class Draws(Enum):
     """Which hyper-parameters a sampler draws together, so that it can learn how they act on each other."""
@@ -61,13 +59,3 @@ SAMPLERS: dict[str, SamplerSpec] = {
     "random": SamplerSpec(optuna_class="RandomSampler", draws=lambda _: Draws.NONE),
     "grid": SamplerSpec(optuna_class="GridSampler", draws=lambda _: Draws.NONE, sequence=True, finite=True),
 }
-
-
-def check_options(kind: str, name: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    """UsageError for an option of a sampler or pruner that a study file cannot give."""
-    for option in options:
-        if option == "seed":
-            raise UsageError(f"{kind} {name}: the seed stands at the top of a study file, not here")
-        if option not in known:
-            remedy = nearest(option, known) if known else "it takes none"
-            raise UsageError(f"{kind} {name} takes no argument {option!r}: {remedy}")

@@ -12,7 +12,7 @@ from ..models import find_model
 from .checks import check_keys, check_positive
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
-from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, flatten, nest, width_pattern
+from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_width_pattern, flatten, nest
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 from .trial_config import describe_no_match
@@ -41,7 +41,7 @@ class StudyConfig:
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
-            pattern = width_pattern(name)
+            pattern = find_width_pattern(name)
             if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
         epochs, schedules = self.possible("epochs"), self.possible("schedule")
@@ -71,10 +71,10 @@ class StudyConfig:
 
     @property
     def row_limit(self) -> int | None:
-        """How many trials there can be where nothing is searched: the start rows, or one. None where there is."""
+        """How many trials there can be where nothing is searched: one a start row, or one in all. None where something is searched."""
         return None if self.space else max(1, len(self.start))
 
-    def overridden(self, *, source: str | None = None, seed: int | None = None) -> StudyConfig:
+    def override(self, *, source: str | None = None, seed: int | None = None) -> StudyConfig:
         """With the data and the seed of the command line, where given."""
         data = self.data
         if source is not None:

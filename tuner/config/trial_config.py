@@ -56,8 +56,8 @@ class TrialConfig:
         check_positive("width", self.width)
         check_whole("seed", self.seed, 0)
         check_whole("threads", self.threads, 1)
-        if self.precision not in ("fp32", "bf16"):
-            raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, ('fp32', 'bf16'))}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 
     @property
     def channels(self) -> dict[str, int]:

@@ -105,7 +105,7 @@ class Progress:
 
 
 class PlainProgress(Progress):
-    """One line an event, for logs and pipes; an epoch is told once, however often its trial is taken up again."""
+    """One line an event, for logs and pipes; an epoch is printed once, however often its trial is resumed."""
 
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         super().__init__(study, placements, counts)

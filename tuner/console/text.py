@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..config.hyperparameters import width_pattern
+from ..config.hyperparameters import find_width_pattern
 
 PLAIN_WIDTH = 120  # of tables in files and pipes
 BARS = "▁▂▃▄▅▆▇█"
@@ -68,6 +68,6 @@ def format_params(params: Mapping[str, Any]) -> str:
     """`lr 0.003, batch_size 32, *.n1x1 x0.75`."""
     parts = []
     for name, value in params.items():
-        pattern = width_pattern(name)
+        pattern = find_width_pattern(name)
         parts.append(f"{name} {format_value(value)}" if pattern is None else f"{pattern} x{format_value(value)}")
     return ", ".join(parts)

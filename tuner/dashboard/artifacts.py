@@ -43,7 +43,7 @@ class Artifacts:
     """
 
     def __init__(self, study: Study) -> None:
-        self._record = study
+        self._study = study
         self._folder = find_artifact_folder(study.storage)
         self._store = open_artifact_store(study.storage)
         self._attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
@@ -51,7 +51,7 @@ class Artifacts:
 
     def put(self, number: int, filename: str, content: Callable[[], bytes]) -> None:
         """Make a trial's artifact, unless it is there already. `content` is called only where it is not."""
-        name = str(uuid.uuid5(uuid.UUID(self._record.uid), f"{number}/{filename}"))
+        name = str(uuid.uuid5(uuid.UUID(self._study.uid), f"{number}/{filename}"))
         key = f"{PREFIX}{self._ids[number]}:{name}"
         if json.loads(self._attrs.get(key, "null")) is not None and (self._folder / name).exists():
             return
@@ -72,4 +72,4 @@ class Artifacts:
                 (self._folder / name).unlink(missing_ok=True)
 
     def _set(self, key: str, value: dict[str, Any] | None) -> None:
-        self._record.storage.optuna.set_study_system_attr(self._record.leases.study_id, key, json.dumps(value))
+        self._study.storage.optuna.set_study_system_attr(self._study.leases.study_id, key, json.dumps(value))

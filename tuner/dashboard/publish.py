@@ -18,7 +18,7 @@ from ..console.text import say
 from ..placement import find_device
 from ..report.pictures.confusion import draw_confusion_matrix
 from ..report.pictures.curves import draw_learning_curve
-from ..report.predictions import Kept, NoPredictions, find_kept
+from ..report.predictions import Kept, NoPredictions, find_kept_weights
 from ..study.storage import Storage
 from ..study.studies import list_studies, load
 from ..study.study import Study
@@ -58,7 +58,7 @@ def publish(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
 
 
 def publish_quietly(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
-    """As `publish`; what goes wrong is a remark, because the search itself is safe."""
+    """As `publish`; errors are printed as a remark, because the search itself is safe."""
     _remark(lambda: publish(study, keep, seconds))
 
 
@@ -110,7 +110,7 @@ def _save_artifacts(artifacts: Artifacts, study: Study, row: TrialRow) -> None:
 
     def weights_kept() -> Kept:
         if not found:
-            found.append(find_kept(study, row, find_device("auto")))
+            found.append(find_kept_weights(study, row, find_device("auto")))
         return found[0]
 
     def confusion() -> bytes:

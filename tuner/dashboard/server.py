@@ -61,7 +61,7 @@ def serve(
     if browser and is_loopback(host) and not token:
         webbrowser.open(address)
     url = storage.url.render_as_string(hide_password=False)
-    # In a process of its own, which ends with this one: pictures must not keep anybody waiting. Ctrl-C is not for it.
+    # In a process of its own, so that drawing does not delay the pages. It ignores Ctrl-C, and ends with this process.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     multiprocessing.get_context("spawn").Process(target=_publish, args=(url,), daemon=True).start()
     signal.signal(signal.SIGINT, interrupt)
@@ -69,7 +69,7 @@ def serve(
 
 
 def _publish(url: str) -> None:
-    """Bring notes, plots and artifacts up to date that no search has made."""
+    """Make the notes, plots and artifacts that no search has made yet."""
     from .publish import publish_every
 
     publish_every(Storage(url))

@@ -1,4 +1,4 @@
-"""Images: read from their source, decoded once, kept on the device. Imports no torch until CIFAR-10 has to be read.
+"""Images: read from their source, decoded once, kept on the device. `load` imports torch only to read CIFAR-10.
 
 cifar10.py digits.py folder.py   one source each; config/data_sources.py lists them
 decode.py cache.py               image files to pixels, once

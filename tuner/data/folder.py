@@ -31,7 +31,7 @@ def folder(path: str, size: int, say: Say) -> Dataset:
         problem = "is a file, not a folder" if base.exists() else "does not exist"
         raise UsageError(f"data 'folder:{path}': {str(base)!r} {problem}: give a folder that holds train/ and test/ (or val/)")
     try:
-        train, test = _parts(base)
+        train, test = list_parts(base)
     except OSError as error:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
     identity = []
@@ -45,13 +45,13 @@ def folder(path: str, size: int, say: Say) -> Dataset:
     return load_cached(f"folder:{base}", identity, size, read, say)
 
 
-def _parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
+def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
     """The image files of each class, of the training and of the test part, checked."""
     second = base / "test" if (base / "test").is_dir() else base / "val"
     for part, wanted in ((base / "train", "train/"), (second, "test/ or val/")):
         if not part.is_dir():
             raise TunerError(f"data folder {str(base)!r} has no {wanted}: images belong in train/CLASS/ and test/CLASS/ (or val/CLASS/)")
-    train, test = _classes(base / "train"), _classes(second)
+    train, test = list_classes(base / "train"), list_classes(second)
     if not train:
         raise TunerError(f"{str(base / 'train')!r} has no class folders: images belong in train/CLASS/")
     if train.keys() != test.keys():
@@ -73,13 +73,13 @@ def _parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
     return train, test
 
 
-def _classes(part: Path) -> dict[str, list[Found]]:
+def list_classes(part: Path) -> dict[str, list[Found]]:
     with os.scandir(part) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    return {name: _images(part / name) for name in names}
+    return {name: list_images(part / name) for name in names}
 
 
-def _images(class_folder: Path) -> list[Found]:
+def list_images(class_folder: Path) -> list[Found]:
     found = []
     with os.scandir(class_folder) as entries:
         for entry in entries:

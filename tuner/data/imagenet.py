@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import TunerError, UsageError, nearest
 from .dataset import Array
-from .folder import Found, _classes, _images, _parts
+from .folder import Found, list_classes, list_images, list_parts
 
 WNID = re.compile(r"n\d{8}")
 FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.IGNORECASE)
@@ -84,14 +84,14 @@ def list_folder_test(path: str) -> Listing:
     """The test part of PATH/train and PATH/test (or val), in the order in which `data.folder` decodes it."""
     base = Path(path).expanduser().resolve()
     try:
-        _, test = _parts(base)
+        _, test = list_parts(base)
     except OSError as error:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
     return _listing(base, list(test.values()), tuple(test), range(len(test)))
 
 
 def _by_class(place: Path) -> Listing:
-    found = _classes(place)
+    found = list_classes(place)
     known = list_wnids()
     for name in found:
         if name not in known:
@@ -114,7 +114,7 @@ def _why(name: str) -> str:
 
 
 def _flat(place: Path, base: Path) -> Listing:
-    numbered = [(found, FLAT.fullmatch(Path(found[0]).name)) for found in _images(place)]
+    numbered = [(found, FLAT.fullmatch(Path(found[0]).name)) for found in list_images(place)]
     labels = _truth(place, base)
     images: list[list[Found]] = []
     chosen = []

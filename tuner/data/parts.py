@@ -1,4 +1,4 @@
-"""The training and the validation part of a data set on one device."""
+"""The training, validation and test part of a data set on one device."""
 
 from __future__ import annotations
 

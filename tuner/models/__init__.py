@@ -1,4 +1,12 @@
-"""The networks whose hyper-parameters can be searched. Imports no torch."""
+"""The networks whose hyper-parameters can be searched. Imports no torch.
+
+spec.py                 what the rest of the code needs to know of a network
+mynet.py googlenet.py   one network each
+architecture.py inception_spec.py inception.py   inception networks, plain
+forms.py merged.py layers.py   the form that trains fastest
+weights.py              weights in a file, and the network that they belong to
+pretrained.py           torchvision's pretrained networks
+"""
 
 from __future__ import annotations
 

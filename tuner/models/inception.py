@@ -1,4 +1,4 @@
-"""The two networks as report A wrote them, with its parameter names: `pre_layers.0.weight`, `a3.b2.3.weight`, `linear.bias`."""
+"""Inception networks as report A wrote its two, with its parameter names: `pre_layers.0.weight`, `a3.b2.3.weight`, `linear.bias`."""
 
 from __future__ import annotations
 

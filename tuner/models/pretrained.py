@@ -1,7 +1,7 @@
 """torchvision's pretrained networks, built and loaded by torchvision itself.
 
 Its builders set more than the weights: `googlenet(weights=...)` also sets `transform_input` and drops the auxiliary
-heads, so that a network built bare, with the same file loaded into it, scores wrong without a word.
+heads, so that a network built bare, with the same file loaded into it, scores wrong, and nothing warns of it.
 """
 
 from __future__ import annotations

@@ -32,12 +32,12 @@ def make_report(study: Study, device: str = "cpu") -> Report:
     first = top[0]
     ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
     blocks = [
-        *write_question(study, everything),
+        *write_question(study),
         *write_answer(study, everything, first),
-        *_journal(study, everything),
+        *_journal(everything),
         *(handmade.compare_with_handmade(study, everything) if handmade.repeats(study) else []),
         *_best(first),
-        *_all(study, everything, ranked),
+        *_all(everything, ranked),
         *_mattered(study, everything, ranked),
         *_errs(study, first, device),
         *_again(study, first),
@@ -51,7 +51,7 @@ def _subtitle(study: Study) -> str:
     return f"{last}Written by tuner {__version__}."
 
 
-def _journal(study: Study, everything: Sequence[TrialRow]) -> list[Block]:
+def _journal(everything: Sequence[TrialRow]) -> list[Block]:
     intro = (
         "Trials stand in the order in which they were begun, and each is set against the best of those before it. "
         "An accuracy is that of the trial's last epoch."
@@ -91,7 +91,7 @@ def _best(row: TrialRow) -> list[Block]:
     ]
 
 
-def _all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
+def _all(everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
     if sum(bool(row.epochs) for row in everything) < FEW:
         return []
     blocks: list[Block] = [
@@ -172,11 +172,11 @@ def _of_many(shown: int, searched: int) -> str:
 
 
 def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
-    from .predictions import NoPredictions, find_kept
+    from .predictions import NoPredictions, find_kept_weights
 
     heading = Heading(text="Where the best trial errs")
     try:
-        found = find_kept(study, row, device).predictions()
+        found = find_kept_weights(study, row, device).predictions()
     except NoPredictions as lacking:
         text = (
             f"The confusion matrix and the most wrong images are left out: {lacking}. "

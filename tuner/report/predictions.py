@@ -88,7 +88,7 @@ class Kept:
         )
 
 
-def find_kept(study: Study, row: TrialRow, device: str) -> Kept:
+def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     """The trial's weights from its checkpoint. Errors: NoPredictions where they are gone, or the images are."""
     assert row.config is not None
     # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
@@ -99,7 +99,7 @@ def find_kept(study: Study, row: TrialRow, device: str) -> Kept:
         raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
     if state is None:
         raise NoPredictions(f"the weights of trial {row.number} are not kept here")
-    # The study may have been gone on with on another machine, where its images lie elsewhere.
+    # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:
         dataset = load(data)

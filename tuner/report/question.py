@@ -13,7 +13,7 @@ from .blocks import Block, Heading, Paragraph, Table
 from .words import count, few, joined, model_name, percent, ranges, spoken
 
 
-def write_question(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
+def write_question(study: Study) -> list[Block]:
     """What was asked, on which images, and how it was searched."""
     config, data = study.config, study.config.data
     networks = " or ".join(model_name(model) for model in config.models)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import width_pattern
+from ..config.hyperparameters import find_width_pattern
 from ..console.text import format_value
 from ..models import MODELS
 from ..study.study import Study
@@ -21,7 +21,7 @@ def model_name(model: str) -> str:
 
 def spoken(name: str) -> str:
     """A hyper-parameter's name in a sentence."""
-    pattern = width_pattern(name)
+    pattern = find_width_pattern(name)
     if pattern is not None:
         return f"the width of {pattern}"
     return {"lr": "the learning rate", "epochs": "the epochs"}.get(name, f"the {name.replace('_', ' ')}")
@@ -54,7 +54,7 @@ def ranges(space: Mapping[str, Dimension]) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     widths: dict[str, list[str]] = {}
     for name, dimension in space.items():
-        pattern = width_pattern(name)
+        pattern = find_width_pattern(name)
         if pattern is not None:
             widths.setdefault(range_text(dimension), []).append(pattern)
         else:
@@ -66,8 +66,8 @@ def ranges(space: Mapping[str, Dimension]) -> list[tuple[str, str]]:
 
 def few(named: Sequence[tuple[str, str]]) -> list[str]:
     """The texts of (hyper-parameter, text), but where there are many widths only how many."""
-    widths = [text for name, text in named if width_pattern(name) is not None]
-    others = [text for name, text in named if width_pattern(name) is None]
+    widths = [text for name, text in named if find_width_pattern(name) is not None]
+    others = [text for name, text in named if find_width_pattern(name) is None]
     return [*others, *(widths if len(widths) <= MOST_WIDTHS else [f"{len(widths)} widths"])]
 
 

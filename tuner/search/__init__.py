@@ -1,7 +1,7 @@
 """From what was asked for to a finished search.
 
 request.py  what was asked for, checked
-run.py      a study made or gone on with, and its workers supervised
+run.py      a study created or continued, and its workers supervised
 dry_run.py  what a search would do and cost, from real steps
 join.py     working on searches that other commands began
 """

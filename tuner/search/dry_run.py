@@ -10,7 +10,7 @@ import torch
 from rich.table import Table
 
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import DEFAULTS, width_pattern
+from ..config.hyperparameters import DEFAULTS, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..console.text import format_duration, format_params, format_value, open_console
@@ -72,10 +72,10 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
     console.print(f"Study {name}: {' or '.join(config.models)} on {data}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for key, dimension in config.space.items():
-        pattern = width_pattern(key)
+        pattern = find_width_pattern(key)
         table.add_row(key if pattern is None else f"x {pattern}", format_dimension(dimension))
     fixed = {key: config.fixed.get(key, default) for key, default in DEFAULTS.items() if key not in config.space}
-    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if width_pattern(k) is not None}}))
+    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if find_width_pattern(k) is not None}}))
     for index, row in enumerate(config.start, start=1):
         table.add_row(f"start {index}", format_params(row))
     console.print(table)
@@ -101,7 +101,7 @@ def find_extreme(config: StudyConfig, end: Callable[..., float]) -> TrialConfig:
     values = DEFAULTS | dict(config.fixed)
     values["model"] = end(config.models, key=cost)
     for key, dimension in config.space.items():
-        if width_pattern(key) is not None:
+        if find_width_pattern(key) is not None:
             values[key] = pick(dimension)
     values |= {"batch_size": max(config.possible("batch_size")), "lr": 1e-4}
     named = {key: value for key, value in values.items() if applies(key, values["model"])}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..console.text import say
 from ..errors import Interrupted, TunerError
-from ..signals import stoppable
+from ..signals import catch_signals
 from ..study import studies
 from ..study.retry import Retry, StorageAway
 from ..study.storage import NoStudyYet, NotOpen, Storage
@@ -29,7 +29,7 @@ def join_every(request: Request) -> None:
     again. Errors: Interrupted.
     """
     over: dict[str, float] = {}
-    with stoppable() as stop:  # while a search is supervised, its supervisor has the signals
+    with catch_signals() as stop:  # while a search is supervised, its supervisor has the signals
         storage = _open(request.storage, stop)
         retry = Retry(storage, stop=stop, say=say)
         waiting = False
@@ -58,7 +58,7 @@ def join_every(request: Request) -> None:
             except TunerError as error:
                 say(f"Error: {error.message}")
             over.update([chosen])
-    raise Interrupted("interrupted while waiting: no trial was in hand")
+    raise Interrupted("interrupted while waiting: no trial was being trained")
 
 
 def _open(url: str | None, stop: threading.Event) -> Storage:
@@ -72,4 +72,4 @@ def _open(url: str | None, stop: threading.Event) -> Storage:
                 say(f"{error.message}: waiting for it")
             said = True
             if stop.wait(POLL_SECONDS):
-                raise Interrupted("interrupted while waiting: no trial was in hand") from None
+                raise Interrupted("interrupted while waiting: no trial was being trained") from None

@@ -37,7 +37,7 @@ class Request:
     progress: bool = True
 
     def placements(self, at_most: int = 10**6) -> list[Placement]:
-        """One a worker on this machine. Errors: UsageError for a device that is not there."""
+        """One placement for each worker on this machine. Errors: UsageError for a device that is not there."""
         return choose_placements(
             device=self.device,
             gpu=self.gpu,

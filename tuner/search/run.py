@@ -100,11 +100,11 @@ def _choose_engine(study: Study, request: Request, left: int, engine: Engine | N
     if request.engine == "local":
         yield engine or LocalEngine(), request.placements(left)
         return
-    from ..workers.on_ray import ray_engine  # an extra
+    from ..workers.on_ray import connect_ray  # an extra
 
     wanted = (request.workers or 1) * request.threads
     share = request.gpus_per_worker
-    with ray_engine(study, request.address, gpus=share, device=request.device, local_cpus=wanted) as ray:
+    with connect_ray(study, request.address, gpus=share, device=request.device, local_cpus=wanted) as ray:
         yield (
             ray,
             ray.placements(request.workers, at_most=left, threads=request.threads, precision=request.precision, capture=request.capture),
@@ -151,11 +151,11 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
     if name not in studies.list_studies(storage):
         raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, list_available())}")
     config = studies.load(storage, name).config
-    return name, config.overridden(source=request.source, seed=request.seed), storage
+    return name, config.override(source=request.source, seed=request.seed), storage
 
 
 def _read(path: Path, request: Request) -> StudyConfig:
-    return StudyConfig.from_file(path).overridden(source=request.source, seed=request.seed)
+    return StudyConfig.from_file(path).override(source=request.source, seed=request.seed)
 
 
 def _unknown(name: str) -> UsageError:

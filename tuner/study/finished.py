@@ -14,7 +14,7 @@ from .tables import UNFINISHED, trials
 
 
 class Finished:
-    """The rows of one study that no longer change. Finished trials are only ever added, so that their number says all."""
+    """The rows of one study that no longer change. Finished trials are only ever added, so a changed count says that there are more."""
 
     def __init__(self, storage: Storage, study_id: int) -> None:
         self._storage = storage

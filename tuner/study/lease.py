@@ -12,7 +12,7 @@ class LeaseLost(Exception):
 
 
 class EndedByOtherTool(Exception):
-    """The trial was told by the dashboard or another tool while it was being trained."""
+    """The dashboard or another tool ended the trial while a worker trained it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,6 @@ class Counts:
         return self.complete + self.pruned
 
 
-def lease_seconds() -> float:
+def read_lease_seconds() -> float:
     """How long a lease lives without a heartbeat."""
     return float(os.environ.get("TUNER_LEASE_SECONDS", "30"))

@@ -18,7 +18,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from ..errors import TunerError
-from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, lease_seconds
+from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
@@ -29,7 +29,7 @@ T = TypeVar("T")
 MOST_CRASHES = 3  # of workers in one trial; then the trial is at fault
 
 
-def _crashed_too_often() -> str:
+def _describe_crashes() -> str:
     return f"its worker died {MOST_CRASHES} times while training it"
 
 
@@ -43,9 +43,9 @@ class Leases:
         self._answered = time.time()  # a clock that runs on while this process or its machine sleeps
 
     def _note_answer(self) -> None:
-        """The database has answered. If it had not for long, it was away or we were frozen, and others' heartbeats may be missing."""
+        """The database answers. After a long silence it was away or this process slept, and others' heartbeats may be missing."""
         silent, self._answered = abs(time.time() - self._answered), time.time()
-        if silent > lease_seconds() * 2 / 3:
+        if silent > read_lease_seconds() * 2 / 3:
             self.retry.notice()
 
     # -- totals
@@ -83,12 +83,12 @@ class Leases:
         def attempt() -> Lease | NothingToClaim:
             nonlocal made
             with self._locked() as (connection, n_trials):
-                if made is not None and self._holds(connection, made):
+                if made is not None and self._renew(connection, made):
                     return made  # the commit before the outage had succeeded
                 held = 0
                 for row in self._unfinished(connection):
                     if row.state is TrialState.RUNNING and not self._abandoned(row):
-                        held += row.owner is not None  # a RUNNING row that was never ours is no one to wait for
+                        held += row.owner is not None  # a RUNNING row that no worker of ours held is not waited for
                         continue
                     crashed = row.state is TrialState.RUNNING
                     if self._fail_if_it_crashes_too_often(connection, row, crashed=crashed):
@@ -113,7 +113,8 @@ class Leases:
 
         return self.retry(attempt)
 
-    def _holds(self, connection: sa.Connection, lease: Lease) -> bool:
+    def _renew(self, connection: sa.Connection, lease: Lease) -> bool:
+        """Renew the lease by a heartbeat. False where it is lost."""
         return connection.execute(self._renewal(lease)).rowcount == 1
 
     @contextmanager
@@ -130,7 +131,7 @@ class Leases:
 
     def _unfinished(self, connection: sa.Connection) -> list[Any]:
         joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
-        expired = (leases.c.beat < self.storage.now - lease_seconds()).label("expired")
+        expired = (leases.c.beat < self.storage.now - read_lease_seconds()).label("expired")
         columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, expired)
         where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED))
         return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
@@ -143,14 +144,14 @@ class Leases:
         """
         if row.owner is None:
             return False
-        return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(lease_seconds()))
+        return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(read_lease_seconds()))
 
     def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool) -> bool:
         """End a trial whose worker crashed for the third time. True where it ended."""
         crashes = (row.deaths or 0) + int(crashed)
         if not crashed or crashes < MOST_CRASHES:
             return False
-        facts = {"reason": _crashed_too_often(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
+        facts = {"reason": _describe_crashes(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
         self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)
         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
         connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=crashes))
@@ -177,7 +178,7 @@ class Leases:
             with self.storage.transaction() as connection:
                 if alone:
                     connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(turn=studies.c.turn + 1))
-                if not self._holds(connection, lease):
+                if not self._renew(connection, lease):
                     raise _lost(lease)
                 return self._unless_ended(connection, lease, call)
 
@@ -188,7 +189,7 @@ class Leases:
 
         def attempt() -> None:
             with self.storage.transaction() as connection:
-                if not self._holds(connection, lease):
+                if not self._renew(connection, lease):
                     if self._given_up(connection, lease):
                         return
                     raise _lost(lease)
@@ -217,7 +218,7 @@ class Leases:
     def heartbeat(self, lease: Lease) -> bool:
         """Say that the worker lives. False where the lease is lost. No waiting: the next heartbeat comes soon."""
         with self.storage.engine.begin() as connection:
-            held = self._holds(connection, lease)
+            held = self._renew(connection, lease)
         self._note_answer()
         return held
 
@@ -249,7 +250,7 @@ class Leases:
                 for row in self._unfinished(connection):
                     if row.state is TrialState.RUNNING and row.owner == str(worker_id):
                         failed = self._fail_if_it_crashes_too_often(connection, row, crashed=crashed)
-                        found.append(Released(number=row.number, failed=_crashed_too_often() if failed else None))
+                        found.append(Released(number=row.number, failed=_describe_crashes() if failed else None))
                         if not failed:
                             self._put_back(connection, row.trial_id, deaths=leases.c.deaths + int(crashed))
                 return found

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
     @property
     def state(self) -> str:
-        """The state, as Optuna names it, in which such a trial is."""
+        """The state, as Optuna names it, in which the worker leaves such a trial; RUNNING where it is no longer its to end."""
         if self in (Outcome.TRAINED, Outcome.SAME_AS):
             return "COMPLETE"
         if self in (Outcome.BELOW_OTHERS, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY):
@@ -52,7 +52,7 @@ _SENTENCES = {
 def read_outcome(state: str, facts: Mapping[str, Any]) -> Outcome | None:
     """The outcome of a trial in this state, from the facts stored with it; None for one that is not finished.
 
-    A trial that another tool told has no facts of ours.
+    A trial that another tool ended has no facts of ours.
     """
     if state not in ("COMPLETE", "PRUNED", "FAIL"):
         return None

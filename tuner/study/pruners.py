@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 from optuna.pruners import BasePruner
 
+from ..config.checks import check_options
 from ..config.pruners import PRUNERS
-from ..config.samplers import check_options
 from ..config.study_config import StudyConfig
 from ..errors import UsageError
 

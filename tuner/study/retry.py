@@ -39,7 +39,7 @@ class StorageAway(TunerError):
     """The database stayed away for longer than we wait. Nothing is lost: the same command goes on."""
 
 
-def outage_seconds() -> float:
+def read_outage_seconds() -> float:
     """How long an outage is waited out."""
     return float(os.environ.get("TUNER_PATIENCE_SECONDS", OUTAGE_SECONDS))
 
@@ -55,7 +55,7 @@ def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], N
         try:
             storage = Storage(url)
         except NotOpen as error:
-            if time.monotonic() - began > outage_seconds():
+            if time.monotonic() - began > read_outage_seconds():
                 raise
             if not away:
                 say(f"{error.message}: waiting for it")
@@ -73,7 +73,7 @@ class Retry:
 
     def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
         self.storage = storage
-        self.seconds = outage_seconds()
+        self.seconds = read_outage_seconds()
         self.noticed: float | None = None
         self._stop = stop or threading.Event()
         self._say = say or (lambda line: None)
@@ -105,7 +105,7 @@ class Retry:
                                 self._say(f"database away ({read_first_line(error)}): waiting for it")
                             away = True
                             self.notice()  # now, not at the end: the next attempt may already judge leases
-                            self.storage.forget()
+                            self.storage.drop_cache()
                         raise
         except Exception as error:
             if is_outage(error):

@@ -15,9 +15,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from ..config.checks import check_options
 from ..config.dimension import Choice
-from ..config.hyperparameters import width_pattern
-from ..config.samplers import SAMPLERS, Draws, check_options
+from ..config.hyperparameters import find_width_pattern
+from ..config.samplers import SAMPLERS, Draws
 from ..config.study_config import StudyConfig
 from ..errors import UsageError
 from .search_space import count_configurations, derive_seed, find_joint_space, list_grid
@@ -26,9 +27,9 @@ from .search_space import count_configurations, derive_seed, find_joint_space, l
 class SeededSampler(BaseSampler):
     """An inner sampler built anew, with a seed of its own, for every draw.
 
-    `space` is what every trial draws: known beforehand, so that rows that other tools told without parameters
-    do not empty the joint draw; None leaves it to the inner sampler (a grouped TPE). `constant` keeps the study's
-    own seed for joint draws, for samplers whose points are one sequence (quasi Monte Carlo, a shuffled grid).
+    `space` is what every trial draws together. Optuna would infer it from the finished trials, and one that another tool
+    ended without parameters would leave it empty. None leaves it to the inner sampler (a grouped TPE). `constant` keeps
+    the study's own seed for joint draws, for samplers whose points are one sequence (quasi Monte Carlo, a shuffled grid).
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class SeededSampler(BaseSampler):
 
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         inner = self._inner(trial.number)
-        if not isinstance(inner, optuna.samplers.GridSampler):  # the grid would call study.stop(); our loop counts itself
+        if not isinstance(inner, optuna.samplers.GridSampler):  # the grid would call study.stop(); our workers count trials themselves
             inner.after_trial(study, trial, state, values)
 
 
@@ -101,7 +102,7 @@ def _check_finite(name: str, config: StudyConfig) -> None:
         free = [k for k, d in config.space.items() if not isinstance(d, Choice) and d.step is None]
         raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
     joint = find_joint_space(config)
-    if len(config.models) > 1 and any(width_pattern(each) is not None and each not in joint for each in config.space):
+    if len(config.models) > 1 and any(find_width_pattern(each) is not None and each not in joint for each in config.space):
         raise UsageError(f"sampler {name} cannot search widths that only some of the models have: search one model at a time")
 
 

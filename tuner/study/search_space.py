@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..config.dimension import Choice, Dimension, to_plain
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, nest, width_pattern
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
@@ -44,7 +44,7 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 def applies(name: str, model: str) -> bool:
     """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
-    pattern = width_pattern(name)
+    pattern = find_width_pattern(name)
     return pattern is None or bool(find_model(model).matches(pattern))
 
 

@@ -36,7 +36,7 @@ class NotOpen(TunerError):
 
 
 class _WalConnection(sqlite3.Connection):
-    """SQLite as several processes need it: readers beside one writer, no fsync a commit, no checks lost at a crash."""
+    """SQLite as several processes need it: readers beside one writer, no fsync at each commit, and a whole database after a crash."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -131,7 +131,7 @@ class Storage:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
             yield
 
-    def forget(self) -> None:
+    def drop_cache(self) -> None:
         """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
         self.optuna = optuna.storages.get_storage(self._rdb)
 
@@ -145,7 +145,7 @@ class Storage:
             try:
                 yield connection
             except BaseException:
-                self.forget()
+                self.drop_cache()
                 raise
             finally:
                 sessions.remove()

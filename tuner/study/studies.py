@@ -1,4 +1,4 @@
-"""The studies of a storage: listed, loaded, created, gone on with, deleted."""
+"""The studies of a storage: listed, loaded, created, continued, deleted."""
 
 from __future__ import annotations
 
@@ -90,8 +90,9 @@ def create_or_load(
     checkpoints: Path | None = None,
     retry: Retry | None = None,
 ) -> Study:
-    """Make the study, or check that it is the same one and go on with it; set its total of trials. Its sampler and pruner have been
-    checked by whoever calls.
+    """Make the study, or check that it is the same one and go on with it; set its total of trials.
+
+    The caller has checked the study's sampler and pruner.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.

@@ -56,7 +56,7 @@ class Study:
         return self.retry(lambda: self.storage.optuna.get_all_trials(self.leases.study_id, deepcopy=False))
 
     def new_trial(self) -> NewTrial | None:
-        """What the next row starts with: the first start row that no other has, then nothing fixed.
+        """What the next trial starts with: the first start row that no trial has yet, and after the last one nothing fixed.
 
         None where nothing is left to try: all start rows of a study that searches nothing are used, or every
         configuration of a finite space has a row.

@@ -77,7 +77,7 @@ def list_trials(study: Study) -> list[TrialRow]:
 def find_best(study: Study, k: int = 1) -> list[TrialRow]:
     """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first.
 
-    Rows without a configuration were not trained by us (another tool told them while they were queued) and do not count.
+    Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
     return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]

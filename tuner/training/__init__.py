@@ -1,6 +1,6 @@
 """One training run: from a configuration to its last epoch. Knows nothing of studies.
 
-run.py         a generator of epochs that can be left after any of them and taken up again
+run.py         a generator of epochs that can stop after any of them and be resumed
 evaluation.py  loss and accuracy of a network on a part of the images
 optimizer.py   the optimiser, and its learning rate at each step
 metrics.py     loss and hits, summed on the device

@@ -28,7 +28,7 @@ from .run import Run
 
 
 class CheckpointError(Exception):
-    """There is a checkpoint, and it cannot be gone on from; the text is the reason."""
+    """There is a checkpoint, but no run can resume from it; the text is the reason."""
 
 
 def save(path: Path, run: Run, *, uid: str, allowed: Callable[[], None] = lambda: None) -> None:

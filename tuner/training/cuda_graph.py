@@ -21,7 +21,7 @@ class Recorder(Protocol):
         """Run it a few times, apart from other work on the device."""
 
     def record(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Study it without running it; what comes back replays it on the same memory."""
+        """Record it without running it; what comes back replays it on the same memory."""
 
 
 class CudaRecorder:

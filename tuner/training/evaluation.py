@@ -46,7 +46,7 @@ def predict(evaluator: Evaluator, part: Resident, device: torch.device, precisio
 
 
 def evaluate_network(spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32") -> Figures:
-    """The figures of a plain network: those that the Run with these weights gives."""
+    """The figures of a plain network: the same that a Run with these weights gives."""
     where = torch.device(device)
     prepare(where)
     return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision)

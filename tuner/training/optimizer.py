@@ -13,7 +13,7 @@ from ..config.trial_config import TrialConfig
 WARM_UP = 0.25  # share of the steps in which the one-cycle schedule rises
 
 
-def learning_rate(config: TrialConfig, step: int, steps: int) -> float:
+def compute_learning_rate(config: TrialConfig, step: int, steps: int) -> float:
     """The learning rate of a step (from 0) out of all `steps` of the trial. It depends on nothing else.
 
     constant: lr. cosine: from lr down to 0 along half a cosine. onecycle: in a line up to lr over the first quarter

@@ -20,7 +20,7 @@ from ..models import find_model
 from .cuda_graph import CapturedStep, Recorder, Step
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .metrics import Sums
-from .optimizer import learning_rate, make_optimizer
+from .optimizer import compute_learning_rate, make_optimizer
 from .score import Score
 
 
@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 
 class Run:
-    """A training run that can be left after any epoch and taken up again, in another process too.
+    """A training run that can stop after any epoch and be resumed, in another process too.
 
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
@@ -119,7 +119,7 @@ class Run:
         for index, rows in enumerate(batches):
             if self._stop():
                 raise Stopped
-            self.lr.fill_(learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
+            self.lr.fill_(compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
             self.step(*self.train.batch(rows, generator))
         loss, accuracy = self._sums.means(len(self.train))
         self._whole = True

@@ -1,4 +1,4 @@
-"""The one place where studies and training meet: processes that train leased trials, supervised.
+"""The one place where the trials of studies are trained: by worker processes, under a supervisor.
 
 objective.py    a leased trial becomes a training run, and its end the trial's
 leased_trial.py every write of a trial proves the lease

@@ -1,4 +1,4 @@
-"""What workers tell their supervisor, and it them. The live view is told the same events."""
+"""The events that workers send to their supervisor, and the commands that it sends to them. The live view gets the same events."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WorkerFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerDied:
-    """A worker's process is gone without a word. The supervisor says this."""
+    """A worker's process ended without an event that says why. This event comes from the supervisor."""
 
     text: str
 

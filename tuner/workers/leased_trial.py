@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
-from ..study.lease import Lease, lease_seconds
+from ..study.lease import Lease, read_lease_seconds
 from ..study.outcome import Outcome
 from ..study.search_space import derive_seed, suggest
 from ..study.study import Study
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class LeasedTrial:
-    """What a training run says to its trial. Errors of every write: LeaseLost, EndedByOtherTool."""
+    """A trial, as the worker that holds its lease reads and writes it. Errors of every write: LeaseLost, EndedByOtherTool."""
 
     def __init__(self, study: Study, lease: Lease) -> None:
         self.study = study
@@ -53,7 +53,7 @@ class LeasedTrial:
         return self.storage.get_trial(self.lease.trial_id)
 
     def configure(self, *, threads: int, precision: str) -> TrialConfig:
-        """The trial's configuration: as recorded, or drawn now, all parameters in one transaction."""
+        """The trial's configuration: as stored, or drawn now, all parameters in one transaction."""
         study_config = self.study.config
 
         def draw() -> TrialConfig:
@@ -152,7 +152,7 @@ class LeasedTrial:
         The database is asked only where so long has passed that another worker could have taken the trial: one that
         slept, and wakes late.
         """
-        if abs(time.time() - self._proved) > lease_seconds() / 2:
+        if abs(time.time() - self._proved) > read_lease_seconds() / 2:
             self._write(lambda: None)
 
     def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:

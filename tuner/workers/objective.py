@@ -29,7 +29,7 @@ from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .leased_trial import LeasedTrial
 
-Say = Callable[[Event], None]
+SendEvent = Callable[[Event], None]
 Save = Callable[..., None]
 
 
@@ -51,11 +51,11 @@ def train_trial(
     placement: Placement,
     *,
     stop: Callable[[], bool],
-    say: Say,
+    say: SendEvent,
     make_run: Callable[..., Run] = Run,
     save: Save = checkpoint.save,
 ) -> None:
-    """Train one leased trial to its end, and write there why it ended. A trial's own faults end the trial only.
+    """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
     Errors: those of a storage that stays away.
     """
@@ -91,11 +91,11 @@ def _train(
     parts: Parts,
     placement: Placement,
     stop: Callable[[], bool],
-    say: Say,
+    say: SendEvent,
     make_run: Callable[..., Run],
     save: Save,
 ) -> tuple[Ending, dict[str, Any]]:
-    """The heart: train, checkpoint, report, prune. Returns the ending and the facts to write with it."""
+    """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it."""
     run: Run | None = None
     notes: list[str] = []
     number = trial.lease.number
@@ -140,7 +140,7 @@ def _train(
     return ending, _collect_facts(ending, notes, trial, config, run, placement)
 
 
-def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: Say) -> int:
+def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: SendEvent) -> int:
     """Load the trial's checkpoint if there is one. Returns its epoch, 0 where the trial begins anew."""
     if not trial.lease.resumed:
         checkpoint.remove(path)

@@ -19,7 +19,7 @@ from .. import __version__
 from ..config.data_sources import make_absolute
 from ..errors import TunerError, UsageError
 from ..placement import Placement, count_cores
-from ..study.retry import outage_seconds
+from ..study.retry import read_outage_seconds
 from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.worker_id import WorkerId
@@ -35,7 +35,7 @@ REACH_SECONDS = 5.0
 UNHEARD_SECONDS = 60.0  # a host that nobody asks for so long, and an outage's time besides, has lost its supervisor
 AGAIN_SECONDS = 0.2
 OBJECTS = 100_000_000  # bytes of Ray's shared memory: nothing of ours travels through it
-LOST = -1
+LOST = -1  # the exit code of a worker whose machine, or process there, is gone
 SHARED = ("TUNER_LEASE_SECONDS", "TUNER_PATIENCE_SECONDS")  # settings that all workers of a study must agree on
 
 
@@ -77,7 +77,7 @@ class Host:
 
     def _watch(self, raylet: int) -> None:
         """End where the node is lost: Ray itself looks every ten seconds only, and until then the worker would train for nobody."""
-        unheard = outage_seconds() + UNHEARD_SECONDS  # a supervisor that waits for its database asks nobody
+        unheard = read_outage_seconds() + UNHEARD_SECONDS  # a supervisor that waits for its database asks nobody
         while os.getppid() == raylet and time.monotonic() - self._asked < unheard:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
@@ -121,12 +121,12 @@ class RayWorker:
 
     def kill(self) -> None:
         if self.worker_id is not None and not self.ended:
-            # Its host gone, it would end its trial first.
+            # Killed with its host only, the worker would first put its trial back in the queue.
             with suppress(self._ray.exceptions.RayError):
                 self._ray.get(self._host.kill.remote(), timeout=KILL_SECONDS)
         self._over(LOST, "killed")
 
-    def answered(self) -> None:
+    def take_answer(self) -> None:
         """Take in the answer to what was asked, and ask again."""
         errors = self._ray.exceptions
         try:
@@ -181,7 +181,7 @@ class RayEngine:
             )
 
     def start(self, assignment: Assignment) -> Worker:
-        # Wherever it runs, it is in another folder.
+        # A worker on Ray runs in another folder, so relative paths are made absolute.
         path, named = self._study.storage.path, assignment.source or self._study.config.data.source
         url = assignment.url if path is None else f"sqlite:///{path}"
         source = make_absolute(named)
@@ -196,7 +196,7 @@ class RayEngine:
         if ready:
             ready, _ = self.ray.wait(list(asked), num_returns=len(asked), timeout=0)
         for each in ready:
-            asked[each].answered()
+            asked[each].take_answer()
         return [asked[each] for each in ready]
 
     def placements(self, workers: int | None, *, at_most: int, threads: int, precision: str, capture: bool) -> list[Placement]:
@@ -223,7 +223,7 @@ def _room(resources: dict[str, float], threads: int, gpus: float) -> int:
 
 
 @contextmanager
-def ray_engine(study: Study, address: str | None, *, gpus: float | None, device: str, local_cpus: int) -> Iterator[RayEngine]:
+def connect_ray(study: Study, address: str | None, *, gpus: float | None, device: str, local_cpus: int) -> Iterator[RayEngine]:
     """A cluster that is there, or one of this machine's own, which ends with the search.
 
     `gpus` None takes a GPU a worker where the cluster has any, unless the device is the CPU.
@@ -257,7 +257,7 @@ def ray_engine(study: Study, address: str | None, *, gpus: float | None, device:
 
 
 def _check_reach(address: str) -> None:
-    """Ray itself tries for minutes, and says a page. Errors: TunerError where nothing listens at HOST:PORT."""
+    """Fail soon, where Ray itself tries for minutes. Errors: TunerError where nothing listens at HOST:PORT."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         return  # `auto`, or a name that Ray knows

@@ -101,21 +101,21 @@ class Supervisor:
         self._crashes = 0
         self._signals = 0
         self._stops = study.leases.counts().stops
-        self._killed_at = float("inf")
+        self._kill_at = float("inf")
         self._exhausted = False
         self._full = False
         self.interrupted = threading.Event()
 
     def run(self) -> Stop:
-        """Work until the end; every worker has ended and every trial is in its place when this returns."""
-        with self._handled():
+        """Work until the search ends. When this returns, every worker has ended; unfinished trials are queued if the storage answers."""
+        with self._catch_signals():
             try:
                 for slot in self._slots:
                     self._start(slot)
                 counted = 0.0
                 while any(not slot.ended for slot in self._slots):
                     self._listen()
-                    self._look_at_the_clock()
+                    self._check_signals_and_clock()
                     if time.monotonic() - counted > COUNT_SECONDS:
                         counted = time.monotonic()
                         self._count()
@@ -126,7 +126,7 @@ class Supervisor:
         return self._stop
 
     @contextmanager
-    def _handled(self) -> Iterator[None]:
+    def _catch_signals(self) -> Iterator[None]:
         """SIGINT and SIGTERM end the search cleanly; the second one kills the workers."""
 
         def handle(*_: object) -> None:
@@ -153,7 +153,7 @@ class Supervisor:
         slots = {id(worker): slot for slot, worker in self._living()}
         for worker in self._engine.wait([worker for _, worker in self._living()], POLL_SECONDS):
             slot = slots[id(worker)]
-            gone = worker.ended  # asked before its last words are heard
+            gone = worker.ended  # asked before its last events are read, so that none is missed
             self._hear(slot, worker)
             if gone and not slot.ended:
                 self._replace(slot, worker)
@@ -168,7 +168,7 @@ class Supervisor:
             self._take_in(slot, event)
 
     def _replace(self, slot: _Slot, worker: Worker) -> None:
-        """A worker is gone and its last words were heard: free its trials, and start another if there is work."""
+        """A worker has ended and its last events were read: release its trials, and start another worker if there is work."""
         crashed = worker.code not in (0, EXIT_STOPPED)
         told = self._stop is not None  # we told it to end, or killed it
         if worker.code != 0:
@@ -212,7 +212,7 @@ class Supervisor:
                 self._full = True
                 self._exhausted = self._exhausted or exhausted
             case WorkerFailed(text=text, storage_away=True):
-                self._study.retry.give_up()  # it was waited for; not again for every worker
+                self._study.retry.give_up()  # the worker waited for it already: do not wait again
                 self._end(StopReason.STORAGE_AWAY, text)
             case WorkerFailed(text=text):
                 self._end(StopReason.FAILED, text)
@@ -231,24 +231,24 @@ class Supervisor:
             self._end(StopReason.TARGET, f"validation accuracy {event.value:.4f} reaches the target {self._target:g}")
 
     def _count_faults(self, reason: str | None) -> None:
-        """Failed trials cost no slot, so a search that only fails would never end by itself."""
+        """Failed trials do not count towards the total, so a search in which every trial fails would never end by itself."""
         if reason is None:
             self._faults.clear()
             return
         self._faults.append(re.sub(r"\d+", "#", reason))  # the same fault names another trial's file each time
         same = len(self._faults) >= SAME_FAULTS and len(set(self._faults[-SAME_FAULTS:])) == 1
         if same or len(self._faults) >= FAULTS:
-            number, how = (SAME_FAULTS, "the same way") if same else (FAULTS, "the last like this")
-            self._end(StopReason.FAILED, f"{number} trials in a row failed {how}: {reason}")
+            number, how = (SAME_FAULTS, "failed the same way") if same else (FAULTS, "failed; the last")
+            self._end(StopReason.FAILED, f"{number} trials in a row {how}: {reason}")
 
-    def _look_at_the_clock(self) -> None:
+    def _check_signals_and_clock(self) -> None:
         if self._signals:
             if self._stop is not None and self._stop.reason is StopReason.STOPPED:
                 self._stop = None  # it was letting trials finish; now it stops them
             self._end(StopReason.INTERRUPTED)
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._end(StopReason.TIMEOUT, "the time given with --timeout is over")
-        if self._stop is not None and (self._signals > 1 or time.monotonic() > self._killed_at):
+        if self._stop is not None and (self._signals > 1 or time.monotonic() > self._kill_at):
             for _, worker in self._living():
                 worker.kill()
 
@@ -258,7 +258,7 @@ class Supervisor:
             return
         self._stop = Stop(reason=reason, text=text)
         if command is Command.STOP:
-            self._killed_at = time.monotonic() + GRACE_SECONDS
+            self._kill_at = time.monotonic() + GRACE_SECONDS
         for _, worker in self._living():
             worker.tell(command)
 

@@ -20,8 +20,8 @@ from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, W
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 PR_SET_PDEATHSIG = 1
-ORPHAN_SECONDS = 15.0
-GO_ON_SECONDS = 10.0
+ORPHAN_SECONDS = 15.0  # how long a worker whose supervisor is gone may take to stop
+GO_ON_SECONDS = 10.0  # how long it waits for Command.GO_ON after a failed trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Signals:
         self.stop = threading.Event()
         self.finish = threading.Event()
         self.go_on = threading.Event()  # the supervisor has heard of a failed trial, and the search goes on
-        self.lost = threading.Event()  # the lease of the trial that is being trained
+        self.lost = threading.Event()  # the lease of the trial in training was lost
         self._connection = connection
         self._sending = threading.Lock()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
@@ -71,7 +71,7 @@ class Signals:
         except OSError:
             self.stop.set()
         if failed:
-            self.go_on.wait(GO_ON_SECONDS)  # the third in a row ends the search, before a fourth begins
+            self.go_on.wait(GO_ON_SECONDS)  # so that no fourth trial begins when a third failure in a row ends the search
 
 
 def work(
@@ -79,7 +79,7 @@ def work(
 ) -> None:
     """The process's main function. `train` and `tidy` are those of `objective` unless a benchmark wraps them.
 
-    Exit codes: 0 the study is full, EXIT_STOPPED, 1 an error that was said.
+    Exit codes: 0 where nothing is left to claim, EXIT_STOPPED where it was told to end, 1 after an error sent as WorkerFailed.
     """
     signals = Signals(connection)
     from ..study.retry import StorageAway
@@ -87,7 +87,7 @@ def work(
     from . import objective
 
     try:
-        full = _serve(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
+        full = _train_trials(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
     except Interrupted:
         sys.exit(EXIT_STOPPED)
     except TunerError as error:
@@ -97,13 +97,13 @@ def work(
         sys.exit(EXIT_STOPPED)
 
 
-def _serve(assignment: Assignment, signals: Signals, train: Callable[..., None], tidy: Callable[..., None]) -> bool:
+def _train_trials(assignment: Assignment, signals: Signals, train: Callable[..., None], tidy: Callable[..., None]) -> bool:
     """Claim and train. True when nothing is left to claim, False when told to end."""
     import torch
 
     from ..data import load as load_data
     from ..data.parts import Parts
-    from ..study.lease import NothingToClaim, lease_seconds
+    from ..study.lease import NothingToClaim, read_lease_seconds
     from ..study.retry import Retry, open_again
     from ..study.studies import load
     from ..study.worker_id import WorkerId
@@ -117,7 +117,7 @@ def _serve(assignment: Assignment, signals: Signals, train: Callable[..., None],
     storage = open_again(assignment.url, stop=signals.stop, say=tell)
     retry = Retry(storage, stop=signals.stop, say=tell)
     study = retry(lambda: load(storage, assignment.study, retry))
-    config = study.config.overridden(source=assignment.source)
+    config = study.config.override(source=assignment.source)
     dataset = load_data(config.data, progress=tell)
     if dataset.fingerprint != study.data:
         raise TunerError(
@@ -141,8 +141,8 @@ def _serve(assignment: Assignment, signals: Signals, train: Callable[..., None],
         pause = 0.1
         signals.lost.clear()
         done = threading.Event()
-        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), lease_seconds() / 3, done, signals.lost)
-        threading.Thread(target=_beat, args=renewal, daemon=True).start()
+        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), read_lease_seconds() / 3, done, signals.lost)
+        threading.Thread(target=_send_heartbeats, args=renewal, daemon=True).start()
         try:
             train(study, lease, parts, assignment.placement, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
         finally:
@@ -151,7 +151,7 @@ def _serve(assignment: Assignment, signals: Signals, train: Callable[..., None],
     return False
 
 
-def _beat(heartbeat: Callable[[], bool], interval: float, done: threading.Event, lost: threading.Event) -> None:
+def _send_heartbeats(heartbeat: Callable[[], bool], interval: float, done: threading.Event, lost: threading.Event) -> None:
     """Say now and then that the worker lives. An outage is no reason to stop: the next heartbeat may get through."""
     from sqlalchemy.exc import SQLAlchemyError
 

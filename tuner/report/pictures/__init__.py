@@ -5,4 +5,5 @@ curves.py      loss and accuracy per epoch: of one trial, of all
 cost.py        accuracy against parameters and against seconds
 parameters.py  importances, parallel coordinates, slices
 confusion.py   the confusion matrix, the most wrong images
+compared.py    networks that were compared: accuracy against cost
 """

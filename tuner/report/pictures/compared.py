@@ -15,7 +15,7 @@ from .style import BLACK, BLUE, VERMILLION, make_figure, set_log_axis, set_perce
 def draw_accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
     """Top-1 accuracy with its 95 % interval against multiply-accumulates; the ring's area goes with the parameters.
 
-    `rows` are those of `compare.figures.comparison_rows`.
+    `rows` are those of `compare.figures.list_results`.
     """
     macs, top1 = [row["macs"] for row in rows], [row["top1"] for row in rows]
     most = max(row["parameters"] for row in rows)

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
 from ...config.dimension import Choice, Dimension
-from ...config.hyperparameters import width_pattern
+from ...config.hyperparameters import find_width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
 from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
@@ -65,7 +65,7 @@ class Scale:
 
 def name_parameter(name: str) -> str:
     """A hyper-parameter's name for people: `batch size`, `width of *.n1x1 (factor)`."""
-    pattern = width_pattern(name)
+    pattern = find_width_pattern(name)
     if pattern is not None:
         return f"width of {pattern} (factor)"
     return {"lr": "learning rate"}.get(name, name.replace("_", " "))

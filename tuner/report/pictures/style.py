@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 T = TypeVar("T")
 
 # Okabe and Ito, "Color Universal Design", 2008. Line styles and markers differ too, for print without colour.
-BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000"
+BLUE, VERMILLION, ORANGE, BLACK = "#0072B2", "#D55E00", "#E69F00", "#000000"
 MAP = "cividis"  # of continuous values; reads the same with and without colour-blindness
 WIDTH, HEIGHT, DPI = 7.0, 4.2, 150  # inches; fits a printed page's width
 
