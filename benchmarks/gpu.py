@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import importlib.util
 import os
-import subprocess
 import tempfile
 import time
 import traceback
@@ -104,11 +103,10 @@ def _device(options: argparse.Namespace) -> str:
         return f"device {options.device}"
     if not torch.cuda.is_available():
         raise SystemExit(f"--device {options.device}: no GPU is here; --device cpu --quick runs everything on the CPU")
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    driver = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    return (
-        f"{torch.cuda.get_device_name(options.device)}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}, driver {driver}"
-    )
+    from tuner.training.provenance import name_device, read_device_versions
+
+    versions = read_device_versions(options.device)
+    return ", ".join([name_device(options.device), *(f"{name} {version}" for name, version in versions.items())])
 
 
 def check(options: argparse.Namespace) -> tuple[dict[str, Any], Table]:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from tests.nullcuda import NullDevice, Unusable, build
 from tuner.study.storage import Storage
 
 ROOT = Path(__file__).parent.parent
@@ -185,3 +186,12 @@ def background(tmp_path: Path) -> Iterator[Callable[..., Background]]:
         each.process.wait()
         assert each.process.stderr is not None
         each.process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def null_device(tmp_path_factory: pytest.TempPathFactory) -> NullDevice:
+    """A CUDA device that computes nothing."""
+    try:
+        return build(tmp_path_factory.mktemp("nullcuda"))
+    except Unusable as reason:
+        pytest.skip(str(reason))

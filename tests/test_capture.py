@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
 from tests.runs import STRICT, make, same
 from tuner.config.trial_config import TrialConfig
-from tuner.training.cuda_graph import CapturedStep, choose_recorder
+from tuner.training.cuda_graph import CapturedStep, Step, choose_recorder
 
 
 class Pretender:
     """Warms up by running three times, and replays by running again, as a CUDA graph would on the same memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, check: bool = False) -> None:
         self.events: list[str] = []
+        self.check = check
 
     def warm_up(self, run: Callable[[], None]) -> None:
         self.events.append("warm up")
@@ -33,7 +35,7 @@ class Pretender:
         return replay
 
 
-def captured(size: int) -> tuple[CapturedStep, Pretender, torch.Tensor, list[int]]:
+def captured(size: int) -> tuple[Step, Pretender, torch.Tensor, list[int]]:
     """A step that adds up its images in `total`, and notes the memory that it read them from."""
     total, places, recorder = torch.zeros(()), [], Pretender()
 
@@ -41,7 +43,7 @@ def captured(size: int) -> tuple[CapturedStep, Pretender, torch.Tensor, list[int
         total.add_(images.sum() + labels.sum())
         places.append(images.data_ptr())
 
-    return CapturedStep(step, size, recorder, [total]), recorder, total, places
+    return partial(CapturedStep(size, recorder, {"total": total}), step), recorder, total, places
 
 
 def batch(count: int, value: float, size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,3 +95,42 @@ def test_a_captured_run_has_the_same_course_taken_up_again_too(config: TrialConf
 
 def test_on_a_cpu_capture_does_nothing() -> None:
     assert choose_recorder("cpu", capture=True) is None
+
+
+class Wrong(Pretender):
+    """Its replays take the step twice."""
+
+    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+        replay = super().record(run)
+        return lambda: (replay(), replay())  # type: ignore[func-returns-value,return-value]
+
+
+class Full(Pretender):
+    """Memory suffices for a step, and not for recording one."""
+
+    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+        run()
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+def test_a_replay_that_is_checked_and_equal_is_used() -> None:
+    config = STRICT["adamw"]
+    plain, run = make(config), make(config, recorder=Pretender(check=True))
+    assert list(run.epochs()) == list(plain.epochs()) and same(run.weights(), plain.weights())
+    assert run.captured is not None and run.captured.refusal == ""
+
+
+@pytest.mark.parametrize(
+    "recorder,refusal",
+    [
+        (Wrong(check=True), "a replay gives another pre_layers.0.weight than an eager step"),
+        (Full(), "there is too little memory to record it"),
+    ],
+    ids=["another result", "out of memory"],
+)
+def test_a_step_that_cannot_be_replayed_is_taken_eagerly_and_it_is_said_why(recorder: Pretender, refusal: str) -> None:
+    config = STRICT["sgd"]
+    plain, run = make(config), make(config, recorder=recorder)
+    assert list(run.epochs()) == list(plain.epochs()) and same(run.weights(), plain.weights()), "the attempt left no trace"
+    assert run.captured is not None and run.captured.refusal == refusal
+    assert recorder.events.count("warm up") == 1, "it is tried once"

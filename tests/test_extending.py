@@ -174,14 +174,14 @@ SOURCE = '''
 
 import numpy as np
 
-from .cache import Decoded, Part, cached
+from .cache import Decoded, Part, load_cached
 
 
 def shades(path, size, say):
     labels = np.arange(60) % 2
     pixels = np.broadcast_to(np.where(labels == 1, 200, 50).astype(np.uint8)[:, None, None, None], (60, size, size, 3))
     train, test = (Part(labels=labels, chunks=[np.ascontiguousarray(pixels)]) for _ in range(2))
-    return cached("shades", [], size, lambda: Decoded(classes=("dark", "light"), train=train, test=test), say)
+    return load_cached("shades", [], size, lambda: Decoded(classes=("dark", "light"), train=train, test=test), say)
 '''
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.test_capture import Full
 from tests.test_leases import claim, elsewhere, silence  # noqa: F401 - a fixture
 from tuner.config.study_config import StudyConfig
 from tuner.data import load as load_data
@@ -27,7 +28,7 @@ from tuner.study.worker_id import WorkerId
 from tuner.training import checkpoint
 from tuner.training.run import Run
 from tuner.training.score import Score
-from tuner.workers.events import EpochReported, Event, TrialEnded, TrialStarted
+from tuner.workers.events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
 from tuner.workers.objective import train_trial
 
@@ -166,6 +167,14 @@ def test_a_checkpoint_that_is_not_allowed_any_more_changes_no_file(study: Study,
     with pytest.raises(LeaseLost):
         checkpoint.save(path, run, uid=study.uid, allowed=refuse)
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+def test_a_refused_replay_is_noted_on_the_trial_and_said_once(study: Study, parts: Parts) -> None:
+    said: list[Event] = []
+    row = train(study, claim(study), parts, said.append, make_run=lambda *args, **options: Run(*args, **{**options, "recorder": Full()}))
+    note = "steps are not replayed from a CUDA graph: there is too little memory to record it"
+    assert (row.state, row.run["captured"], row.run["notes"]) == ("COMPLETE", False, [note])
+    assert [event for event in said if isinstance(event, Message)] == [Message(text=f"trial 0: {note}")]
 
 
 def test_a_duplicate_interrupted_before_its_first_epoch_still_takes_over_the_figures(study: Study, parts: Parts) -> None:

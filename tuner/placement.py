@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 
 from .errors import UsageError
@@ -17,7 +18,7 @@ class Placement:
     device: str = "cpu"
     threads: int = 1
     precision: str = "fp32"
-    capture: bool = False
+    capture: bool | None = None  # whether steps are replayed from a CUDA graph; None: where a check shows them equal
 
 
 def count_cores() -> int:
@@ -60,9 +61,29 @@ def _gpu(number: int, named: str) -> int:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if number >= count:
-        there = f"GPUs here: 0 to {count - 1}" if count else "no GPU is here"
+        there = f"GPUs here: 0 to {count - 1}" if count else _say_why_none()
         raise UsageError(f"{named} is not there ({there}): use --device cpu")
     return number
+
+
+def _say_why_none() -> str:
+    """Why PyTorch finds no GPU."""
+    import torch
+
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"this PyTorch, {torch.__version__}, is a build for CPUs only"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        if "too old" in said:
+            return f"its driver is too old for CUDA {torch.version.cuda}, which this PyTorch is built for"
+        if "no NVIDIA driver" in said or "no CUDA-capable device" in said or "No CUDA GPUs" in said:
+            return "no GPU is here"
+        return f"no GPU is here that works: {said.split('. ')[0][:200]}"
+    return "no GPU is here"
 
 
 def choose_placements(
@@ -73,7 +94,7 @@ def choose_placements(
     at_most: int,
     threads: int = 1,
     precision: str = "fp32",
-    capture: bool = False,
+    capture: bool | None = None,
 ) -> list[Placement]:
     """One placement for each worker: `workers` in all on the CPU, `workers` a GPU elsewhere.
 

@@ -18,6 +18,7 @@ from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
 from .signals import catch_signals
 from .training import checkpoint
+from .training.cuda_graph import choose_recorder
 from .training.run import Diverged, Run, Stopped
 
 RESULT = "result.json"
@@ -25,7 +26,14 @@ WEIGHTS = "weights.pt"
 
 
 def retrain(
-    path: Path, folder: Path, *, all_data: bool = False, source: str | None = None, device: str = "cpu", progress: bool = True
+    path: Path,
+    folder: Path,
+    *,
+    all_data: bool = False,
+    source: str | None = None,
+    device: str = "cpu",
+    capture: bool | None = None,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train the configuration in a file and test it once; everything it makes goes to `folder`.
 
@@ -55,7 +63,15 @@ def retrain(
     parts = Parts(dataset, config.data, device)
     with catch_signals() as stop:
         train = parts.everything(config.augment) if all_data else parts.train(config.augment)
-        run = Run(config, train, None if all_data else parts.val(), classes=parts.classes, device=device, stop=stop.is_set)
+        run = Run(
+            config,
+            train,
+            None if all_data else parts.val(),
+            classes=parts.classes,
+            device=device,
+            stop=stop.is_set,
+            recorder=choose_recorder(device, capture),
+        )
         going_on = _resume(run, folder / "checkpoint", stamp, tell)
         try:
             for score in run.epochs():
@@ -64,6 +80,8 @@ def retrain(
                 held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
                 figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
                 tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
+            if run.captured is not None and run.captured.refusal:
+                tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         except Stopped:
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
         except Diverged as fault:

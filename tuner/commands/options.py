@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..config.data_sources import SOURCES, list_specs
+from ..config.trial_config import PRECISIONS
 from ..errors import UsageError
 
 storage_option = click.option(
@@ -34,6 +35,14 @@ threads_option = click.option(
     show_default=True,
     metavar="T",
     help="CPU threads a worker; more than one pays only for wide networks.",
+)
+capture_option = click.option(
+    "--capture/--no-capture",
+    default=None,
+    help="Replay training steps from a CUDA graph.  [default: on a GPU, where a check shows that it gives the same]",
+)
+precision_option = click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs."
 )
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 

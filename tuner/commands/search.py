@@ -6,8 +6,18 @@ from pathlib import Path
 
 import click
 
-from ..config.trial_config import PRECISIONS
-from .options import Duration, data_option, device_option, gpu_option, progress_option, storage_option, threads_option, workers_option
+from .options import (
+    Duration,
+    capture_option,
+    data_option,
+    device_option,
+    gpu_option,
+    precision_option,
+    progress_option,
+    storage_option,
+    threads_option,
+    workers_option,
+)
 
 
 @click.command()
@@ -32,10 +42,8 @@ from .options import Duration, data_option, device_option, gpu_option, progress_
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
 )
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs.")
-@click.option(
-    "--capture/--no-capture", default=False, show_default=True, help="Record the training step as one CUDA graph (GPU, small batches)."
-)
+@precision_option
+@capture_option
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
 @click.option(
     "--address", envvar="RAY_ADDRESS", metavar="HOST:PORT", help="A Ray cluster.  [default: RAY_ADDRESS, else one of this machine's own]"
@@ -71,7 +79,7 @@ def search(
     checkpoints: Path | None,
     keep: int,
     precision: str,
-    capture: bool,
+    capture: bool | None,
     engine: str,
     address: str | None,
     gpus_per_worker: float | None,

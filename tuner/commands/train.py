@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import data_option, device_option, gpu_option, json_option, progress_option
+from .options import capture_option, data_option, device_option, gpu_option, json_option, progress_option
 
 
 @click.command()
@@ -21,10 +21,19 @@ from .options import data_option, device_option, gpu_option, json_option, progre
 @data_option
 @device_option
 @gpu_option
+@capture_option
 @json_option
 @progress_option
 def train(
-    config: Path, out: Path | None, all_data: bool, data: str | None, device: str, gpu: str | None, as_json: bool, no_progress: bool
+    config: Path,
+    out: Path | None,
+    all_data: bool,
+    data: str | None,
+    device: str,
+    gpu: str | None,
+    capture: bool | None,
+    as_json: bool,
+    no_progress: bool,
 ) -> None:
     """Train the configuration in the file CONFIG, made by `tuner best --export`.
 
@@ -36,5 +45,5 @@ def train(
 
     [placement, *_] = choose_placements(device=device, gpu=gpu, workers=1, at_most=1)
     folder = out or Path("trained") / config.stem
-    result = retrain(config, folder, all_data=all_data, source=data, device=placement.device, progress=not no_progress)
+    result = retrain(config, folder, all_data=all_data, source=data, device=placement.device, capture=capture, progress=not no_progress)
     show(result, folder, as_json=as_json)

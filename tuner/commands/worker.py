@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from .options import data_option, device_option, gpu_option, progress_option, storage_option, threads_option, workers_option
+from .options import (
+    capture_option,
+    data_option,
+    device_option,
+    gpu_option,
+    precision_option,
+    progress_option,
+    storage_option,
+    threads_option,
+    workers_option,
+)
 
 
 @click.command()
@@ -14,6 +24,8 @@ from .options import data_option, device_option, gpu_option, progress_option, st
 @device_option
 @workers_option
 @threads_option
+@precision_option
+@capture_option
 @data_option
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
@@ -27,6 +39,8 @@ def worker(
     device: str,
     workers: int | None,
     threads: int,
+    precision: str,
+    capture: bool | None,
     data: str | None,
     keep: int,
     storage: str | None,
@@ -46,6 +60,8 @@ def worker(
             device=device,
             workers=workers,
             threads=threads,
+            precision=precision,
+            capture=capture,
             source=data,
             keep=keep,
             publish=False,  # whoever began the search does that

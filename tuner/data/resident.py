@@ -72,11 +72,11 @@ class Resident:
         if self._sources is None:
             return None
         assert generator is not None, "augmenting needs a generator"
-        return self._moved(torch.randint(len(self._sources), (count,), generator=generator))
+        return self.move(torch.randint(len(self._sources), (count,), generator=generator))
 
     def gather(self, rows: Tensor, drawn: Tensor | None) -> tuple[Tensor, Tensor]:
         """The batch of `rows` with the augmentation `drawn`. Fixed shapes and no chance, so that a CUDA graph can hold it."""
-        rows = self._moved(rows)
+        rows = self.move(rows)
         if self._chosen is not None:
             rows = self._chosen.index_select(0, rows)
         pixels = self.pixels.index_select(0, rows)
@@ -93,7 +93,8 @@ class Resident:
             torch.addcmul(self._shift, x, self._scale, out=x)
         return x.view(-1, self.height, self.width, 3).permute(0, 3, 1, 2), self._labels.index_select(0, rows)
 
-    def _moved(self, values: Tensor) -> Tensor:
+    def move(self, values: Tensor) -> Tensor:
+        """Rows or choices (B,), on the device, without waiting for it."""
         if self.device.type == "cuda" and values.device.type == "cpu":
             values = values.pin_memory()  # from pageable memory the copy would wait for the device
         return values.to(self.device, non_blocking=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import BRANCHES, POOL, Architecture
+from .layers import pool_and_classify
 
 
 def make_unit(planes: int, outputs: int, kernel: int) -> list[nn.Module]:
@@ -62,7 +63,7 @@ class Inception(nn.Module):
         x = self.pre_layers(x)
         for stage in self.stages:
             x = self.get_submodule(stage)(x)
-        return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
+        return pool_and_classify(x, self.linear)
 
 
 def read_channels(architecture: Architecture, weights: Mapping[str, Tensor]) -> tuple[dict[str, int], int]:

@@ -95,3 +95,12 @@ def join(branches: list[Tensor]) -> Tensor:
     channels ten times slower in its backward.
     """
     return _Join.apply(*branches)  # type: ignore[no-any-return]
+
+
+def pool_and_classify(x: Tensor, linear: nn.Linear) -> Tensor:
+    """Logits of the mean over all pixels, in the precision of the weights.
+
+    Not in bf16 even where all else is: logits of 8 bits are often equal, and which class then wins is chance.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return linear(x.mean((2, 3), dtype=linear.weight.dtype))  # type: ignore[no-any-return]

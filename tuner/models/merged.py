@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .forms import Evaluator, TrainingForm, check_names, check_shape, to_cpu
 from .inception import Block, Inception
-from .layers import NARROW, Narrow, Pointwise, join, split
+from .layers import NARROW, Narrow, Pointwise, join, pool_and_classify, split
 
 MERGED = ("b1", "b2", "b3")  # the branches of a block that begin with a 1x1 convolution of its input
 
@@ -79,7 +79,7 @@ class Merged(TrainingForm):
         x = self.pre_layers(x)
         for block in self.blocks:
             x = self.get_submodule(block)(x)
-        return self.linear(x.mean((2, 3)))  # type: ignore[no-any-return]
+        return pool_and_classify(x, self.linear)
 
     def _sources(self) -> dict[str, list[tuple[str, int]]]:
         """Name here -> the plain names whose rows it holds, in order, each with its number of rows.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from rich.table import Table
@@ -20,7 +20,8 @@ from ..models import find_model
 from ..placement import Placement
 from ..study.search_space import applies, assemble, count_configurations
 from ..study.studies import DEFAULT_TRIALS
-from ..training.provenance import read_peak_memory
+from ..training import memory
+from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
 from .request import Request
 
@@ -109,8 +110,14 @@ def find_extreme(config: StudyConfig, end: Callable[..., float]) -> TrialConfig:
 
 
 def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:
+    memory.reset_peak(placement.device)
     run = Run(
-        config.with_threads(placement.threads), parts.train(config.augment), parts.val(), classes=parts.classes, device=placement.device
+        replace(config, threads=placement.threads, precision=placement.precision),
+        parts.train(config.augment),
+        parts.val(),
+        classes=parts.classes,
+        device=placement.device,
+        recorder=choose_recorder(placement.device, placement.capture),
     )
     generator = torch.Generator().manual_seed(0)
     seconds = []
@@ -127,5 +134,5 @@ def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placemen
         parameters=run.parameters,
         images_per_second=speed,
         epoch_seconds=len(run.train) / speed + len(parts.val()) / speed / EVALUATION_SPEEDUP,
-        memory_mb=read_peak_memory(placement.device),
+        memory_mb=memory.read_peak(placement.device),
     )

@@ -28,7 +28,7 @@ class Request:
     checkpoints: Path | None = None
     keep: int = 5
     precision: str = "fp32"
-    capture: bool = False
+    capture: bool | None = None
     engine: str = "local"
     address: str | None = None
     gpus_per_worker: float | None = None

@@ -7,6 +7,7 @@ metrics.py     loss and hits, summed on the device
 score.py       the figures of an epoch
 checkpoint.py  a run on disk, whole at any moment
 cuda_graph.py  a step recorded once and replayed
+memory.py      when a device has too little, how much was used
 malloc.py      how the process keeps the memory that training frees
 provenance.py  with what, and on what, a run was made
 """

@@ -1,11 +1,10 @@
-"""With what, and on what, a run was made, and the memory that it took."""
+"""With what, and on what, a run was made."""
 
 from __future__ import annotations
 
+import contextlib
 import platform
-import resource
 import subprocess
-import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -35,16 +34,14 @@ def name_device(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{device} ({platform.machine()})"
 
 
-def reset_peak_memory(device: str) -> None:
-    """Begin to measure a trial's memory on a GPU."""
-    if device.startswith("cuda"):
-        torch.cuda.init()  # type: ignore[no-untyped-call]  # statistics exist only once CUDA does
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def read_peak_memory(device: str) -> float:
-    """MB: since the reset on a GPU, of the process's whole life on a CPU."""
-    if device.startswith("cuda"):
-        return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+@cache
+def read_device_versions(device: str) -> dict[str, str]:
+    """CUDA, cuDNN and driver of a GPU; nothing for other devices."""
+    if not device.startswith("cuda"):
+        return {}
+    found = {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
+    with contextlib.suppress(OSError):
+        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        driver = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip().split("\n")[0]
+        found |= {"driver": driver} if driver else {}
+    return found

@@ -17,7 +17,7 @@ from ..config.trial_config import TrialConfig
 from ..data.resident import Resident
 from ..errors import UsageError
 from ..models import find_model
-from .cuda_graph import CapturedStep, Recorder, Step
+from .cuda_graph import CapturedStep, Recorder
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .metrics import Sums
 from .optimizer import compute_learning_rate, make_optimizer
@@ -39,8 +39,8 @@ class Run:
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
     Without `val` the scores have no validation figures. `stop` is asked before each step. A `recorder` records the step
-    once and replays it. `lr` is the learning rate of the next step, on the device. A batch larger than the training part
-    is a UsageError. Sets the number of threads of this process.
+    once and replays it; `captured` then says whether it does. `lr` is the learning rate of the next step, on the device.
+    A batch larger than the training part is a UsageError. Sets the number of threads of this process.
     """
 
     def __init__(
@@ -73,13 +73,15 @@ class Run:
         self._evaluator = self.network.evaluator()
         self.lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)
         self._optimizer = make_optimizer(config, self.network, self.lr)
-        self._sums = Sums(self._device)
-        self.step: Step = self._step if recorder is None else self._capture(recorder)
+        self.sums = Sums(self._device)
+        self.captured = None if recorder is None else CapturedStep(config.batch_size, recorder, self._list_changed())
 
-    def _capture(self, recorder: Recorder) -> CapturedStep:
-        moments = [tensor for slots in self._optimizer.state.values() for tensor in slots.values()]
-        changed = [*self.network.state_dict().values(), *moments, self._sums.tensor]
-        return CapturedStep(self._step, self.config.batch_size, recorder, changed)
+    def _list_changed(self) -> dict[str, Tensor]:
+        """Every tensor that a step changes, by name."""
+        changed = dict(self.network.state_dict())
+        for kind, named in self._moments().items():
+            changed |= {f"{kind} of {name}": tensor for name, tensor in named.items()}
+        return {**changed, "sum of losses and hits": self.sums.tensor}
 
     def epochs(self) -> Iterator[Score]:
         """First the scores of `curve` that are there already, then one for each epoch trained.
@@ -111,19 +113,26 @@ class Run:
         seed = derive_epoch_seed(config.seed, epoch)
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.train), generator=generator).to(self._device)
+        order = self.train.move(torch.randperm(len(self.train), generator=generator))
         batches = torch.split(order, config.batch_size)
         self._whole = False
         self.network.train()
-        self._sums.reset()
+        self.sums.reset()
         for index, rows in enumerate(batches):
             if self._stop():
                 raise Stopped
             self.lr.fill_(compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
             self.step(*self.train.batch(rows, generator))
-        loss, accuracy = self._sums.means(len(self.train))
+        loss, accuracy = self.sums.means(len(self.train))
         self._whole = True
         return loss, accuracy
+
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """One step of training, replayed where it has been recorded."""
+        if self.captured is None:
+            self._step(images, labels)
+        else:
+            self.captured(self._step, images, labels)
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
         self._optimizer.zero_grad(set_to_none=True)
@@ -132,7 +141,7 @@ class Run:
             loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         torch.autograd.backward(loss)
         self._optimizer.step()
-        self._sums.add(loss, logits, labels)
+        self.sums.add(loss, logits, labels)
 
     def evaluate(self, part: Resident) -> Figures:
         """The figures of the weights as they are now."""

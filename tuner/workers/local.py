@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..study.worker_id import WorkerId
 from .engine import Worker
 from .events import Command, Event
-from .worker import Assignment, work
+from .worker import EXIT_DEVICE_LOST, Assignment, work
 
 Work = Callable[[Assignment, Connection], None]
 
@@ -83,4 +83,4 @@ def describe_exit(code: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name
         return f"{name}: out of memory?" if name == "SIGKILL" else name
-    return f"exit code {code}"
+    return "its GPU failed" if code == EXIT_DEVICE_LOST else f"exit code {code}"

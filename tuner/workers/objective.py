@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from optuna.trial import TrialState
 
 from ..config.trial_config import TrialConfig
@@ -22,15 +21,19 @@ from ..study.retry import StorageAway
 from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.trials import find_best
-from ..training import checkpoint
+from ..training import checkpoint, memory
 from ..training.cuda_graph import choose_recorder
-from ..training.provenance import name_device, read_commit, read_peak_memory, read_versions, reset_peak_memory
+from ..training.provenance import name_device, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .leased_trial import LeasedTrial
 
 SendEvent = Callable[[Event], None]
 Save = Callable[..., None]
+
+
+class DeviceLost(Exception):
+    """A GPU error after which nothing works in this process any more; the text is the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ def train_trial(
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
-    Errors: those of a storage that stays away.
+    Errors: those of a storage that stays away, and DeviceLost: then the process has to end, and the trial is still leased.
     """
     trial = LeasedTrial(study, lease)
     path = study.checkpoint_path(lease.number)
@@ -82,6 +85,8 @@ def train_trial(
         study.leases.drop(lease)
         _discard(path)
         say(TrialEnded(number=lease.number, outcome=Outcome.ENDED_BY_OTHER_TOOL, reason=str(ended)))
+    finally:
+        memory.give_back(placement.device)
 
 
 def _train(
@@ -100,7 +105,7 @@ def _train(
     notes: list[str] = []
     number = trial.lease.number
     try:
-        reset_peak_memory(placement.device)
+        memory.reset_peak(placement.device)
         run = make_run(
             config,
             parts.train(config.augment),
@@ -115,6 +120,7 @@ def _train(
         for score in run.epochs():
             if score.epoch > trained:
                 save(path, run, uid=trial.study.uid, allowed=trial.prove)
+            _note_refusal(run, trial, notes, say)
             trial.report(score)
             say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
             if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
@@ -131,9 +137,11 @@ def _train(
     except TunerError as fault:
         ending = Ending(outcome=Outcome.ERROR, reason=fault.message)
     except Exception as fault:
-        if _out_of_memory(fault):
+        if memory.is_out_of_memory(fault):
             reason = f"out of memory: {read_first_line(fault)[:200]}"
             ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
+        elif memory.is_lost(placement.device):
+            raise DeviceLost(read_first_line(fault)[:500]) from None
         else:
             reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
             ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
@@ -172,10 +180,13 @@ def tidy(study: Study, keep: int) -> None:
             _discard(study.checkpoint_path(number))
 
 
-def _out_of_memory(fault: Exception) -> bool:
-    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(fault, RuntimeError) and ("can't allocate memory" in str(fault) or "out of memory" in str(fault))
+def _note_refusal(run: Run, trial: LeasedTrial, notes: list[str], say: SendEvent) -> None:
+    """Say once that steps are not replayed although that was wanted, and why."""
+    if run.captured is not None and run.captured.refusal:
+        note = f"steps are not replayed from a CUDA graph: {run.captured.refusal}"
+        if note not in notes:
+            notes.append(note)
+            say(Message(text=f"trial {trial.lease.number}: {note}"))
 
 
 def _collect_facts(
@@ -192,13 +203,15 @@ def _collect_facts(
         facts["parameters"] = run.parameters
         if seconds:
             facts["images_per_second"] = round(len(run.train) * len(seconds) / sum(seconds), 1)
+        if run.captured is not None:
+            facts["captured"] = not run.captured.refusal
     facts |= {
         "epoch_seconds": [round(s, 4) for s in seconds],
-        "peak_memory_mb": read_peak_memory(placement.device),
+        "peak_memory_mb": memory.read_peak(placement.device),
         "device": name_device(placement.device),
         "threads": config.threads,
         "workers_lost": trial.lease.crashes,
-        "versions": read_versions(),
+        "versions": {**read_versions(), **read_device_versions(placement.device)},
         "commit": read_commit(),
     }
     return facts

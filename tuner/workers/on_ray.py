@@ -199,7 +199,7 @@ class RayEngine:
             asked[each].take_answer()
         return [asked[each] for each in ready]
 
-    def placements(self, workers: int | None, *, at_most: int, threads: int, precision: str, capture: bool) -> list[Placement]:
+    def placements(self, workers: int | None, *, at_most: int, threads: int, precision: str, capture: bool | None) -> list[Placement]:
         """One a worker: as many as asked for, or as the cluster has room for.
 
         Errors: UsageError where no machine of the cluster has room for one.

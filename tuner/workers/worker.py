@@ -19,6 +19,7 @@ from ..study.outcome import Outcome
 from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
+EXIT_DEVICE_LOST = 70
 PR_SET_PDEATHSIG = 1
 ORPHAN_SECONDS = 15.0  # how long a worker whose supervisor is gone may take to stop
 GO_ON_SECONDS = 10.0  # how long it waits for Command.GO_ON after a failed trial
@@ -79,7 +80,8 @@ def work(
 ) -> None:
     """The process's main function. `train` and `tidy` are those of `objective` unless a benchmark wraps them.
 
-    Exit codes: 0 where nothing is left to claim, EXIT_STOPPED where it was told to end, 1 after an error sent as WorkerFailed.
+    Exit codes: 0 where nothing is left to claim, EXIT_STOPPED where it was told to end, 1 after an error sent as WorkerFailed,
+    EXIT_DEVICE_LOST after a GPU error that only a new process gets over.
     """
     signals = Signals(connection)
     from ..study.retry import StorageAway
@@ -90,6 +92,9 @@ def work(
         full = _train_trials(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
     except Interrupted:
         sys.exit(EXIT_STOPPED)
+    except objective.DeviceLost as lost:
+        signals.say(Message(text=f"GPU error: {lost}"))
+        os._exit(EXIT_DEVICE_LOST)  # at once: nothing on the GPU can be put in order any more
     except TunerError as error:
         signals.say(WorkerFailed(text=error.message, storage_away=isinstance(error, (StorageAway, NotOpen))))
         sys.exit(1)
