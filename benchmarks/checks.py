@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from tuner.config.trial_config import TrialConfig
 from tuner.models import find_model
+from tuner.models.forms import TrainingForm
 from tuner.training.run import build_network
 
 from .naive import Network
@@ -76,6 +77,8 @@ def _train(network: nn.Module, images: Tensor, labels: Tensor) -> None:
     for _ in range(5):
         optimizer.zero_grad()
         torch.autograd.backward(F.cross_entropy(network(images), labels))
+        if isinstance(network, TrainingForm):
+            network.after_backward()
         optimizer.step()
 
 

@@ -103,7 +103,8 @@ class _NoRun:
     """A run whose epochs are there at once, or after a pause."""
 
     def __init__(self, config: Any, train: Any, val: Any, *, pause: float, **_: Any) -> None:
-        self.config, self.train, self.pause, self.parameters, self.curve = config, train, pause, 0, []
+        self.config, self.train, self.pause = config, train, pause
+        self.parameters, self.curve, self.captured = 0, [], None
 
     def epochs(self) -> Iterator[Score]:
         for epoch in range(1, EPOCHS + 1):

@@ -314,6 +314,20 @@ def test_a_capture_holds_the_whole_step(null_device: NullDevice, precision: str)
     assert (captured, escaped, left) == (eager, 0, 3), "two copies and the graph are all that is left to launch"
 
 
+@pytest.mark.parametrize("precision,most", [("fp32", 394), ("bf16", 628)])
+def test_a_step_launches_no_more_than_it_has_to(null_device: NullDevice, precision: str, most: int) -> None:
+    """MyNet at full width, batch 8. The host's time of a small step goes with the launches."""
+    found = null_device.python(f"""
+        run = make_run(precision="{precision}", width=1.0, batch_size=8, images=24, augment="none")
+        run.network.train()
+        batch = run.train.gather(torch.arange(8, device="cuda:0"), None)
+        run.step(*batch)
+        counters.reset()
+        run.step(*batch)
+        tell(counters.get("launches"))""")
+    assert found <= most
+
+
 def test_a_second_gpu_is_used_alone(null_device: NullDevice) -> None:
     found = null_device.python(
         """

@@ -186,8 +186,12 @@ def test_in_fp64_the_fast_form_s_forward_is_the_plain_one_s(config: TrialConfig)
     [*((config, 4, 16) for config in NETWORKS.values()), (ODD, 9, 32)],
     ids=[*NETWORKS, "odd, many pixels"],
 )
-def test_in_fp64_five_steps_of_sgd_end_at_the_same_weights(config: TrialConfig, batch: int, size: int) -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_in_fp64_five_steps_of_sgd_end_at_the_same_weights(config: TrialConfig, batch: int, size: int, device: str) -> None:
+    """Of both devices' ways, on the CPU."""
     plain, merged = pair(config)
+    merged.adapt(torch.device(device))
+    assert [conv.drops_bias for conv, _ in merged.pairs] == [device == "cuda"] * len(merged.pairs) and len(merged.pairs) > 10
     options = {"lr": 0.001, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}
     optimizers = [torch.optim.SGD(plain.parameters(), **options), torch.optim.SGD(merged.parameters(), **options, fused=True)]
     for step in range(5):
@@ -195,6 +199,8 @@ def test_in_fp64_five_steps_of_sgd_end_at_the_same_weights(config: TrialConfig, 
         for network, optimizer, inputs in zip((plain, merged), optimizers, (x, x.to(memory_format=torch.channels_last)), strict=True):
             optimizer.zero_grad()
             F.cross_entropy(network(inputs), y).backward()
+            if network is merged:
+                merged.after_backward()
             optimizer.step()
     weights = merged.to_plain(merged.state_dict())
     momenta = merged.to_plain({name: optimizers[1].state[p]["momentum_buffer"] for name, p in merged.named_parameters()})

@@ -37,7 +37,7 @@ def test_an_epoch_is_plain_pytorch_s(config: TrialConfig, fp64: None) -> None:
     """Oracle: the plain network in its plain layout, the optimiser as torch makes it, batch by batch."""
     config, images, labels = replace(config, augment="none", epochs=1), *part(30).batch(torch.arange(30))
     run, network, order = make(config), build_network(config, 4), []
-    run.train.batch = lambda rows, generator: order.append(rows) or (images[rows].double(), labels[rows])  # type: ignore[func-returns-value]
+    run.train.gather = lambda rows, drawn: order.append(rows) or (images[rows].double(), labels[rows])  # type: ignore[func-returns-value]
     run.val = None
     (score,) = run.epochs()
     if config.optimizer == "adamw":
@@ -116,8 +116,8 @@ def test_every_epoch_of_every_seed_has_its_own_order() -> None:
     orders: list[list[int]] = []
     for seed in (0, 1):
         run = make(replace(CONFIG, batch_size=30, seed=seed))
-        batch = run.train.batch
-        run.train.batch = lambda rows, generator, batch=batch: orders.append(rows.tolist()) or batch(rows, generator)  # type: ignore[misc,func-returns-value]
+        gather = run.train.gather
+        run.train.gather = lambda rows, drawn, gather=gather: orders.append(rows.tolist()) or gather(rows, drawn)  # type: ignore[misc,func-returns-value]
         list(run.epochs())
     assert len({tuple(order) for order in orders}) == 6 and all(sorted(order) == list(range(30)) for order in orders)
 

@@ -36,6 +36,13 @@ class TrainingForm(nn.Module):
     def evaluator(self) -> Evaluator:
         """The same network, with the same weights, for evaluation."""
 
+    def adapt(self, device: torch.device) -> None:
+        """Take the ways that are fastest on a device."""
+        del device
+
+    def after_backward(self) -> None:
+        """What a step still needs between the backward pass and the optimiser."""
+
 
 class AsItIs(TrainingForm):
     """The form of a network that has no faster one."""

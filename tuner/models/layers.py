@@ -12,14 +12,37 @@ from torch.nn import functional as F
 SMALL_BATCH = 16  # below it, with one thread, PyTorch leaves 1x1 convolutions to the slower of its two CPU libraries
 
 
-class Pointwise(nn.Conv2d):
+MOMENTUM = 0.1  # of BatchNorm's running statistics: PyTorch's own
+
+
+class NormedConv(nn.Conv2d):
+    """A convolution before a BatchNorm. With `drops_bias` its bias takes no part in training.
+
+    The BatchNorm subtracts the bias again, so that it has no gradient, and changes nothing but the running mean.
+    """
+
+    drops_bias = False
+
+    def reset_parameters(self) -> None:
+        """Nothing is drawn: the weights come from a plain network."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.drops_bias and self.training else self.bias
+        return self._conv_forward(x, self.weight, bias)  # type: ignore[no-any-return]
+
+
+class Norm(nn.BatchNorm2d):
+    """A BatchNorm that does not count its batches: its network counts them for all, in one operation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, MOMENTUM, self.eps)
+
+
+class Pointwise(NormedConv):
     """A 1x1 convolution. It sees each pixel alone, so that a small batch can be shown to it as `SMALL_BATCH` tall images."""
 
     def __init__(self, planes: int, outputs: int) -> None:
         super().__init__(planes, outputs, 1)
-
-    def reset_parameters(self) -> None:
-        """Nothing is drawn: the weights come from a plain network."""
 
     def forward(self, x: Tensor) -> Tensor:
         batch, planes, height, width = x.shape
@@ -36,19 +59,16 @@ NARROW = 8  # channels: half of what a vector register of AVX-512 holds
 MANY_PIXELS = 8192  # in a batch; below it, what pairing costs is more than it saves
 
 
-class Narrow(nn.Conv2d):
+class Narrow(NormedConv):
     """A 5x5 convolution from 8 channels to 8. Many pixels are seen in pairs, as pixels of 16 channels, which fill a register."""
 
     def __init__(self) -> None:
         super().__init__(NARROW, NARROW, 5, padding=2)
 
-    def reset_parameters(self) -> None:
-        """Nothing is drawn: the weights come from a plain network."""
-
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         wide = x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        if not wide or width % 2 or batch * height * width < MANY_PIXELS:
+        if self.drops_bias or not wide or width % 2 or batch * height * width < MANY_PIXELS:
             return super().forward(x)
         return self.paired(x)
 

@@ -3,8 +3,9 @@
 The three 1x1 convolutions of a block that read the same input are one convolution, one BatchNorm and one ReLU
 here. Convolution, BatchNorm and the optimisers treat each output channel on its own, so that nothing but the
 order of sums differs. A pool behind a block comes before its branches are joined, and before their ReLU: both give
-the same, gradients too, from a quarter of the numbers. What is saved and loaded always has the plain network's names
-and shapes.
+the same, gradients too, from a quarter of the numbers. On a GPU, where each is an operation of its own, biases before
+a BatchNorm take no part in training; batches are counted for all BatchNorms at once. What is saved and loaded always
+has the plain network's names and shapes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .forms import Evaluator, TrainingForm, check_names, check_shape, to_cpu
 from .inception import Block, Inception
-from .layers import NARROW, Narrow, Pointwise, join, pool_and_classify, split
+from .layers import MOMENTUM, NARROW, Narrow, Norm, NormedConv, Pointwise, join, pool_and_classify, split
 
 MERGED = ("b1", "b2", "b3")  # the branches of a block that begin with a 1x1 convolution of its input
 
@@ -36,7 +37,7 @@ class MergedBlock(nn.Module):
         first = [_conv(branch[0]) for branch in (plain.b1, plain.b2, plain.b3)]
         self.rows = [conv.out_channels for conv in first]
         planes = first[0].in_channels
-        self.reduce = nn.Sequential(Pointwise(planes, sum(self.rows)), nn.BatchNorm2d(sum(self.rows)), nn.ReLU(inplace=True))
+        self.reduce = nn.Sequential(Pointwise(planes, sum(self.rows)), Norm(sum(self.rows)), nn.ReLU(inplace=True))
         end = None if pool is None else -1  # the last ReLU then comes after the pool
         self.b2 = plain.b2[3:end]
         self.b3 = plain.b3[3:end]
@@ -46,7 +47,6 @@ class MergedBlock(nn.Module):
             if isinstance(conv, nn.Conv2d) and conv.in_channels == conv.out_channels == NARROW:
                 setattr(self.b3, key, Narrow())
         self.pool = pool
-        self.to(first[0].weight)  # its dtype and device
 
     def forward(self, x: Tensor) -> Tensor:
         b1, b2, b3 = split(self.reduce(x), self.rows)
@@ -61,6 +61,7 @@ class Merged(TrainingForm):
 
     def __init__(self, plain: Inception) -> None:
         super().__init__()
+        self._zeros: list[Tensor] = []
         weights = plain.state_dict()
         self.plain_names = list(weights)
         plain = copy.deepcopy(plain)
@@ -72,6 +73,8 @@ class Merged(TrainingForm):
                 self.add_module(name, MergedBlock(stage, after if isinstance(after, nn.MaxPool2d) else None))
                 self.blocks.append(name)
         self.linear = plain.linear
+        self.pairs = [pair for sequence in self.modules() if isinstance(sequence, nn.Sequential) for pair in _specialise(sequence)]
+        self.to(plain.linear.weight)  # its dtype and device
         self.sources = self._sources()
         self.load_state_dict(self.from_plain(weights, self.state_dict()))
 
@@ -80,6 +83,22 @@ class Merged(TrainingForm):
         for block in self.blocks:
             x = self.get_submodule(block)(x)
         return pool_and_classify(x, self.linear)
+
+    def adapt(self, device: torch.device) -> None:
+        for conv, _ in self.pairs:
+            conv.drops_bias = device.type == "cuda"
+
+    @torch.no_grad()
+    def after_backward(self) -> None:
+        torch._foreach_add_([_there(norm.num_batches_tracked) for _, norm in self.pairs], 1)
+        if not any(conv.drops_bias for conv, _ in self.pairs):
+            return
+        # As if the biases had been added: the means with them in, and for each a gradient of zero.
+        biases = [_there(conv.bias) for conv, _ in self.pairs]
+        torch._foreach_add_([_there(norm.running_mean) for _, norm in self.pairs], biases, alpha=MOMENTUM)
+        self._zeros = self._zeros or [torch.zeros_like(bias) for bias in biases]
+        for bias, zero in zip(biases, self._zeros, strict=True):
+            bias.grad = zero
 
     def _sources(self) -> dict[str, list[tuple[str, int]]]:
         """Name here -> the plain names whose rows it holds, in order, each with its number of rows.
@@ -148,6 +167,27 @@ class Folded:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.network(x)  # type: ignore[no-any-return]
+
+
+def _specialise(sequence: nn.Sequential) -> list[tuple[NormedConv, Norm]]:
+    """Put our own convolutions and BatchNorms in the place of plain ones; their weights are still to be loaded. The pairs of them."""
+    for key, module in list(sequence.named_children()):
+        if type(module) is nn.Conv2d:
+            kernel, padding = module.kernel_size[0], int(module.padding[0])
+            setattr(sequence, key, NormedConv(module.in_channels, module.out_channels, kernel, padding=padding))
+        elif type(module) is nn.BatchNorm2d:
+            setattr(sequence, key, Norm(module.num_features))
+    found = []
+    for conv, norm in pairwise(sequence.children()):
+        if isinstance(norm, Norm):
+            assert isinstance(conv, NormedConv), conv
+            found.append((conv, norm))
+    return found
+
+
+def _there(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None
+    return tensor
 
 
 def _conv(module: nn.Module) -> nn.Conv2d:

@@ -58,4 +58,5 @@ class ModelSpec:
         from .forms import AsItIs
 
         form = self.make_faster(plain) if self.make_faster is not None else AsItIs(plain)
+        form.adapt(device)
         return form.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -39,15 +39,15 @@ def make_optimizer(config: TrialConfig, network: nn.Module, lr: Tensor) -> Optim
         # Off the CPU the count of steps has to live on the device for a step to be captured.
         capturable = lr.device.type == "cuda"
         betas = (config.momentum, 0.999)
-        made: Optimizer = AdamW(parameters, lr, betas=betas, weight_decay=config.weight_decay, fused=True, capturable=capturable)
+        made: Optimizer = AdamW(parameters, config.lr, betas=betas, weight_decay=config.weight_decay, fused=True, capturable=capturable)
         for p in parameters:
             step = torch.zeros((), dtype=torch.float32, device=p.device)
             made.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-        return made
+        return _reading(made, lr)
     assert config.optimizer == "sgd", config.optimizer
     made = SGD(
         parameters,
-        lr,
+        config.lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=config.nesterov and config.momentum > 0,
@@ -56,4 +56,11 @@ def make_optimizer(config: TrialConfig, network: nn.Module, lr: Tensor) -> Optim
     if config.momentum > 0:
         for p in parameters:
             made.state[p] = {"momentum_buffer": torch.zeros_like(p)}
+    return _reading(made, lr)
+
+
+def _reading(made: Optimizer, lr: Tensor) -> Optimizer:
+    """The optimiser, reading its learning rate from a tensor. If it were built with one, it would compare it, and wait for the device."""
+    for group in made.param_groups:
+        group["lr"] = lr
     return made

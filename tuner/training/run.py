@@ -115,14 +115,17 @@ class Run:
         generator = torch.Generator().manual_seed(seed)
         order = self.train.move(torch.randperm(len(self.train), generator=generator))
         batches = torch.split(order, config.batch_size)
+        # Drawn for the whole epoch: in a captured step's time the host could not draw a batch.
+        drawn = self.train.draw(len(order), generator)
+        draws = [None] * len(batches) if drawn is None else torch.split(drawn, config.batch_size)
         self._whole = False
         self.network.train()
         self.sums.reset()
-        for index, rows in enumerate(batches):
+        for index, (rows, draw) in enumerate(zip(batches, draws, strict=True)):
             if self._stop():
                 raise Stopped
             self.lr.fill_(compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
-            self.step(*self.train.batch(rows, generator))
+            self.step(*self.train.gather(rows, draw))
         loss, accuracy = self.sums.means(len(self.train))
         self._whole = True
         return loss, accuracy
@@ -140,6 +143,7 @@ class Run:
             logits = self.network(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         torch.autograd.backward(loss)
+        self.network.after_backward()
         self._optimizer.step()
         self.sums.add(loss, logits, labels)
 
