@@ -274,3 +274,18 @@ def test_joining_and_splitting_are_torch_s_and_give_what_they_pass_on_in_one_pie
         assert torch.equal(got, expected) and got.is_contiguous(memory_format=torch.channels_last)
     (gradient,) = torch.autograd.grad(split(whole, [8, 3, 5]), whole, branches)
     assert torch.equal(gradient, torch.cat(branches, 1))
+
+
+def test_weights_that_are_cast_at_once_give_the_same_bits_as_those_that_autocast_casts() -> None:
+    made = []
+    for at_once in (False, True):
+        merged = Merged(build_network(TrialConfig(width=0.1), 10)).to(memory_format=torch.channels_last)
+        merged.casts_at_once = at_once
+        x, y = images(4, 16)
+        with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+            logits = merged(x.float().to(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits, y)
+        loss.backward()
+        made.append([logits.detach(), *(p.grad for p in merged.parameters())])
+        assert all(conv.cast is None for conv, _ in merged.pairs), "nothing is held between steps"
+    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True)) and made[0][1].dtype == torch.float32

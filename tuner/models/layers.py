@@ -19,16 +19,38 @@ class NormedConv(nn.Conv2d):
     """A convolution before a BatchNorm. With `drops_bias` its bias takes no part in training.
 
     The BatchNorm subtracts the bias again, so that it has no gradient, and changes nothing but the running mean.
+    `cast` is its weight in the precision of the arithmetic, while a network passes on its way forward with all of them cast.
     """
 
     drops_bias = False
+    cast: Tensor | None = None
 
     def reset_parameters(self) -> None:
         """Nothing is drawn: the weights come from a plain network."""
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.drops_bias and self.training else self.bias
-        return self._conv_forward(x, self.weight, bias)  # type: ignore[no-any-return]
+        return self._conv_forward(x, self.weight if self.cast is None else self.cast, bias)  # type: ignore[no-any-return]
+
+
+class _CastAll(Function):
+    @staticmethod
+    def forward(ctx: Any, dtype: torch.dtype, *weights: Tensor) -> tuple[Tensor, ...]:
+        ctx.dtype = weights[0].dtype
+        cast = [torch.empty_like(weight, dtype=dtype) for weight in weights]
+        torch._foreach_copy_(cast, list(weights))
+        return tuple(cast)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        back = [torch.empty_like(grad, dtype=ctx.dtype) for grad in grads]
+        torch._foreach_copy_(back, list(grads))
+        return (None, *back)
+
+
+def cast_all(weights: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """The weights in another precision; they and their gradients are each cast in one operation."""
+    return list(_CastAll.apply(dtype, *weights))
 
 
 class Norm(nn.BatchNorm2d):
@@ -68,7 +90,7 @@ class Narrow(NormedConv):
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         wide = x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        if self.drops_bias or not wide or width % 2 or batch * height * width < MANY_PIXELS:
+        if self.drops_bias or self.cast is not None or not wide or width % 2 or batch * height * width < MANY_PIXELS:
             return super().forward(x)
         return self.paired(x)
 

@@ -4,14 +4,15 @@ The three 1x1 convolutions of a block that read the same input are one convoluti
 here. Convolution, BatchNorm and the optimisers treat each output channel on its own, so that nothing but the
 order of sums differs. A pool behind a block comes before its branches are joined, and before their ReLU: both give
 the same, gradients too, from a quarter of the numbers. On a GPU, where each is an operation of its own, biases before
-a BatchNorm take no part in training; batches are counted for all BatchNorms at once. What is saved and loaded always
-has the plain network's names and shapes.
+a BatchNorm take no part in training; batches are counted for all BatchNorms at once, and weights are cast to bf16 at
+once. What is saved and loaded always has the plain network's names and shapes.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .forms import Evaluator, TrainingForm, check_names, check_shape, to_cpu
 from .inception import Block, Inception
-from .layers import MOMENTUM, NARROW, Narrow, Norm, NormedConv, Pointwise, join, pool_and_classify, split
+from .layers import MOMENTUM, NARROW, Narrow, Norm, NormedConv, Pointwise, cast_all, join, pool_and_classify, split
 
 MERGED = ("b1", "b2", "b3")  # the branches of a block that begin with a 1x1 convolution of its input
 
@@ -61,6 +62,7 @@ class Merged(TrainingForm):
 
     def __init__(self, plain: Inception) -> None:
         super().__init__()
+        self.casts_at_once = False
         self._zeros: list[Tensor] = []
         weights = plain.state_dict()
         self.plain_names = list(weights)
@@ -79,12 +81,29 @@ class Merged(TrainingForm):
         self.load_state_dict(self.from_plain(weights, self.state_dict()))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pre_layers(x)
-        for block in self.blocks:
-            x = self.get_submodule(block)(x)
+        with self._cast(x.device.type):
+            x = self.pre_layers(x)
+            for block in self.blocks:
+                x = self.get_submodule(block)(x)
         return pool_and_classify(x, self.linear)
 
+    @contextmanager
+    def _cast(self, device_type: str) -> Iterator[None]:
+        """Within it convolutions find their weights cast, where autocast would cast each on its own."""
+        if not (self.casts_at_once and self.training and torch.is_autocast_enabled(device_type)):
+            yield
+            return
+        weights = cast_all([conv.weight for conv, _ in self.pairs], torch.get_autocast_dtype(device_type))
+        try:
+            for (conv, _), weight in zip(self.pairs, weights, strict=True):
+                conv.cast = weight
+            yield
+        finally:
+            for conv, _ in self.pairs:
+                conv.cast = None
+
     def adapt(self, device: torch.device) -> None:
+        self.casts_at_once = device.type == "cuda"
         for conv, _ in self.pairs:
             conv.drops_bias = device.type == "cuda"
 
