@@ -120,13 +120,22 @@ def test_a_replay_that_is_checked_and_equal_is_used() -> None:
     assert run.captured is not None and run.captured.refusal == ""
 
 
+class Unable(Pretender):
+    """The step holds an operation that cannot be recorded."""
+
+    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+        run()
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
 @pytest.mark.parametrize(
     "recorder,refusal",
     [
         (Wrong(check=True), "a replay gives another pre_layers.0.weight than an eager step"),
         (Full(), "there is too little memory to record it"),
+        (Unable(check=True), "it cannot be recorded (operation not permitted when stream is capturing)"),
     ],
-    ids=["another result", "out of memory"],
+    ids=["another result", "out of memory", "cannot be recorded"],
 )
 def test_a_step_that_cannot_be_replayed_is_taken_eagerly_and_it_is_said_why(recorder: Pretender, refusal: str) -> None:
     config = STRICT["sgd"]
@@ -134,3 +143,8 @@ def test_a_step_that_cannot_be_replayed_is_taken_eagerly_and_it_is_said_why(reco
     assert list(run.epochs()) == list(plain.epochs()) and same(run.weights(), plain.weights()), "the attempt left no trace"
     assert run.captured is not None and run.captured.refusal == refusal
     assert recorder.events.count("warm up") == 1, "it is tried once"
+
+
+def test_a_recording_that_was_asked_for_and_fails_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="not permitted"):
+        list(make(STRICT["sgd"], recorder=Unable()).epochs())

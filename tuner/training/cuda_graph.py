@@ -76,7 +76,8 @@ class CapturedStep:
 
     It is recorded at the first full batch, and anew when the shape of the images changes. `changed` are the tensors
     that a step changes, by name: recording leaves them as they were. They have to stay in place between steps.
-    `refusal` says why steps are not replayed: a replay that differs from an eager step, or too little memory to record.
+    `refusal` says why steps are not replayed: a replay that differs from an eager step, too little memory, or an operation
+    that cannot be recorded; the last is an error where recording was asked for without a check.
     """
 
     def __init__(self, size: int, recorder: Recorder, changed: Mapping[str, Tensor]) -> None:
@@ -113,10 +114,13 @@ class CapturedStep:
                 replay = self._recorder.record(run)
                 if self._recorder.check:
                     self.refusal = self._compare(run, replay, before)
-        except Exception as fault:
-            if not is_out_of_memory(fault):
+        except RuntimeError as fault:
+            if is_out_of_memory(fault):
+                self.refusal = "there is too little memory to record it"
+            elif self._recorder.check:
+                self.refusal = f"it cannot be recorded ({str(fault).splitlines()[0][:200]})"
+            else:
                 raise
-            self.refusal = "there is too little memory to record it"
         self._restore(before)
         if not self.refusal:
             self._replay = replay
