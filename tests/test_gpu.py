@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,9 @@ def gpu(null_device: NullDevice, tmp_path: Path) -> Gpu:
 
 
 @pytest.fixture
-def behind(null_device: NullDevice, tmp_path: Path) -> Iterator[Callable[..., Background]]:
+def behind(null_device: NullDevice, background: Callable[..., Background]) -> Behind:
     """Starts `tuner ARGS` on the null device and leaves it running."""
-    started: list[Background] = []
-
-    def start(*args: str, **env: str) -> Background:
-        started.append(Background(tmp_path, args, null_device.env(**env)))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            os.killpg(each.process.pid, signal.SIGKILL)
-        each.process.wait()
-        assert each.process.stderr is not None
-        each.process.stderr.close()
+    return lambda *args, **env: background(*args, env=null_device.env(**env))
 
 
 @pytest.fixture
