@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import ROOT, Background
 from tests.nullcuda import NullDevice
 from tests.test_cluster import Cluster, cluster  # noqa: F401 - a fixture
+from tests.test_made_by_0_1_0 import MADE
 from tests.test_search import edit
 
 Gpu = Callable[..., subprocess.CompletedProcess[str]]
@@ -255,6 +256,37 @@ except Exception as error:
     print(error.message)
 """
     assert said in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("flags,units", [("fpu avx512f avx512_bf16 sse", True), ("fpu amx_bf16", True), ("fpu avx512f avx512bw", False)])
+def test_bf16_is_for_a_cpu_that_has_units_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, units: bool) -> None:
+    from tuner import placement
+    from tuner.errors import UsageError
+
+    facts = tmp_path / "cpuinfo"
+    facts.write_text(f"processor : 0\nflags : {flags}\n")
+    assert placement.has_bf16_units(facts) is units and not placement.has_bf16_units(tmp_path / "none")
+    monkeypatch.setattr(placement, "has_bf16_units", lambda: units)
+    options: dict[str, Any] = {"device": "cpu", "gpu": None, "workers": 1, "at_most": 1, "precision": "bf16"}
+    if units:
+        assert [each.precision for each in placement.choose_placements(**options)] == ["bf16"]
+    else:
+        with pytest.raises(UsageError, match="this CPU has no units for it"):
+            placement.choose_placements(**options)
+
+
+def test_a_configuration_in_bf16_is_trained_in_fp32_where_it_is_slow_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from tuner.retrain import retrain
+    from tuner.training import evaluation
+
+    text = (MADE / "config.yaml").read_text(encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(text.replace("precision: fp32", "precision: bf16"), encoding="utf-8")
+    monkeypatch.setattr(evaluation, "has_bf16_units", lambda: False)
+    figures = retrain(tmp_path / "config.yaml", tmp_path / "out")
+    assert "bf16 is not for device cpu: trained in fp32" in capfd.readouterr().err
+    assert figures["stamp"] == json.loads((MADE / "result.json").read_text(encoding="utf-8"))["stamp"], "the fp32 training, once"
 
 
 # -- what a run does on a device

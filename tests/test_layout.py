@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "models": "errors",
     "config": "errors models",
     "data": "errors config",
-    "training": "errors config models data",
+    "training": "errors placement config models data",
     "study": "errors config models",
     "workers": "errors placement config data training study",
     "console": "placement config study workers",

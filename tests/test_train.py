@@ -22,6 +22,7 @@ from tuner.training.optimizer import compute_learning_rate
 from tuner.training.run import Diverged, Run, Stopped, build_network
 
 MODES = pytest.mark.parametrize("config", STRICT.values(), ids=STRICT)
+BF16 = replace(STRICT["sgd"], precision="bf16")
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_the_validation_figures_are_those_of_the_plain_network() -> None:
     )
 
 
-@MODES
+@pytest.mark.parametrize("config", [*STRICT.values(), BF16], ids=[*STRICT, "bf16"])
 def test_taken_up_again_after_any_epoch_a_run_is_the_same_bit_for_bit(config: TrialConfig) -> None:
     whole = make(config)
     scores, states = [], []

@@ -19,6 +19,7 @@ from .errors import Interrupted, TunerError, UsageError
 from .signals import catch_signals
 from .training import checkpoint
 from .training.cuda_graph import choose_recorder
+from .training.evaluation import choose_precision
 from .training.run import Diverged, Run, Stopped
 
 RESULT = "result.json"
@@ -45,6 +46,9 @@ def retrain(
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
     tell = say if progress else say_nothing
+    if (precision := choose_precision(config.precision, device)) != config.precision:
+        tell(f"{config.precision} is not for device {device}: trained in {precision}, so the trial's figures do not come again exactly")
+        config = replace(config, precision=precision)
     dataset = load(config.data, progress=tell)
     if fingerprint is not None and fingerprint != dataset.fingerprint:
         raise TunerError(

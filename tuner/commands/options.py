@@ -42,7 +42,11 @@ capture_option = click.option(
     help="Replay training steps from a CUDA graph.  [default: on a GPU, where a check shows that it gives the same]",
 )
 precision_option = click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Arithmetic; bf16 is for GPUs."
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="Arithmetic; bf16 is for GPUs, and CPUs with units for it.",
 )
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 
