@@ -108,8 +108,8 @@ def _one(options: argparse.Namespace, folder: Path, *, disturbed: bool, workers:
             trials=options.trials,
             workers=workers,
             joined=joined,
-            read_lease_seconds=options.read_lease_seconds,
-            read_outage_seconds=options.read_outage_seconds,
+            lease_seconds=options.lease_seconds,
+            outage_seconds=options.outage_seconds,
             log=options.log if disturbed else None,
         )
         return judged(counted(Driver(plan)))

@@ -36,13 +36,13 @@ class Plan:
     trials: int
     workers: int  # of `tuner search`
     joined: int  # of `tuner worker`; 0 for none
-    read_lease_seconds: float
-    read_outage_seconds: float
+    lease_seconds: float
+    outage_seconds: float
     log: Path | None = None
 
     @property
     def env(self) -> dict[str, str]:
-        return {"TUNER_STORAGE": self.database.url, "TUNER_LEASE_SECONDS": str(self.read_lease_seconds), "TUNER_PATIENCE_SECONDS": "120"}
+        return {"TUNER_STORAGE": self.database.url, "TUNER_LEASE_SECONDS": str(self.lease_seconds), "TUNER_PATIENCE_SECONDS": "120"}
 
 
 @dataclass
@@ -139,7 +139,7 @@ class Driver:
             if kind == "SIGSTOP":
                 process.suspend()
                 self.journal.frozen(number)
-                self._asleep.append((time.monotonic() + 2.5 * self.plan.read_lease_seconds, process))
+                self._asleep.append((time.monotonic() + 2.5 * self.plan.lease_seconds, process))
             else:
                 process.send_signal(getattr(signal, kind))
         except psutil.NoSuchProcess:
@@ -151,8 +151,8 @@ class Driver:
     def _outage(self, event: Event, holders: list[tuple[int, psutil.Process]]) -> bool:
         if any(not search.ended() and not search.workers() for search in self.searches):
             return False  # a command that finds no database when it begins says so and ends, as it should
-        outage = Outage(self.plan.database, self.plan.read_outage_seconds)
-        self.said.append(f"--- the database is away for {self.plan.read_outage_seconds:g} s")
+        outage = Outage(self.plan.database, self.plan.outage_seconds)
+        self.said.append(f"--- the database is away for {self.plan.outage_seconds:g} s")
         try:
             if event.kill and holders:
                 number, process = _pick(holders, event.target)
