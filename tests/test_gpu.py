@@ -78,7 +78,7 @@ def test_a_search_runs_on_a_gpu(gpu: Gpu, study: str, how: list[str]) -> None:
     for trial in show(gpu):
         assert (trial["run"]["device"], trial["run"].get("captured", False)) == ("Null CUDA device", "--capture" in how)
         assert trial["run"]["peak_memory_mb"] > 0
-        assert {"cuda", "cudnn"} <= trial["run"]["versions"].keys()
+        assert {"cuda", "cudnn"} <= trial["run"]["versions"].keys() and trial["run"]["fp32_convolutions"] == "tf32"
 
 
 def test_two_gpus_have_a_worker_each_and_each_worker_its_own(gpu: Gpu, study: str) -> None:

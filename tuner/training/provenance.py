@@ -34,6 +34,13 @@ def name_device(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{device} ({platform.machine()})"
 
 
+def name_fp32_convolutions(device: str) -> str:
+    """How a device computes convolutions in single precision: `tf32` rounds their inputs to 10 bits, `ieee` does not."""
+    if not device.startswith("cuda"):
+        return "ieee"
+    return "tf32" if torch.backends.cudnn.conv.fp32_precision == "tf32" else "ieee"  # type: ignore[attr-defined]
+
+
 @cache
 def read_device_versions(device: str) -> dict[str, str]:
     """CUDA, cuDNN and driver of a GPU; nothing for other devices."""

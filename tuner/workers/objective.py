@@ -23,7 +23,7 @@ from ..study.study import Study
 from ..study.trials import find_best
 from ..training import checkpoint, memory
 from ..training.cuda_graph import choose_recorder
-from ..training.provenance import name_device, read_commit, read_device_versions, read_versions
+from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .leased_trial import LeasedTrial
@@ -209,6 +209,7 @@ def _collect_facts(
         "epoch_seconds": [round(s, 4) for s in seconds],
         "peak_memory_mb": memory.read_peak(placement.device),
         "device": name_device(placement.device),
+        "fp32_convolutions": name_fp32_convolutions(placement.device),
         "threads": config.threads,
         "workers_lost": trial.lease.crashes,
         "versions": {**read_versions(), **read_device_versions(placement.device)},
