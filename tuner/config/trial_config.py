@@ -64,9 +64,6 @@ class TrialConfig:
         """Channel count by width name."""
         return find_model(self.model).channels(self.width, self.widths)
 
-    def with_threads(self, threads: int) -> TrialConfig:
-        return replace(self, threads=threads)
-
     def same_but_for(self, other: TrialConfig, *names: str) -> bool:
         """Whether both are the same configuration, whatever these hyper-parameters are."""
         return replace(self, **{name: getattr(other, name) for name in names}) == other
