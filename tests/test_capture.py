@@ -148,3 +148,13 @@ def test_a_step_that_cannot_be_replayed_is_taken_eagerly_and_it_is_said_why(reco
 def test_a_recording_that_was_asked_for_and_fails_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="not permitted"):
         list(make(STRICT["sgd"], recorder=Unable()).epochs())
+
+
+def test_memory_that_does_not_even_hold_a_copy_of_the_state_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: CapturedStep) -> dict[str, torch.Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 30 MiB")
+
+    monkeypatch.setattr(CapturedStep, "_copy", full)
+    plain, run = make(STRICT["sgd"]), make(STRICT["sgd"], recorder=Pretender(check=True))
+    assert list(run.epochs()) == list(plain.epochs()) and same(run.weights(), plain.weights())
+    assert run.captured is not None and run.captured.refusal == "there is too little memory to record it"

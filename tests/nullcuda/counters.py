@@ -21,7 +21,7 @@ def reset() -> None:
 
 def get(what: str) -> int:
     """`launches`, `captured`, `escaped` (launched while a capture went on), `replays`, `syncs`, `used` and `peak` bytes,
-    `launches on N`, `mallocs on N`."""
+    `launches on N`, `mallocs on N`, `streams` (other than the default one, on which anything was ever launched)."""
     return int(_library.nullcuda_get(what.encode()))
 
 

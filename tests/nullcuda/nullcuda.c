@@ -40,7 +40,8 @@ static size_t memory_total = 0, memory_used = 0, memory_peak = 0;
 static long by_device[8], mallocs_by_device[8];
 static long launches = 0, captured_launches = 0, replays = 0, syncs = 0, escaped = 0;
 
-typedef struct Stream { int device; int capturing; unsigned long long id; cudaGraph_t graph; int broken; } Stream;
+typedef struct Stream { int device; int capturing; unsigned long long id; cudaGraph_t graph; int broken; int used; } Stream;
+static long streams_used = 0;
 typedef struct Graph { long nodes; } Graph;
 static Stream *capturing = NULL;
 static int capturing_mode = 0;
@@ -67,6 +68,7 @@ API long nullcuda_get(const char *what) {
     if (!strcmp(what, "syncs")) return syncs;
     if (!strcmp(what, "escaped")) return escaped;
     if (!strcmp(what, "used")) return memory_used;
+    if (!strcmp(what, "streams")) return streams_used;
     if (!strncmp(what, "launches on ", 12)) return by_device[atoi(what + 12) & 7];
     if (!strncmp(what, "mallocs on ", 11)) return mallocs_by_device[atoi(what + 11) & 7];
     if (!strcmp(what, "peak")) return memory_peak;
@@ -135,6 +137,7 @@ API cudaError_t __cudaGetKernel(cudaKernel_t *k, const void *host) { *k = (cudaK
 static cudaError_t launch(const char *name, cudaStream_t stream) {
     Stream *s = (Stream *)stream;
     if (is_poisoned(1)) return fail(cudaErrorIllegalAddress);
+    if (s && !s->used) { s->used = 1; streams_used++; }
     if (s && s->capturing) { captured_launches++; ((Graph *)s->graph)->nodes++; count(name, 1); return OK; }
     if (capturing) escaped++;
     by_device[current_device & 7]++;

@@ -105,9 +105,10 @@ class CapturedStep:
         def run() -> None:
             step(self._images, self._labels)
 
-        before = self._copy()
+        before: dict[str, Tensor] = {}
         devices = [images.device] if images.device.type == "cuda" else []
         try:
+            before = self._copy()
             with torch.random.fork_rng(devices=devices):
                 self._recorder.warm_up(run)
                 self._restore(before)
@@ -141,5 +142,5 @@ class CapturedStep:
 
     def _restore(self, before: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
-            for name, tensor in self._changed.items():
-                tensor.copy_(before[name])
+            for name, tensor in before.items():  # none where it could not be copied: then nothing was changed
+                self._changed[name].copy_(tensor)
