@@ -9,8 +9,9 @@
  *
  * NULLCUDA_DEVICES   how many devices there are; 1
  * NULLCUDA_MEMORY    bytes of each; 80 GiB
- * NULLCUDA_POISON    a file: when it exists, the next kernel removes it and fails as an illegal address does, and from then
- *                    on every call of the process fails, as on a real device
+ * NULLCUDA_POISON    a file that holds a number of launches: the first process that comes past it removes the file, and
+ *                    its kernel fails as an illegal address does; from then on every call of the process fails, as on a
+ *                    real device
  */
 #define _GNU_SOURCE
 #include <cuda_runtime_api.h>
@@ -89,10 +90,15 @@ static cudaError_t fail(cudaError_t e) { last_error = e; return e; }
 /* ------------------------------------------------------------------ a broken context */
 static int poisoned = 0;
 static const char *poison = NULL;
+static long spared = 0;  /* launches before the one that fails */
 static int is_poisoned(int may_begin) {
     static int looked = 0;
     if (!looked) { poison = getenv("NULLCUDA_POISON"); looked = 1; }
-    if (may_begin && poison && !poisoned && !access(poison, F_OK)) { unlink(poison); poisoned = 1; }
+    if (may_begin && poison && !poisoned && launches >= spared) {
+        FILE *f = fopen(poison, "r");
+        if (f && (fscanf(f, "%ld", &spared) != 1 || launches >= spared)) { unlink(poison); poisoned = 1; }
+        if (f) fclose(f);
+    }
     return poisoned;
 }
 
