@@ -168,11 +168,17 @@ def test_a_dry_run_times_steps_on_the_gpu(gpu: Gpu, study: str) -> None:
         assert "Real steps on cuda:0" in gpu("search", study, "--gpu", "0", "--dry-run", *how).stdout
 
 
+def test_precisions_are_measured_on_the_gpu(gpu: Gpu, study: str) -> None:
+    """And found different: there are no values to compare here."""
+    done = gpu("search", study, "--gpu", "0", "--dry-run", "--trials", "10000")
+    assert "measuring fp32 against bf16" in done.stderr and "precision fp32: bf16 was not as good" in done.stdout
+
+
 def test_a_worker_joins_with_a_gpu(gpu: Gpu, behind: Behind, study: str, small_study: Path) -> None:
     edit(small_study, space={"lr": [0.01, 0.02, 0.03], "batch_size": 32, "epochs": 40})
-    search = behind("search", study, "--gpu", "0", "--trials", "3")
+    search = behind("search", study, "--gpu", "0", "--trials", "3", "--precision", "bf16")
     search.wait_for(r"trial 0 epoch 1/40")
-    gpu("worker", "small", "--gpu", "0", "--precision", "bf16")
+    gpu("worker", "small", "--gpu", "0")
     assert search.end() == 0
     assert [trial["state"] for trial in show(gpu)] == ["COMPLETE"] * 3
 

@@ -18,7 +18,7 @@ class Placement:
 
     device: str = "cpu"
     threads: int = 1
-    precision: str = "fp32"
+    precision: str = "fp32"  # or `auto`: the study's
     capture: bool | None = None  # whether steps are replayed from a CUDA graph; None: where a check shows them equal
 
 

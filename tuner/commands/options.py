@@ -43,10 +43,10 @@ capture_option = click.option(
 )
 precision_option = click.option(
     "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
+    type=click.Choice(["auto", *PRECISIONS]),
+    default="auto",
     show_default=True,
-    help="Arithmetic; bf16 is for GPUs, and CPUs with units for it.",
+    help="Arithmetic of the whole study; auto is bf16 where a measurement shows it to be faster and as good, else fp32.",
 )
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 

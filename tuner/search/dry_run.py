@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,16 +12,17 @@ from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import DEFAULTS, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
-from ..console.text import format_duration, format_params, format_value, open_console
+from ..console.text import format_duration, format_params, format_value, open_console, say
 from ..data import Dataset
 from ..data.parts import Parts
-from ..models import find_model
 from ..placement import Placement
-from ..study.search_space import applies, assemble, count_configurations
+from ..study.examples import find_extreme
+from ..study.search_space import count_configurations
 from ..study.studies import DEFAULT_TRIALS
 from ..training import memory
 from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
+from ..workers.precision import choose_precision
 from .request import Request
 
 STEPS = 3  # timed, after one that is not
@@ -47,7 +47,13 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
     where = request.placements(trials)
     print_space(name, config, dataset)
     parts = Parts(dataset, config.data, where[0].device)
-    estimates = [_estimate(title, find_extreme(config, end), parts, where[0]) for title, end in (("smallest", min), ("largest", max))]
+    placement = where[0]
+    if placement.precision == "auto":
+        decision, told = choose_precision(config, trials, parts, placement, stop=lambda: False, say=say)
+        placement = replace(placement, precision=decision["precision"])
+        if told:
+            open_console().print(told, highlight=False)
+    estimates = [_estimate(title, find_extreme(config, end), parts, placement) for title, end in (("smallest", min), ("largest", max))]
     table = Table(title=f"Real steps on {where[0].device}, {where[0].threads} thread(s)", title_justify="left", box=None, pad_edge=False)
     for heading in ("network", "parameters", "batch size", "images/s", "epoch", "memory"):
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
@@ -88,25 +94,6 @@ def format_dimension(dimension: Dimension) -> str:
         return " | ".join(format_value(value) for value in dimension.values)
     kind = ", log" if dimension.log else f", step {format_value(dimension.step)}" if dimension.step else ""
     return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}"
-
-
-def find_extreme(config: StudyConfig, end: Callable[..., float]) -> TrialConfig:
-    """The configuration of the study's smallest (`min`) or largest (`max`) network, with the largest batch."""
-
-    def cost(model: str) -> int:
-        return sum(find_model(model).widths.values())
-
-    def pick(dimension: Dimension) -> float:
-        return float(end(dimension.values) if isinstance(dimension, Choice) else end(dimension.low, dimension.high))
-
-    values = DEFAULTS | dict(config.fixed)
-    values["model"] = end(config.models, key=cost)
-    for key, dimension in config.space.items():
-        if find_width_pattern(key) is not None:
-            values[key] = pick(dimension)
-    values |= {"batch_size": max(config.possible("batch_size")), "lr": 1e-4}
-    named = {key: value for key, value in values.items() if applies(key, values["model"])}
-    return assemble(named, config, seed=config.seed, threads=1, precision="fp32")
 
 
 def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:

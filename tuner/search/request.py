@@ -27,7 +27,7 @@ class Request:
     target: float | None = None
     checkpoints: Path | None = None
     keep: int = 5
-    precision: str = "fp32"
+    precision: str = "auto"
     capture: bool | None = None
     engine: str = "local"
     address: str | None = None

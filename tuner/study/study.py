@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -54,6 +55,26 @@ class Study:
     def frozen_trials(self) -> list[FrozenTrial]:
         """All rows by number. Not copies: do not change them."""
         return self.retry(lambda: self.storage.optuna.get_all_trials(self.leases.study_id, deepcopy=False))
+
+    def find_decision(self, name: str) -> dict[str, Any] | None:
+        """What was decided once for all trials of the study; None where nothing was yet."""
+        return self.retry(lambda: self._read_decision(name))
+
+    def decide(self, name: str, decision: dict[str, Any]) -> dict[str, Any]:
+        """Decide it now, unless another worker already has. Returns what stands."""
+
+        def write() -> dict[str, Any]:
+            with self.storage.exclusive():
+                found = self._read_decision(name)
+                if found is None:
+                    self.storage.optuna.set_study_user_attr(self.leases.study_id, name, decision)
+                return found or decision
+
+        return self.retry(write)
+
+    def _read_decision(self, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.storage.optuna.get_study_user_attrs(self.leases.study_id).get(name)
+        return found
 
     def new_trial(self) -> NewTrial | None:
         """What the next trial starts with: the first start row that no trial has yet, and after the last one nothing fixed.

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -112,6 +112,8 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     from ..study.retry import Retry, open_again
     from ..study.studies import load
     from ..study.worker_id import WorkerId
+    from ..training.run import Stopped
+    from .precision import settle_precision
 
     torch.set_num_threads(assignment.placement.threads)
     say = signals.say
@@ -130,6 +132,11 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             f"(fingerprint {dataset.fingerprint}, wanted {study.data}): give the same images with --data"
         )
     parts = Parts(dataset, config.data, assignment.placement.device)
+    try:
+        precision = settle_precision(study, parts, assignment.placement, stop=signals.stop.is_set, say=tell)
+    except Stopped:
+        return False
+    placement = replace(assignment.placement, precision=precision)
     worker_id = WorkerId.here()
     retry.notice()  # there may have been an outage before we came: the others get a lease's time
     pause = 0.1
@@ -149,7 +156,7 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
         renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), read_lease_seconds() / 3, done, signals.lost)
         threading.Thread(target=_send_heartbeats, args=renewal, daemon=True).start()
         try:
-            train(study, lease, parts, assignment.placement, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
+            train(study, lease, parts, placement, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
         finally:
             done.set()
         tidy(study, assignment.keep)

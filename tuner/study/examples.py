@@ -1,0 +1,53 @@
+"""Configurations that stand for a study's space: its smallest, its largest, and one from the middle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..config.dimension import Choice, Dimension
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern
+from ..config.study_config import StudyConfig
+from ..config.trial_config import TrialConfig
+from ..models import find_model
+from .search_space import applies, assemble
+
+SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
+
+
+def find_extreme(config: StudyConfig, end: Callable[..., Any]) -> TrialConfig:
+    """The configuration of the study's smallest (`min`) or largest (`max`) network, with the largest batch."""
+
+    def pick(name: str, dimension: Dimension) -> Any:
+        if find_width_pattern(name) is None:
+            return None
+        return end(dimension.values) if isinstance(dimension, Choice) else end(dimension.low, dimension.high)
+
+    return _assemble(config, pick, end(config.models, key=_size), batch_size=max(config.possible("batch_size")), lr=SMALL_LR)
+
+
+def find_middle(config: StudyConfig) -> TrialConfig:
+    """A configuration from the middle of the space, of its largest network: the middle value of each list and each range."""
+
+    def pick(name: str, dimension: Dimension) -> Any:
+        if isinstance(dimension, Choice):
+            values = dimension.values if isinstance(dimension.values[0], str) else sorted(dimension.values)
+            return values[(len(values) - 1) // 2]
+        low, high = dimension.low, dimension.high
+        middle = math.sqrt(low * high) if dimension.log else (low + high) / 2
+        return round(middle) if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int else middle
+
+    return _assemble(config, pick, max(config.models, key=_size))
+
+
+def _assemble(config: StudyConfig, pick: Callable[[str, Dimension], Any], model: str, **more: Any) -> TrialConfig:
+    values = DEFAULTS | dict(config.fixed)
+    values |= {name: value for name, dimension in config.space.items() if (value := pick(name, dimension)) is not None}
+    values |= {"model": model, **more}
+    named = {name: value for name, value in values.items() if applies(name, model)}
+    return assemble(named, config, seed=config.seed, threads=1, precision="fp32")
+
+
+def _size(model: str) -> int:
+    return sum(find_model(model).widths.values())
