@@ -129,6 +129,32 @@ def test_out_of_memory_is_pruned_with_its_reason_and_the_search_goes_on(tmp_path
     assert "Traceback" not in done.stderr
 
 
+def test_a_batch_that_does_not_fit_is_trained_in_micro_batches_by_a_new_process(tmp_path: Path, small_study: Path, tuner: Tuner) -> None:
+    """A real limit: workers may take 1.6 GB more than they have before their first step. The batch needs 2, a quarter of it 0.6."""
+    edit(small_study, width=0.125, image_size=32, train_images=800, space={"lr": [0.01, 0.02], "batch_size": 512, "epochs": 1})
+    (tmp_path / "limited").mkdir()
+    (tmp_path / "limited/sitecustomize.py").write_text(
+        """
+import sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    import resource
+    from tuner.training.run import Run
+    whole = Run.__init__
+    def limited(self, *args, **options):
+        whole(self, *args, **options)
+        pages = int(open("/proc/self/statm").read().split()[0])
+        limit = pages * resource.getpagesize() + 1_600 * 10**6
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    Run.__init__ = limited
+"""
+    )
+    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", env={"PYTHONPATH": str(tmp_path / "limited")})
+    [trial] = shown(tuner)["trials"]
+    assert trial["state"] == "COMPLETE" and trial["run"]["workers_lost"] == 0, done.stderr
+    assert "out of memory: back in the queue, for a new process and 2 micro-batches" in done.stderr
+    assert "too little memory for whole batches" in trial["run"]["notes"][0]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""

@@ -195,6 +195,18 @@ def test_out_of_memory_prunes_the_trial_and_the_search_goes_on(gpu: Gpu, study: 
     assert second["state"] == "COMPLETE" and "Traceback" not in done.stderr
 
 
+def test_a_batch_that_does_not_fit_on_the_gpu_is_trained_in_micro_batches(gpu: Gpu, study: str, small_study: Path) -> None:
+    """The batch takes 2.1 GiB, a quarter of it 0.6."""
+    edit(small_study, width=0.125, image_size=32, train_images=800, space={"lr": [0.01, 0.02], "batch_size": 512, "epochs": 2})
+    done = gpu("search", study, "--gpu", "0", "--trials", "1", NULLCUDA_MEMORY=str(900 * 2**20))
+    [trial] = show(gpu)
+    assert trial["state"] == "COMPLETE" and trial["run"]["outcome"] == "trained"
+    assert trial["run"]["peak_memory_mb"] < 900 * 1.05 and any(
+        note.startswith("too little memory for whole batches") for note in trial["run"]["notes"]
+    )
+    assert "trained in 4 micro-batches of up to 128 images" in done.stderr
+
+
 def test_a_gpu_error_that_breaks_the_process_ends_the_worker_and_the_trial_goes_on(
     gpu: Gpu, behind: Behind, study: str, small_study: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +230,7 @@ def test_a_gpu_error_that_breaks_the_process_ends_the_worker_and_the_trial_goes_
         "GET was unable to find an engine to execute this computation",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "could not create a primitive",
         "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes",
     ],
 )

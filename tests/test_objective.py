@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,7 +31,7 @@ from tuner.training.run import Run
 from tuner.training.score import Score
 from tuner.workers.events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
-from tuner.workers.objective import train_trial
+from tuner.workers.objective import HeapFull, train_trial
 
 STUDY = {
     "width": 0.01,
@@ -96,7 +97,9 @@ def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
             yield next(super().epochs())
             raise fault
 
-    row = train(study, claim(study), parts, make_run=Broken)
+    while (row := list_trials(study)[0] if study.frozen_trials() else None) is None or row.state in ("RUNNING", "WAITING"):
+        with contextlib.suppress(HeapFull):  # a new process tries again, in smaller pieces
+            train(study, claim(study), parts, make_run=Broken)
     assert (row.state, [e["epoch"] for e in row.epochs]) == (state, [1])
     assert row.reason.startswith(reason) and "\n" not in row.reason
     if state == "PRUNED":
@@ -105,6 +108,47 @@ def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
         assert "in epochs" in row.run["traceback"]
     assert capfd.readouterr().err == ""
     assert claim(study).number == 1
+
+
+class Small(Run):
+    """A run on a device with memory for 16 images at once, from epoch `first` on."""
+
+    first = 1
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        if len(self.curve) + 1 >= self.first and -(-len(labels) // self.config.micro_batches) > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        super()._step(images, labels)
+
+
+def test_a_batch_that_does_not_fit_is_trained_in_micro_batches(study: Study, parts: Parts) -> None:
+    with pytest.raises(HeapFull):  # this process could try in vain: what it freed lies in pieces
+        train(study, claim(study), parts, make_run=Small)
+    row = train(study, claim(study), parts, make_run=Small)
+    assert (row.state, [e["epoch"] for e in row.epochs]) == ("COMPLETE", [1, 2, 3])
+    assert row.config is not None and (row.config.batch_size, row.config.micro_batches) == (32, 2)
+    said = "too little memory for whole batches: trained in 2 micro-batches of up to 16 images, which BatchNorm sees one at a time"
+    assert row.run["notes"] == [said]
+    assert study.frozen_trials()[0].constraints == {}, "the sampler may go there again"
+    copy = train(study, claim(study), parts)
+    assert copy.run["outcome"] == "same_as", "the same configuration, whatever the memory of the device"
+
+
+def test_where_memory_runs_out_later_the_trial_goes_on_from_its_checkpoint(study: Study, parts: Parts) -> None:
+    trained = []
+
+    class Later(Small):
+        first = 2
+
+        def _train_epoch(self, epoch: int) -> tuple[float, float]:
+            trained.append((epoch, self.config.micro_batches))
+            return super()._train_epoch(epoch)
+
+    with pytest.raises(HeapFull):
+        train(study, claim(study), parts, make_run=Later)
+    row = train(study, claim(study), parts, make_run=Later)
+    assert trained == [(1, 1), (2, 1), (2, 2), (3, 2)]
+    assert (row.state, [e["epoch"] for e in row.epochs]) == ("COMPLETE", [1, 2, 3])
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(study: Study, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from tuner.training.run import Diverged, Run, Stopped, build_network
 
 MODES = pytest.mark.parametrize("config", STRICT.values(), ids=STRICT)
 BF16 = replace(STRICT["sgd"], precision="bf16")
+MICRO = replace(STRICT["sgd"], micro_batches=3)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_the_validation_figures_are_those_of_the_plain_network() -> None:
     )
 
 
-@pytest.mark.parametrize("config", [*STRICT.values(), BF16], ids=[*STRICT, "bf16"])
+@pytest.mark.parametrize("config", [*STRICT.values(), BF16, MICRO], ids=[*STRICT, "bf16", "micro-batches"])
 def test_taken_up_again_after_any_epoch_a_run_is_the_same_bit_for_bit(config: TrialConfig) -> None:
     whole = make(config)
     scores, states = [], []
@@ -102,6 +103,27 @@ def test_taken_up_again_after_any_epoch_a_run_is_the_same_bit_for_bit(config: Tr
         assert same(resumed.weights(), whole.weights())
         for kind, named in whole.state()["optimizer"].items():
             assert same(named, resumed.state()["optimizer"][kind])
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 8, 20])
+def test_gradients_of_micro_batches_add_up_to_the_whole_batch_s(pieces: int, fp64: None) -> None:
+    """With BatchNorm's statistics held still, which are the one thing that a piece sees otherwise."""
+    images, labels = part(8).batch(torch.arange(8))
+    whole, run = (make(replace(CONFIG, micro_batches=count, label_smoothing=0.1)) for count in (1, pieces))
+    for each in (whole, run):
+        each.network.eval()
+        each.step(images.double(), labels)
+    for name, parameter in whole.network.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(run.network.get_parameter(name).grad, parameter.grad, rtol=1e-9, atol=1e-12, msg=name)
+    assert run.sums.means(8) == pytest.approx(whole.sums.means(8), rel=1e-12)
+
+
+def test_batchnorm_counts_each_micro_batch() -> None:
+    run = make(replace(CONFIG, micro_batches=2, epochs=1, batch_size=10))
+    list(run.epochs())
+    tracked = [tensor for name, tensor in run.weights().items() if name.endswith("num_batches_tracked")]
+    assert tracked and all(int(tensor) == 2 * 3 for tensor in tracked)
 
 
 def test_chance_belongs_to_the_seed_alone() -> None:

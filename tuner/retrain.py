@@ -20,6 +20,7 @@ from .signals import catch_signals
 from .training import checkpoint
 from .training.cuda_graph import choose_recorder
 from .training.evaluation import choose_precision
+from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
 
 RESULT = "result.json"
@@ -90,6 +91,10 @@ def retrain(
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
         except Diverged as fault:
             raise TunerError(f"{path}: diverged, {fault}: a smaller lr may help") from None
+        except RuntimeError as fault:
+            if not is_out_of_memory(fault):
+                raise
+            raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
     test_loss, test_accuracy = run.evaluate(parts.test())
     outcome: dict[str, Any] = {
         "config": str(path),

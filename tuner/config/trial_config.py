@@ -26,7 +26,11 @@ FIRST_NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
-    """Everything that decides a training run. `widths` maps patterns to factors."""
+    """Everything that decides a training run.
+
+    `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their gradients
+    summed: that takes less memory, and BatchNorm sees one piece at a time.
+    """
 
     model: str = "mynet"
     width: float = 1.0
@@ -45,6 +49,7 @@ class TrialConfig:
     seed: int = 0
     threads: int = 1
     precision: str = "fp32"
+    micro_batches: int = 1
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -56,6 +61,7 @@ class TrialConfig:
         check_positive("width", self.width)
         check_whole("seed", self.seed, 0)
         check_whole("threads", self.threads, 1)
+        check_whole("micro_batches", self.micro_batches, 1)
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 

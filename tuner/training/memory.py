@@ -8,12 +8,14 @@ import sys
 
 import torch
 
-# What PyTorch's libraries say when an allocation of theirs failed. The first is cuDNN's, where no algorithm's workspace fits.
+# What PyTorch's libraries say when an allocation of theirs failed. The first is cuDNN's, where no algorithm's workspace fits; the
+# last but one is oneDNN's.
 _SAID = (
     "unable to find an engine to execute this computation",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "can't allocate memory",
+    "could not create a primitive",
     "out of memory",
 )
 

@@ -139,13 +139,16 @@ class Run:
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
         self._optimizer.zero_grad(set_to_none=True)
-        with cast_to(self._device, self.config.precision):
-            logits = self.network(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        torch.autograd.backward(loss)
-        self.network.after_backward()
+        count = min(self.config.micro_batches, len(labels))
+        for part, theirs in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
+            with cast_to(self._device, self.config.precision):
+                logits = self.network(part)
+                loss = F.cross_entropy(logits, theirs, label_smoothing=self.config.label_smoothing)
+            # Gradients add up to that of the mean over the whole batch.
+            torch.autograd.backward(loss if count == 1 else loss * (len(theirs) / len(labels)))
+            self.network.after_backward()
+            self.sums.add(loss, logits, theirs)
         self._optimizer.step()
-        self.sums.add(loss, logits, labels)
 
     def evaluate(self, part: Resident) -> Figures:
         """The figures of the weights as they are now."""

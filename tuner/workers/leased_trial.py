@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import optuna
@@ -20,6 +20,7 @@ from ..study.study import Study
 from ..training.score import Score
 
 T = TypeVar("T")
+MOST_MICRO_BATCHES = 4
 
 
 class LeasedTrial:
@@ -78,6 +79,16 @@ class LeasedTrial:
         # The points of a sequence are drawn under the study's lock, so that no two workers draw the same.
         return self._write(draw, alone=SAMPLERS[study_config.sampler[0]].sequence)
 
+    def split_batches(self, config: TrialConfig) -> TrialConfig | None:
+        """The configuration with batches in twice as many pieces, stored with the trial; None where that is no way any more."""
+        count = 2 * config.micro_batches
+        if count > min(MOST_MICRO_BATCHES, config.batch_size):
+            return None
+        smaller = replace(config, micro_batches=count)
+        self._write(lambda: self.storage.set_trial_user_attr(self.lease.trial_id, "config", smaller.to_dict()))
+        self.curve.clear()  # it comes again, from the checkpoint
+        return smaller
+
     def report(self, score: Score) -> None:
         """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
         value = score.val_accuracy
@@ -120,13 +131,13 @@ class LeasedTrial:
         self.study.leases.finish(self.lease, end)
 
     def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
-        """A COMPLETE trial of the very same configuration, but for its seed and its number of threads."""
+        """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
         assert self._frozen is not None, "configure comes first"
         for other in self.study.finished_trials():
             # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
             if other.state is TrialState.COMPLETE and other.params == self._frozen.params and other.number != self.lease.number:
                 theirs = other.user_attrs.get("config")
-                if theirs is not None and TrialConfig.from_dict(theirs).same_but_for(config, "seed", "threads"):
+                if theirs is not None and TrialConfig.from_dict(theirs).same_but_for(config, "seed", "threads", "micro_batches"):
                     return other
         return None
 

@@ -6,6 +6,7 @@ import contextlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ class DeviceLost(Exception):
     """A GPU error after which nothing works in this process any more; the text is the error."""
 
 
+class HeapFull(Exception):
+    """Memory ran out on the CPU: this process's heap is in pieces, and only a new one has room again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """How a trial ended. `infeasible` names a fault that the sampler should learn from."""
@@ -60,18 +65,30 @@ def train_trial(
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
-    Errors: those of a storage that stays away, and DeviceLost: then the process has to end, and the trial is still leased.
+    Errors: those of a storage that stays away; DeviceLost and HeapFull, after which the process has to end. With DeviceLost the
+    trial is still leased.
     """
     trial = LeasedTrial(study, lease)
     path = study.checkpoint_path(lease.number)
     try:
         config = trial.configure(threads=placement.threads, precision=placement.precision)
+        heap_full = False
         other = None if trial.reported else trial.find_duplicate(config)
         if other is not None:
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
         else:
-            ending, facts = _train(trial, config, path, parts, placement, stop, say, make_run, save)
+            attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, save)
+            ending, facts = attempt(config)
+            heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
+            while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
+                config = smaller
+                if heap_full:
+                    reason = f"out of memory: back in the queue, for a new process and {config.micro_batches} micro-batches"
+                    ending = Ending(outcome=Outcome.STOPPED, reason=reason)
+                else:
+                    memory.give_back(placement.device)
+                    ending, facts = attempt(config)
             if ending.outcome is Outcome.STOPPED:
                 study.leases.requeue(lease)
             else:
@@ -79,6 +96,8 @@ def train_trial(
                 if ending.outcome is Outcome.ERROR:
                     _discard(path)
         say(TrialEnded(number=lease.number, outcome=ending.outcome, reason=ending.reason, value=ending.value))
+        if heap_full:
+            raise HeapFull
     except LeaseLost as lost:
         say(TrialEnded(number=lease.number, outcome=Outcome.TAKEN_OVER, reason=str(lost)))
     except EndedByOtherTool as ended:
@@ -91,7 +110,7 @@ def train_trial(
 
 def _train(
     trial: LeasedTrial,
-    config: TrialConfig,
+    notes: list[str],
     path: Path,
     parts: Parts,
     placement: Placement,
@@ -99,11 +118,14 @@ def _train(
     say: SendEvent,
     make_run: Callable[..., Run],
     save: Save,
+    config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
     """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it."""
     run: Run | None = None
-    notes: list[str] = []
     number = trial.lease.number
+    if config.micro_batches > 1:
+        pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
+        _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
     try:
         memory.reset_peak(placement.device)
         run = make_run(
@@ -150,7 +172,7 @@ def _train(
 
 def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: SendEvent) -> int:
     """Load the trial's checkpoint if there is one. Returns its epoch, 0 where the trial begins anew."""
-    if not trial.lease.resumed:
+    if not trial.lease.resumed and not trial.reported:
         checkpoint.remove(path)
         return 0
     try:
@@ -160,8 +182,7 @@ def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: Sen
     except checkpoint.CheckpointError as fault:
         lacking = str(fault)
     if lacking:
-        notes.append(f"{lacking}: trained again from the start")
-        say(Message(text=f"trial {trial.lease.number}: {notes[-1]}"))
+        _note(f"{lacking}: trained again from the start", notes, trial, say)
     return 0
 
 
@@ -181,12 +202,16 @@ def tidy(study: Study, keep: int) -> None:
 
 
 def _note_refusal(run: Run, trial: LeasedTrial, notes: list[str], say: SendEvent) -> None:
-    """Say once that steps are not replayed although that was wanted, and why."""
+    """Say that steps are not replayed although that was wanted, and why."""
     if run.captured is not None and run.captured.refusal:
-        note = f"steps are not replayed from a CUDA graph: {run.captured.refusal}"
-        if note not in notes:
-            notes.append(note)
-            say(Message(text=f"trial {trial.lease.number}: {note}"))
+        _note(f"steps are not replayed from a CUDA graph: {run.captured.refusal}", notes, trial, say)
+
+
+def _note(note: str, notes: list[str], trial: LeasedTrial, say: SendEvent) -> None:
+    """Say once what is to be known of a trial, and keep it for its facts."""
+    if note not in notes:
+        notes.append(note)
+        say(Message(text=f"trial {trial.lease.number}: {note}"))
 
 
 def _collect_facts(

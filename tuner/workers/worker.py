@@ -80,8 +80,8 @@ def work(
 ) -> None:
     """The process's main function. `train` and `tidy` are those of `objective` unless a benchmark wraps them.
 
-    Exit codes: 0 where nothing is left to claim, EXIT_STOPPED where it was told to end, 1 after an error sent as WorkerFailed,
-    EXIT_DEVICE_LOST after a GPU error that only a new process gets over.
+    Exit codes: 0 where nothing is left to claim, EXIT_STOPPED where it was told to end or its heap is full, EXIT_DEVICE_LOST
+    after a GPU error that only a new process gets over, 1 after an error sent as WorkerFailed.
     """
     signals = Signals(connection)
     from ..study.retry import StorageAway
@@ -90,8 +90,8 @@ def work(
 
     try:
         full = _train_trials(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
-    except Interrupted:
-        sys.exit(EXIT_STOPPED)
+    except (Interrupted, objective.HeapFull):
+        sys.exit(EXIT_STOPPED)  # after HeapFull the supervisor starts another
     except objective.DeviceLost as lost:
         signals.say(Message(text=f"GPU error: {lost}"))
         os._exit(EXIT_DEVICE_LOST)  # at once: nothing on the GPU can be put in order any more
