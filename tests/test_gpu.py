@@ -56,6 +56,7 @@ def study(small_study: Path) -> str:
 @pytest.fixture
 def preloaded(null_device: NullDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every process that is started from here on has the null device."""
+    monkeypatch.setenv("TUNER_SELF_CHECK", "0")
     monkeypatch.setenv("LD_PRELOAD", str(null_device.library))
 
 
@@ -184,6 +185,12 @@ def test_a_worker_joins_with_a_gpu(gpu: Gpu, behind: Behind, study: str, small_s
 
 
 # -- faults
+
+
+def test_a_device_that_trains_wrongly_gets_no_trial(gpu: Gpu, study: str) -> None:
+    done = gpu("search", study, "--gpu", "0", "--trials", "2", code=1, TUNER_SELF_CHECK="1")
+    assert "mynet on cuda:0 is trained wrongly: gradients differ from the plain network's by" in done.stderr
+    assert "Traceback" not in done.stderr and show(gpu) == []
 
 
 def test_out_of_memory_prunes_the_trial_and_the_search_goes_on(gpu: Gpu, study: str, small_study: Path) -> None:

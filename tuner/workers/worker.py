@@ -21,6 +21,7 @@ from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, W
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 EXIT_DEVICE_LOST = 70
 PR_SET_PDEATHSIG = 1
+SELF_CHECK = "TUNER_SELF_CHECK"  # "0" leaves out the check at a worker's start
 ORPHAN_SECONDS = 15.0  # how long a worker whose supervisor is gone may take to stop
 GO_ON_SECONDS = 10.0  # how long it waits for Command.GO_ON after a failed trial
 
@@ -113,6 +114,7 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     from ..study.studies import load
     from ..study.worker_id import WorkerId
     from ..training.run import Stopped
+    from ..training.self_check import check_training
     from .precision import settle_precision
 
     torch.set_num_threads(assignment.placement.threads)
@@ -137,6 +139,9 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     except Stopped:
         return False
     placement = replace(assignment.placement, precision=precision)
+    if os.environ.get(SELF_CHECK) != "0":
+        for model in config.models:
+            check_training(model, placement.device, precision)
     worker_id = WorkerId.here()
     retry.notice()  # there may have been an outage before we came: the others get a lease's time
     pause = 0.1
