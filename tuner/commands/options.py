@@ -11,6 +11,16 @@ from ..config.data_sources import SOURCES, list_specs
 from ..config.trial_config import PRECISIONS
 from ..errors import UsageError
 
+
+class WorkerCount(click.ParamType[int | None]):
+    """A number of workers, or `auto` for None."""
+
+    name = "workers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        return None if value == "auto" else click.IntRange(min=1).convert(value, param, ctx)
+
+
 storage_option = click.option(
     "--storage",
     envvar="TUNER_STORAGE",
@@ -21,12 +31,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 _layouts = "; ".join(source.layout for source in SOURCES.values() if source.layout)
 data_option = click.option("--data", metavar="SPEC", help=f"{list_specs()} ({_layouts}).")
 device_option = click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda:0 or mps.")
-gpu_option = click.option("--gpu", metavar="N[,N...]", help="GPUs to use, one worker each.")
+gpu_option = click.option("--gpu", metavar="N[,N...]", help="GPUs to use.")
 workers_option = click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=WorkerCount(),
     metavar="K",
-    help="Workers: K in all on the CPU (default one a core, at most 8), K a GPU (default 1).",
+    help="Workers: K in all on the CPU, K a GPU; auto is one a core, at most 8, and on a GPU what a trial run finds best.  [default: auto]",
 )
 threads_option = click.option(
     "--threads",

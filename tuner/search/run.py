@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..config.study_config import StudyConfig
@@ -20,6 +21,7 @@ from ..study.retry import StorageAway
 from ..study.samplers import make_sampler
 from ..study.storage import DEFAULT_URL, Storage, find_sqlite_path, parse
 from ..study.study import Study
+from ..workers.crew import choose_workers
 from ..workers.engine import Engine
 from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
@@ -98,7 +100,11 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
 def _choose_engine(study: Study, request: Request, left: int, engine: Engine | None) -> Iterator[tuple[Engine, list[Placement]]]:
     """What starts the workers, and the placement of each."""
     if request.engine == "local":
-        yield engine or LocalEngine(), request.placements(left)
+        placements = request.placements(left)
+        if request.workers is None and placements[0].device.startswith("cuda"):
+            workers = choose_workers(study, placements[0], request.source, left, say)
+            placements = replace(request, workers=workers).placements(left)
+        yield engine or LocalEngine(), placements
         return
     from ..workers.on_ray import connect_ray  # an extra
 
