@@ -169,6 +169,15 @@ def test_a_dry_run_times_steps_on_the_gpu(gpu: Gpu, study: str) -> None:
         assert "Real steps on cuda:0" in gpu("search", study, "--gpu", "0", "--dry-run", *how).stdout
 
 
+def test_a_dry_run_says_what_does_not_fit(gpu: Gpu, study: str, small_study: Path) -> None:
+    edit(small_study, width=0.125, image_size=32, train_images=800, space={"lr": [0.01, 0.02], "batch_size": [16, 512], "epochs": 2})
+    for megabytes, said in ((900, "512 in 4 micro-batches"), (1300, "512 in 2 micro-batches")):
+        assert said in gpu("search", study, "--gpu", "0", "--dry-run", NULLCUDA_MEMORY=str(megabytes * 2**20)).stdout
+    done = gpu("search", study, "--gpu", "0", "--dry-run", code=1, NULLCUDA_MEMORY=str(300 * 2**20))
+    assert "does not fit" in done.stdout
+    assert "does not fit into the memory of cuda:0, even in 4 micro-batches: such trials are pruned; narrow the space" in done.stderr
+
+
 def test_precisions_are_measured_on_the_gpu(gpu: Gpu, study: str) -> None:
     """And found different: there are no values to compare here."""
     done = gpu("search", study, "--gpu", "0", "--dry-run", "--trials", "10000")

@@ -15,13 +15,15 @@ from ..config.trial_config import TrialConfig
 from ..console.text import format_duration, format_params, format_value, open_console, say
 from ..data import Dataset
 from ..data.parts import Parts
+from ..errors import TunerError
 from ..placement import Placement
 from ..study.examples import find_extreme
 from ..study.search_space import count_configurations
 from ..study.studies import DEFAULT_TRIALS
 from ..training import memory
 from ..training.cuda_graph import choose_recorder
-from ..training.run import Run
+from ..training.run import Run, build_network
+from ..workers.leased_trial import MOST_MICRO_BATCHES
 from ..workers.precision import choose_precision
 from .request import Request
 
@@ -31,14 +33,18 @@ EVALUATION_SPEEDUP = 3.0  # images a second, evaluated against trained: the back
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """One network on one worker: what an epoch of the study's images takes, and the memory it took here."""
+    """One network on one worker: what an epoch of the study's images takes, and the memory it took here; zeros where it does not fit."""
 
     title: str
     config: TrialConfig
     parameters: int
-    images_per_second: float
-    epoch_seconds: float
-    memory_mb: float
+    images_per_second: float = 0.0
+    epoch_seconds: float = 0.0
+    memory_mb: float = 0.0
+
+    @property
+    def fits(self) -> bool:
+        return self.images_per_second > 0
 
 
 def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) -> None:
@@ -53,14 +59,23 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
         placement = replace(placement, precision=decision["precision"])
         if told:
             open_console().print(told, highlight=False)
-    estimates = [_estimate(title, find_extreme(config, end), parts, placement) for title, end in (("smallest", min), ("largest", max))]
+    estimates = [
+        _estimate_that_fits(title, find_extreme(config, end), parts, placement) for title, end in (("smallest", min), ("largest", max))
+    ]
     table = Table(title=f"Real steps on {where[0].device}, {where[0].threads} thread(s)", title_justify="left", box=None, pad_edge=False)
     for heading in ("network", "parameters", "batch size", "images/s", "epoch", "memory"):
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for e in estimates:
+        pieces = f" in {e.config.micro_batches} micro-batches" if e.config.micro_batches > 1 else ""
         speed = (f"{e.images_per_second:,.0f}", format_duration(e.epoch_seconds), f"{e.memory_mb:,.0f} MB")
-        table.add_row(f"{e.title} {e.config.model}", f"{e.parameters:,}", str(e.config.batch_size), *speed)
+        cells = speed if e.fits else ("", "", "does not fit")
+        table.add_row(f"{e.title} {e.config.model}", f"{e.parameters:,}", f"{e.config.batch_size}{pieces}", *cells)
     open_console().print(table)
+    if not all(e.fits for e in estimates):
+        raise TunerError(
+            f"the {next(e.title for e in estimates if not e.fits)} network does not fit into the memory of {placement.device}, even in "
+            f"{MOST_MICRO_BATCHES} micro-batches: such trials are pruned; narrow the space, or its batch sizes"
+        )
     epochs = sorted(config.possible("epochs"))
     rounds = -(-trials // len(where))
     low, high = (rounds * count * e.epoch_seconds for count, e in zip((epochs[0], epochs[-1]), estimates, strict=True))
@@ -96,10 +111,26 @@ def format_dimension(dimension: Dimension) -> str:
     return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}"
 
 
+def _estimate_that_fits(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:
+    """The estimate of whole batches; where memory does not suffice, of as many micro-batches as a trial would be trained in."""
+    config = replace(config, threads=placement.threads, precision=placement.precision)
+    while True:
+        try:
+            return _estimate(title, config, parts, placement)
+        except RuntimeError as fault:
+            if not memory.is_out_of_memory(fault):
+                raise
+        memory.give_back(placement.device)
+        if 2 * config.micro_batches > min(MOST_MICRO_BATCHES, config.batch_size):
+            parameters = sum(p.numel() for p in build_network(config, parts.classes).parameters())
+            return Estimate(title=title, config=config, parameters=parameters)
+        config = replace(config, micro_batches=2 * config.micro_batches)
+
+
 def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:
     memory.reset_peak(placement.device)
     run = Run(
-        replace(config, threads=placement.threads, precision=placement.precision),
+        config,
         parts.train(config.augment),
         parts.val(),
         classes=parts.classes,

@@ -53,6 +53,11 @@ def read_peak(device: str) -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
+def read_total(device: str) -> float:
+    """MB that a GPU has in all."""
+    return round(torch.cuda.mem_get_info(device)[1] / 1e6, 1)
+
+
 def give_back(device: str) -> None:
     """Give a GPU's memory that nothing uses any more to other processes on it."""
     if device.startswith("cuda") and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

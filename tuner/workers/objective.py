@@ -27,6 +27,7 @@ from ..training.cuda_graph import choose_recorder
 from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
+from .foresight import Foresight, look_ahead
 from .leased_trial import LeasedTrial
 
 SendEvent = Callable[[Event], None]
@@ -78,7 +79,9 @@ def train_trial(
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
         else:
-            attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, save)
+            attempt = partial(
+                _train, trial, [], path, parts, placement, stop, say, make_run, save, look_ahead(study, parts, placement.device)
+            )
             ending, facts = attempt(config)
             heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
             while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -118,11 +121,19 @@ def _train(
     say: SendEvent,
     make_run: Callable[..., Run],
     save: Save,
+    foresight: Foresight | None,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
-    """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it."""
+    """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it.
+
+    What surely does not fit into memory is not tried.
+    """
     run: Run | None = None
     number = trial.lease.number
+    if foresight is not None and foresight.is_hopeless(config):
+        reason = f"out of memory: {foresight.describe(config)}"
+        ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
+        return ending, _collect_facts(ending, notes, trial, config, run, placement)
     if config.micro_batches > 1:
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
