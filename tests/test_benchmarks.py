@@ -51,6 +51,13 @@ def test_a_comparison_prints_its_table_and_writes_its_figures(script: str, words
         assert all(side["min"] > 0 for side in comparison["sides"].values())
 
 
+def test_precisions_are_compared_by_speed_and_by_accuracy(tmp_path: Path) -> None:
+    printed = run(sys.executable, "-m", "benchmarks.precision", "--quick", "--rounds", "1", "--json", str(tmp_path / "figures.json"))
+    steps, accuracy = json.loads((tmp_path / "figures.json").read_text())["comparisons"]
+    assert list(steps["sides"])[:2] == ["naive", "ours fp32"] and "auto is " in printed
+    assert list(accuracy["sides"]) == ["fp32", "bf16"] and "bf16 - fp32, seed by seed: " in printed
+
+
 def test_the_profile_of_a_step_finds_every_kind_of_operation(tmp_path: Path) -> None:
     printed = run(sys.executable, "-m", "benchmarks.step_profile", "--quick", "--json", str(tmp_path / "figures.json"))
     spent = json.loads((tmp_path / "figures.json").read_text())["milliseconds"]
