@@ -10,6 +10,7 @@ search_space.py  a study's dimensions as Optuna knows them; what a trial draws
 samplers.py      Optuna's samplers, seeded by trial; pruners.py its pruners
 outcome.py       how a trial ended
 trials.py        trials as plain rows, best first
+files.py         which files on the disk are a study's own
 finished.py      finished trials, read again only when there are more
 study.py         a study; studies.py those of a storage: listed, loaded, created, deleted
 """
