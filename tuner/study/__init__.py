@@ -3,6 +3,7 @@
 storage.py       a URL becomes one Optuna storage
 tables.py        our two tables beside Optuna's
 retry.py         outages of the database, waited out
+processes.py     what this machine says of its processes
 worker_id.py     a worker's process, and whether it still lives
 lease.py         the right to write a trial
 leases.py        exact totals, claims, and every write of a leased trial

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import sqlite3
 from dataclasses import dataclass
@@ -104,14 +103,14 @@ def find_files(storage: Storage, name: str, uid: str, attrs: dict[str, Any]) -> 
 
 def choose_folder(storage: Storage, name: str, uid: str, wanted: Path | None) -> Path:
     """The folder of a new study, or of one whose user names another place."""
-    parent = Path(os.path.abspath(wanted)) if wanted is not None else (_home(storage) or Path("studies").absolute()) / "checkpoints"
+    parent = wanted.resolve() if wanted is not None else (_home(storage) or Path("studies").absolute()) / "checkpoints"
     return parent / name_folder(name, uid)
 
 
 def move_folder(storage: Storage, name: str, files: StudyFiles, attrs: dict[str, Any], wanted: Path) -> Path | None:
     """The folder of a study that is there, where its user names `wanted`; None where it is there already."""
-    parent = Path(os.path.abspath(wanted))
-    if parent in (files.folder, files.folder.parent, files.former):
+    known = (files.folder, files.folder.parent, files.former)
+    if wanted.resolve() in {folder.resolve() for folder in known if folder is not None}:
         return None
     folder = choose_folder(storage, name, files.uid, wanted)
     # A copy shares the original's id, so a folder named with that alone may be the original's.

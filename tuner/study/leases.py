@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -79,6 +80,7 @@ class Leases:
         study's lock.
         """
         made: Lease | None = None
+        failed: dict[int, Released] = {}  # over all attempts: one whose acknowledgement was lost has ended trials too
 
         def attempt() -> Lease | NothingToClaim:
             nonlocal made
@@ -92,6 +94,7 @@ class Leases:
                         continue
                     crashed = row.state is TrialState.RUNNING
                     if self._fail_if_it_crashes_too_often(connection, row, crashed=crashed):
+                        failed[row.number] = Released(number=row.number, failed=_describe_crashes())
                         continue
                     if not crashed:
                         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
@@ -111,7 +114,8 @@ class Leases:
                 made = self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
                 return made
 
-        return self.retry(attempt)
+        claimed = self.retry(attempt)
+        return replace(claimed, failed=tuple(failed.values())) if failed else claimed
 
     def _renew(self, connection: sa.Connection, lease: Lease) -> bool:
         """Renew the lease by a heartbeat. False where it is lost."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..placement import Placement
 from ..study.lease import Counts, Released
+from ..study.outcome import Outcome
 from ..study.retry import StorageAway
 from ..study.study import Study
 from ..study.worker_id import WorkerId
@@ -225,7 +226,8 @@ class Supervisor:
         """The same fault three times in a row, or a value that reaches the target."""
         state = event.outcome.state
         if state in ("COMPLETE", "PRUNED", "FAIL"):
-            self._crashes = 0
+            if event.outcome is not Outcome.WORKER_LOST:
+                self._crashes = 0
             self._count_faults(event.reason if state == "FAIL" else None)
         if self._target is not None and event.value is not None and event.value >= self._target:
             self._end(StopReason.TARGET, f"validation accuracy {event.value:.4f} reaches the target {self._target:g}")

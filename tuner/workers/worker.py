@@ -64,7 +64,7 @@ class Signals:
             os._exit(1)
 
     def say(self, event: Event) -> None:
-        failed = isinstance(event, TrialEnded) and event.outcome is Outcome.ERROR
+        failed = isinstance(event, TrialEnded) and event.outcome.state == "FAIL"
         self.go_on.clear()
         try:
             with self._sending:
@@ -135,6 +135,8 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
         lease = study.leases.claim(worker_id, study.new_trial)
+        for lost in lease.failed:  # faults like any other: they count for the rules that end a search
+            say(TrialEnded(number=lost.number, outcome=Outcome.WORKER_LOST, reason=str(lost.failed)))
         if isinstance(lease, NothingToClaim):
             if not lease.held:
                 say(NothingLeft(exhausted=lease.exhausted))
