@@ -27,7 +27,8 @@ from .tables import UNFINISHED, leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
-MOST_CRASHES = 3  # of workers in one trial; then the trial is at fault
+MOST_CRASHES = 3  # of workers in one trial without a further epoch; then the trial is at fault
+FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
 
 
 def _describe_crashes() -> str:
@@ -151,9 +152,11 @@ class Leases:
         return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(read_lease_seconds()))
 
     def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool) -> bool:
-        """End a trial whose worker crashed for the third time. True where it ended."""
+        """End a trial whose worker crashed for the third time without a further epoch. True where it ended."""
         crashes = (row.deaths or 0) + int(crashed)
         if not crashed or crashes < MOST_CRASHES:
+            return False
+        if crashes - self.storage.optuna.get_trial(row.trial_id).user_attrs.get(FORGIVEN, 0) < MOST_CRASHES:
             return False
         facts = {"reason": _describe_crashes(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
         self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)

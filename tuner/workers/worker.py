@@ -46,7 +46,8 @@ class Signals:
         self.lost = threading.Event()  # the lease of the trial in training was lost
         self._connection = connection
         self._sending = threading.Lock()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):  # they reach the whole group; the supervisor passes them on
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
         if sys.platform == "linux":
             # Woken when the supervisor dies, even while stopped, so that `_listen` sees the pipe's end.
