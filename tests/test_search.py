@@ -200,7 +200,7 @@ def test_a_corrupt_checkpoint_is_trained_again_from_the_start_and_said_so(tuner:
     os.kill(search.process.pid, signal.SIGINT)
     search.end()
     before = shown(tuner)["trials"][0]["epochs"]
-    [weights] = Path("studies/checkpoints/small").glob("*.pt")
+    [weights] = Path("studies/checkpoints").glob("small-*/*.pt")
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 0xFF
     weights.write_bytes(content)
@@ -215,7 +215,7 @@ def test_a_corrupt_checkpoint_is_trained_again_from_the_start_and_said_so(tuner:
 def test_the_best_keep_their_weights_and_the_others_their_curves(tuner: Tuner, small_study: Path) -> None:
     tuner("search", "small.yaml", "--trials", "4", "--workers", "2", "--keep", "2")
     trials = sorted(shown(tuner)["trials"], key=lambda t: (-t["value"], t["number"]))
-    kept = {int(path.stem.split("-")[1]) for path in Path("studies/checkpoints/small").glob("*.json")}
+    kept = {int(path.stem.split("-")[1]) for path in Path("studies/checkpoints").glob("small-*/*.json")}
     assert kept == {t["number"] for t in trials[:2]}
     assert all(t["epochs"] for t in trials)
 

@@ -3,7 +3,7 @@
 TunerError        1   something that the command needs is missing or broken: a file, a device, a database
   UsageError      2   what was typed, or written in a file, is wrong
   NothingToShow   3   no COMPLETE trial yet
-  Interrupted   130   stopped by a signal (Ctrl-C, kill); the same command goes on
+  Interrupted   130   stopped by a signal (Ctrl-C, kill, a closed terminal); the same command goes on
 """
 
 from __future__ import annotations

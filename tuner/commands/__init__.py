@@ -8,6 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import Interrupted, UsageError, nearest
+from ..signals import end_cleanly
 from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, stop, studies, train, worker
 
 
@@ -21,6 +22,10 @@ class _Group(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with end_cleanly():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

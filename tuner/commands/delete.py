@@ -14,7 +14,6 @@ from .options import storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
     """Delete STUDY, a search or a comparison, with its trials, checkpoints and artifacts."""
     import contextlib
-    import shutil
 
     from ..compare import rows as comparisons
     from ..config.study_files import find
@@ -39,7 +38,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     _confirm(f"study {loaded.name!r} with its {counts.used + counts.fail} trials", yes)
     files = list_artifact_files(loaded)
     delete_study(opened, loaded)
-    shutil.rmtree(loaded.checkpoints, ignore_errors=True)
+    loaded.files.remove()
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink()

@@ -37,7 +37,7 @@ from .options import (
     "--checkpoints",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="PATH",
-    help="Where checkpoints go.  [default: beside the SQLite file]",
+    help="Where checkpoints go: to PATH/STUDY-ID/.  [default: checkpoints/ beside the SQLite file]",
 )
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."

@@ -18,7 +18,7 @@ def collect_facts(study: Study) -> dict[str, Any]:
     return {
         "name": study.name,
         "storage": str(study.storage),
-        "checkpoints": str(study.checkpoints),
+        "checkpoints": str(study.files.folder),
         "definition": study.config.to_dict(),
         "data_fingerprint": study.data,
         "slots": counts.n_trials,

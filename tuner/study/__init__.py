@@ -3,6 +3,7 @@
 storage.py       a URL becomes one Optuna storage
 tables.py        our two tables beside Optuna's
 retry.py         outages of the database, waited out
+processes.py     what this machine says of its processes
 worker_id.py     a worker's process, and whether it still lives
 lease.py         the right to write a trial
 leases.py        exact totals, claims, and every write of a leased trial
@@ -10,6 +11,7 @@ search_space.py  a study's dimensions as Optuna knows them; what a trial draws
 samplers.py      Optuna's samplers, seeded by trial; pruners.py its pruners
 outcome.py       how a trial ended
 trials.py        trials as plain rows, best first
+files.py         which files on the disk are a study's own
 finished.py      finished trials, read again only when there are more
 study.py         a study; studies.py those of a storage: listed, loaded, created, deleted
 """

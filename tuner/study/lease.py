@@ -19,7 +19,8 @@ class EndedByOtherTool(Exception):
 class Lease:
     """The right to write a trial, for as long as no other worker has a higher `fence`.
 
-    `resumed` where the trial had been begun before; `crashes` counts the workers that died while training it.
+    `resumed` where the trial had been begun before; `crashes` counts the workers that died while training it. `failed` are
+    trials that were found to have killed their workers too often, on the way to this one.
     """
 
     trial_id: int
@@ -28,15 +29,20 @@ class Lease:
     fence: int
     crashes: int
     resumed: bool
+    failed: tuple[Released, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToClaim:
-    """No trial to train now. `held` trials belong to other workers and may come back; `full` and `exhausted` say why none is made."""
+    """No trial to train now. `held` trials belong to other workers and may come back; `full` and `exhausted` say why none is made.
+
+    `failed` as in a lease.
+    """
 
     held: int
     full: bool = False
     exhausted: bool = False
+    failed: tuple[Released, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

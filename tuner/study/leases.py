@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -26,7 +27,8 @@ from .tables import UNFINISHED, leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
-MOST_CRASHES = 3  # of workers in one trial; then the trial is at fault
+MOST_CRASHES = 3  # of workers in one trial without a further epoch; then the trial is at fault
+FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
 
 
 def _describe_crashes() -> str:
@@ -79,6 +81,7 @@ class Leases:
         study's lock.
         """
         made: Lease | None = None
+        failed: dict[int, Released] = {}  # over all attempts: one whose acknowledgement was lost has ended trials too
 
         def attempt() -> Lease | NothingToClaim:
             nonlocal made
@@ -92,6 +95,7 @@ class Leases:
                         continue
                     crashed = row.state is TrialState.RUNNING
                     if self._fail_if_it_crashes_too_often(connection, row, crashed=crashed):
+                        failed[row.number] = Released(number=row.number, failed=_describe_crashes())
                         continue
                     if not crashed:
                         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
@@ -111,7 +115,8 @@ class Leases:
                 made = self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
                 return made
 
-        return self.retry(attempt)
+        claimed = self.retry(attempt)
+        return replace(claimed, failed=tuple(failed.values())) if failed else claimed
 
     def _renew(self, connection: sa.Connection, lease: Lease) -> bool:
         """Renew the lease by a heartbeat. False where it is lost."""
@@ -147,9 +152,11 @@ class Leases:
         return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(read_lease_seconds()))
 
     def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool) -> bool:
-        """End a trial whose worker crashed for the third time. True where it ended."""
+        """End a trial whose worker crashed for the third time without a further epoch. True where it ended."""
         crashes = (row.deaths or 0) + int(crashed)
         if not crashed or crashes < MOST_CRASHES:
+            return False
+        if crashes - self.storage.optuna.get_trial(row.trial_id).user_attrs.get(FORGIVEN, 0) < MOST_CRASHES:
             return False
         facts = {"reason": _describe_crashes(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
         self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)

@@ -13,6 +13,7 @@ from optuna.study import StudyDirection
 from .. import __version__
 from ..config.study_config import StudyConfig
 from ..errors import TunerError, UsageError, nearest
+from . import files
 from .finished import Finished
 from .leases import Leases
 from .retry import Retry
@@ -73,7 +74,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         uid=attrs["uid"],
         config=StudyConfig.from_dict(attrs["config"], f"study {name!r}"),
         data=attrs["definition"]["data"],
-        checkpoints=Path(attrs["checkpoints"]),
+        files=files.find_files(storage, name, attrs["uid"], attrs),
         leases=Leases(storage, study_id, retry),
         _finished=Finished(storage, study_id),
     )
@@ -123,8 +124,8 @@ def create_or_load(
             where = studies.c.study_id == study.leases.study_id
             connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
-            if checkpoints is not None:
-                storage.optuna.set_study_user_attr(study.leases.study_id, "checkpoints", str(checkpoints.absolute()))
+            for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
+                storage.optuna.set_study_user_attr(study.leases.study_id, key, value)
         return load(storage, name, retry)
 
 
@@ -132,8 +133,8 @@ def _create(
     storage: Storage, name: str, config: StudyConfig, wanted: dict[str, Any], *, trials: int | None, checkpoints: Path | None
 ) -> None:
     n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
-    folder = checkpoints or (storage.path.parent if storage.path else Path("studies")) / "checkpoints" / name
     uid = uuid.uuid4().hex
+    folder = files.choose_folder(storage, name, uid, checkpoints)
     with storage.transaction() as connection:
         study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
         study.set_metric_names(["validation accuracy"])
@@ -147,14 +148,32 @@ def _create(
             ("uid", uid),
             ("config", config.to_dict()),
             ("definition", wanted),
-            ("checkpoints", str(folder.absolute())),
+            ("checkpoints", files.describe_folder(storage, folder)),
+            ("database", files.describe_database(storage)),
             ("version", __version__),
         ):
             study.set_user_attr(key, value)
 
 
+def _place_files(storage: Storage, study: Study, attrs: dict[str, Any], wanted: Path | None) -> dict[str, Any]:
+    """The attributes that say where a study's files are from now on: at `wanted`, and for this database file."""
+    changed: dict[str, Any] = {}
+    folder = None
+    if files.is_copy(storage, study.uid, attrs):
+        changed["copy"] = uuid.uuid4().hex[:8]
+        folder = study.files.folder  # within the copy
+    if wanted is not None:
+        folder = files.move_folder(storage, study.name, study.files, {**attrs, **changed}, wanted) or folder
+    if folder is not None:
+        changed["checkpoints"] = files.describe_folder(storage, folder)
+    database = files.describe_database(storage)
+    if database != attrs.get("database"):
+        changed["database"] = database
+    return changed
+
+
 def delete(storage: Storage, study: Study) -> None:
-    """Delete the study with all its rows; its checkpoints are the caller's to remove."""
+    """Delete the study with all its rows; its files are the caller's to remove."""
     with storage.exclusive(), storage.transaction() as connection:
         storage.optuna.delete_study(study.leases.study_id)
         for table in (studies, leases):

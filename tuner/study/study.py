@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config.study_config import StudyConfig
+from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
 from .leases import Leases
@@ -29,7 +30,7 @@ class Study:
     uid: str
     config: StudyConfig
     data: str  # fingerprint of the images
-    checkpoints: Path
+    files: StudyFiles
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)
 
@@ -40,7 +41,7 @@ class Study:
 
     def checkpoint_path(self, number: int) -> Path:
         """Where a trial's checkpoint is: a name without an ending, for weights and JSON beside them."""
-        return self.checkpoints / f"trial-{number:05d}"
+        return self.files.path(number)
 
     def optuna_study(self) -> optuna.Study:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage."""

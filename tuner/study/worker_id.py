@@ -2,63 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import psutil
+from .processes import HERE, Processes
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerId:
-    """`machine` is one boot of one machine (or container); `started` tells a process from a later one of its pid."""
+    """`machine` is one boot of one machine (or container); `ticks`, from the boot to its start, tell a process from a later one of
+    its pid.
+
+    Version 0.1.0 wrote the start as seconds by the wall clock, which moves when the clock is set: it is kept as `started`
+    and compared with nothing. Where ticks are not known, both are 0.
+    """
 
     machine: str
     pid: int
-    started: float
+    started: float = 0.0
+    ticks: int = 0
     host: str
 
     def __str__(self) -> str:
-        return f"{self.machine}:{self.pid}:{self.started:.2f}:{self.host}"
+        start = f"t{self.ticks}" if self.ticks else f"{self.started:.2f}"
+        return f"{self.machine}:{self.pid}:{start}:{self.host}"
 
     @classmethod
     def parse(cls, text: str) -> WorkerId:
-        machine, pid, started, host = text.split(":", 3)
-        return cls(machine=machine, pid=int(pid), started=float(started), host=host)
+        machine, pid, start, host = text.split(":", 3)
+        if start.startswith("t"):
+            return cls(machine=machine, pid=int(pid), ticks=int(start[1:]), host=host)
+        return cls(machine=machine, pid=int(pid), started=float(start), host=host)
 
     @classmethod
-    def of(cls, pid: int) -> WorkerId:
-        """The id of a process of this machine."""
-        return cls(machine=this_machine(), pid=pid, started=psutil.Process(pid).create_time(), host=socket.gethostname())
+    def of(cls, pid: int, processes: Processes = HERE) -> WorkerId:
+        """The id of a process of this machine. Errors: ProcessLookupError where there is none."""
+        return cls(machine=processes.machine, pid=pid, ticks=processes.find_start(pid) or 0, host=socket.gethostname())
 
     @classmethod
     def here(cls) -> WorkerId:
         return cls.of(os.getpid())
 
-    def is_dead(self) -> bool:
+    def is_dead(self, processes: Processes = HERE) -> bool:
         """True only where it can be known: on the same machine, when the process is gone."""
-        if self.machine != this_machine():
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.started) > 1.0 or process.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.AccessDenied:
-            return False
-
-
-@cache
-def this_machine() -> str:
-    """A short name for one boot of this machine, and within it for one container's processes."""
-    parts = [socket.gethostname(), f"{psutil.boot_time():.0f}"]
-    namespace = Path("/proc/self/ns/pid")
-    if namespace.exists():
-        parts.append(str(namespace.readlink()))
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if boot.exists():
-        parts[1] = boot.read_text().strip()
-    return hashlib.blake2b("/".join(parts).encode(), digest_size=6).hexdigest()
+        return self.machine == processes.machine and processes.is_gone(self.pid, self.ticks or None)

@@ -14,6 +14,7 @@ from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
 from ..study.lease import Lease, read_lease_seconds
+from ..study.leases import FORGIVEN
 from ..study.outcome import Outcome
 from ..study.search_space import derive_seed, suggest
 from ..study.study import Study
@@ -34,6 +35,7 @@ class LeasedTrial:
         self._optuna_study: optuna.Study | None = None
         self._stored_curve = 0  # epochs of it that the storage has
         self._proved = time.time()
+        self._forgiven = False  # whether the crashes before this lease are
 
     @property
     def reported(self) -> bool:
@@ -101,8 +103,11 @@ class LeasedTrial:
         def put() -> None:
             self.storage.set_trial_intermediate_value(self.lease.trial_id, score.epoch, value)
             self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            if self.lease.crashes and not self._forgiven:  # it went on: what ended its workers was not the trial
+                self.storage.set_trial_user_attr(self.lease.trial_id, FORGIVEN, self.lease.crashes)
 
         self._write(put)
+        self._forgiven = True
         self._frozen.intermediate_values[score.epoch] = value
         self._stored_curve = len(self.curve)
 

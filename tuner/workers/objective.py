@@ -205,7 +205,7 @@ def _discard(path: Path) -> None:
 
 def tidy(study: Study, keep: int) -> None:
     """Leave the checkpoints of the best `keep` trials and of unfinished ones; the others keep their curves only."""
-    found = {int(path.stem.removeprefix("trial-")) for path in study.checkpoints.glob("trial-*.json")}
+    found = study.files.numbers()
     if len(found) > keep:
         finished = {trial.number for trial in study.finished_trials()}
         for number in (found & finished) - {row.number for row in find_best(study, keep)}:

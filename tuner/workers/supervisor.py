@@ -15,7 +15,9 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..placement import Placement
+from ..signals import handle_stop_signals
 from ..study.lease import Counts, Released
+from ..study.outcome import Outcome
 from ..study.retry import StorageAway
 from ..study.study import Study
 from ..study.worker_id import WorkerId
@@ -72,7 +74,7 @@ class _Slot:
 class Supervisor:
     """Runs one worker a placement until the study is full or something ends the search.
 
-    `interrupted` is set by SIGINT and SIGTERM, while `run` lasts.
+    `interrupted` is set by a stop signal, while `run` lasts.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Supervisor:
         self._faults: list[str] = []
         self._crashes = 0
         self._signals = 0
+        self._asked = 0  # of them SIGINT and SIGTERM
         self._stops = study.leases.counts().stops
         self._kill_at = float("inf")
         self._exhausted = False
@@ -127,18 +130,17 @@ class Supervisor:
 
     @contextmanager
     def _catch_signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the search cleanly; the second one kills the workers."""
+        """Every stop signal ends the search cleanly; the second SIGINT or SIGTERM kills the workers."""
 
-        def handle(*_: object) -> None:
-            self._signals += 1
+        def handle(number: int, _: object) -> None:
+            # A terminal that is closed sends more than one SIGHUP, and Slurm a SIGTERM some time after its warning.
+            asked = number in (signal.SIGINT, signal.SIGTERM)
+            self._asked += asked
+            self._signals = max(self._asked, 1)
             self.interrupted.set()
 
-        kept = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handle_stop_signals(handle):
             yield
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
 
     # -- processes
 
@@ -225,7 +227,8 @@ class Supervisor:
         """The same fault three times in a row, or a value that reaches the target."""
         state = event.outcome.state
         if state in ("COMPLETE", "PRUNED", "FAIL"):
-            self._crashes = 0
+            if event.outcome is not Outcome.WORKER_LOST:
+                self._crashes = 0
             self._count_faults(event.reason if state == "FAIL" else None)
         if self._target is not None and event.value is not None and event.value >= self._target:
             self._end(StopReason.TARGET, f"validation accuracy {event.value:.4f} reaches the target {self._target:g}")

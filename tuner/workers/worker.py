@@ -47,7 +47,8 @@ class Signals:
         self.lost = threading.Event()  # the lease of the trial in training was lost
         self._connection = connection
         self._sending = threading.Lock()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):  # they reach the whole group; the supervisor passes them on
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
         if sys.platform == "linux":
             # Woken when the supervisor dies, even while stopped, so that `_listen` sees the pipe's end.
@@ -65,7 +66,7 @@ class Signals:
             os._exit(1)
 
     def say(self, event: Event) -> None:
-        failed = isinstance(event, TrialEnded) and event.outcome is Outcome.ERROR
+        failed = isinstance(event, TrialEnded) and event.outcome.state == "FAIL"
         self.go_on.clear()
         try:
             with self._sending:
@@ -147,6 +148,8 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
         lease = study.leases.claim(worker_id, study.new_trial)
+        for lost in lease.failed:  # faults like any other: they count for the rules that end a search
+            say(TrialEnded(number=lost.number, outcome=Outcome.WORKER_LOST, reason=str(lost.failed)))
         if isinstance(lease, NothingToClaim):
             if not lease.held:
                 say(NothingLeft(exhausted=lease.exhausted))
