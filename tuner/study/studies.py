@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 
 from .. import __version__
 from ..config.study_config import StudyConfig
+from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from .finished import Finished
 from .leases import Leases
@@ -97,6 +98,7 @@ def create_or_load(
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
     """
+    check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
