@@ -18,7 +18,7 @@ from ..data import Dataset
 from ..data.parts import Parts
 from ..models import find_model
 from ..placement import Placement
-from ..study.search_space import applies, assemble, count_configurations
+from ..study.search_space import applies, assemble, count_configurations, fit_seed
 from ..study.studies import DEFAULT_TRIALS
 from ..training import memory
 from ..training.cuda_graph import choose_recorder
@@ -106,7 +106,7 @@ def find_extreme(config: StudyConfig, end: Callable[..., float]) -> TrialConfig:
             values[key] = pick(dimension)
     values |= {"batch_size": max(config.possible("batch_size")), "lr": 1e-4}
     named = {key: value for key, value in values.items() if applies(key, values["model"])}
-    return assemble(named, config, seed=config.seed, threads=1, precision="fp32")
+    return assemble(named, config, seed=fit_seed(config.seed), threads=1, precision="fp32")
 
 
 def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:

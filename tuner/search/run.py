@@ -15,11 +15,10 @@ from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
 from ..study import studies
-from ..study.pruners import make_pruner
 from ..study.retry import StorageAway
-from ..study.samplers import make_sampler
 from ..study.storage import DEFAULT_URL, Storage, find_sqlite_path, parse
 from ..study.study import Study
+from ..study.trying import try_methods
 from ..workers.engine import Engine
 from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
@@ -39,8 +38,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     if request.engine == "local":
         request.placements()
     dataset = _load_images(config, request.progress)
-    make_sampler(config)
-    make_pruner(config)
+    try_methods(config)
     study = studies.create_or_load(
         storage or Storage(request.storage, make=request.more is None),
         name,
@@ -60,8 +58,7 @@ def estimate(request: Request) -> None:
     if path is None:
         raise _unknown(name)
     config = _read(path, request)
-    make_sampler(config)
-    make_pruner(config)
+    try_methods(config)
     dry_run(name, config, _load_images(config, request.progress), request)
 
 
