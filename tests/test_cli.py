@@ -13,9 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from tests.conftest import Background, Tuner
+from tuner.commands import main
+from tuner.compare import rows as comparisons
+from tuner.config.study_config import StudyConfig
+from tuner.errors import UsageError
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load
 
 BAD = {
     "misspelt command": (("serch",), 2, "no command 'serch': did you mean 'search'?"),
@@ -239,3 +246,25 @@ def test_the_quickstart_study_runs(tuner: Tuner) -> None:
     assert "Best of study quickstart" in done.stdout
     exported = tuner("best", "quickstart", "--export", "best.yaml")
     assert "model: mynet" in exported.stdout and Path("best.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a\nb", b"\xff".decode("utf-8", "surrogateescape"), "x" * 300])
+@pytest.mark.parametrize("command", [("show",), ("delete", "--yes"), ("search",)], ids=lambda command: command[0])
+def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str, command: tuple[str, ...]) -> None:
+    Path("studies").mkdir()
+    Storage(make=True).close()
+    done = CliRunner().invoke(main, [command[0], name, *command[1:]])
+    assert done.exit_code == 2 and "study name" in done.output and done.output.count("\n") == 1
+
+
+def test_a_file_whose_stem_is_a_folder_makes_no_study(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
+    """Checkpoints lie in a folder named as the study: `tuner delete ..` removed the database's own."""
+    small_study.rename(tmp_path / "...yaml")
+    assert "study name '..' cannot be the name of a folder" in tuner("search", "./...yaml", "--trials", "1", code=2).stderr
+    assert not Path("studies").exists()
+    storage = Storage(f"sqlite:///{tmp_path}/s.db", make=True)
+    config = StudyConfig.from_dict({"data": "digits", "space": {"lr": [0.1, 0.2]}})
+    for make in (lambda: create_or_load(storage, "..", config, "f"), lambda: comparisons.create_or_load(storage, "..", ["a"], {})):
+        with pytest.raises(UsageError, match=re.escape("study name '..' cannot be the name of a folder")):
+            make()
+    storage.close()

@@ -402,3 +402,18 @@ def test_finished_trials_are_read_again_only_when_there_are_more(storage: Storag
     finish(other, slow, 0.75)
     assert [t.value for t in study.finished_trials()] == [0.75, 0.5, 0.5]
     other.storage.close()
+
+
+def test_more_is_added_once_until_its_trials_are_done(storage: Storage) -> None:
+    made = create_or_load(storage, "s", config(), "f", trials=2)
+    for _ in range(2):
+        finish(made, claim(made))
+    totals = [create_or_load(storage, "s", config(), "f", more=3).leases.counts().n_trials for _ in range(3)]
+    assert totals == [5, 5, 5], "an interrupted --more 3 is the same --more 3"
+    assert create_or_load(storage, "s", config(), "f", more=2).leases.counts().n_trials == 7, "another number is another wish"
+    assert create_or_load(storage, "s", config(), "f", more=2).leases.counts().n_trials == 7
+    for _ in range(5):
+        finish(made, claim(made))
+    assert create_or_load(storage, "s", config(), "f", more=2).leases.counts().n_trials == 9, "its trials are done"
+    assert create_or_load(storage, "s", config(), "f", trials=12).leases.counts().n_trials == 12
+    assert create_or_load(storage, "s", config(), "f", more=2).leases.counts().n_trials == 14

@@ -349,3 +349,31 @@ def test_a_worker_that_waits_joins_every_search_until_it_is_told_to_end(tuner: T
     os.kill(waiting.process.pid, signal.SIGTERM)
     assert waiting.end() == 130 and "no trial was being trained" in waiting.lines[-1]
     assert [t["state"] for t in shown(tuner)["trials"]] == ["COMPLETE"] * 4
+
+
+def test_a_target_that_is_reached_already_trains_nothing(tuner: Tuner, small_study: Path) -> None:
+    tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
+    done = tuner("search", "small.yaml", "--trials", "9", "--workers", "1", "--target", "0.01")
+    assert "of trial 0 reaches the target 0.01" in done.stderr and "Best of study small" in done.stdout
+    assert len(shown(tuner)["trials"]) == 1
+
+
+def test_a_row_that_another_tool_runs_is_named_with_what_mends_it(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
+    import optuna
+
+    tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
+    rdb = optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/studies/tuner.db")
+    optuna.load_study(study_name="small", storage=rdb).ask()
+    rdb.engine.dispose()
+    done = tuner("search", "small.yaml", "--trials", "3", "--workers", "1", code=1)
+    assert "only 2 of 3 trials are finished, 1 RUNNING without a worker of tuner: `tuner repair small`" in done.stderr
+    tuner("repair", "small", "--yes")
+    assert "finished: 3 of 3 trials" in tuner("search", "small.yaml", "--trials", "3", "--workers", "1").stderr
+
+
+def test_a_search_whose_total_was_changed_by_another_says_so(tuner: Tuner, background: Start, longer: Path) -> None:
+    search = background("search", "small.yaml", "--trials", "9", "--workers", "1")
+    search.wait_for(r"trial 0 epoch 1/8")
+    tuner("search", "small.yaml", "--trials", "2", "--workers", "1")
+    assert search.end() == 0
+    assert "is now 2, and no longer --trials 9: a later command set it" in "".join(search.lines)

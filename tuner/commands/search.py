@@ -23,7 +23,7 @@ from .options import (
 @click.command()
 @click.argument("study", default="mynet")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The study's total of trials.  [default: 50 for a new study]")
-@click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total.")
+@click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total, once until they are done.")
 @gpu_option
 @device_option
 @workers_option

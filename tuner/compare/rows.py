@@ -19,6 +19,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from ..study.retry import Retry
 from ..study.storage import Storage
@@ -136,8 +137,9 @@ class Rows:
 def create_or_load(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
     """The comparison of that name, made where it is missing. `facts` say what is compared.
 
-    Errors: TunerError where another kind of study has the name.
+    Errors: TunerError where another kind of study has the name, UsageError for what cannot be one.
     """
+    check_name(name)
     with storage.exclusive():
         if name not in {s.study_name for s in storage.optuna.get_all_studies()}:
             with storage.transaction():

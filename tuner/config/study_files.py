@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import UsageError
+
 ENDINGS = (".yaml", ".yml")
+LONGEST_NAME = 200  # bytes: a name is a folder's name too, with room for an ending
+
+
+def check_name(name: str) -> None:
+    """Errors: UsageError for a study's name that is no plain name of a folder, such as `..`: its checkpoints lie in one."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise UsageError(f"study name {name!r} is not UTF-8: give it another name") from None
+    if name in ("", ".", "..") or "/" in name or not name.isprintable() or name != name.strip() or size > LONGEST_NAME:
+        shown = name if size <= LONGEST_NAME else f"{name[:40]}... ({size} bytes)"
+        raise UsageError(f"study name {shown!r} cannot be the name of a folder: give a plain name of at most {LONGEST_NAME} bytes")
 
 
 def find_shipped_folder() -> Path:
@@ -26,8 +40,13 @@ def list_available() -> dict[str, Path]:
 
 
 def find(study: str) -> tuple[str, Path | None]:
-    """The study's name, and its file: a path as given, or a name's file; None where no file has that name."""
+    """The study's name, and its file: a path as given, or a name's file; None where no file has that name.
+
+    Errors: UsageError for what cannot be a study's name.
+    """
     path = Path(study)
     if path.suffix in ENDINGS or "/" in study:
+        check_name(path.stem)
         return path.stem, path
+    check_name(study)
     return study, list_available().get(study)

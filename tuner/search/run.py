@@ -16,11 +16,11 @@ from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
 from ..study import studies
-from ..study.pruners import make_pruner
 from ..study.retry import StorageAway
-from ..study.samplers import make_sampler
 from ..study.storage import DEFAULT_URL, Storage, find_sqlite_path, parse
 from ..study.study import Study
+from ..study.trials import find_best
+from ..study.trying import try_methods
 from ..workers.crew import choose_workers
 from ..workers.engine import Engine
 from ..workers.local import LocalEngine
@@ -41,8 +41,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     if request.engine == "local":
         request.placements()
     dataset = _load_images(config, request.progress)
-    make_sampler(config)
-    make_pruner(config)
+    try_methods(config)
     study = studies.create_or_load(
         storage or Storage(request.storage, make=request.more is None),
         name,
@@ -62,8 +61,7 @@ def estimate(request: Request) -> None:
     if path is None:
         raise _unknown(name)
     config = _read(path, request)
-    make_sampler(config)
-    make_pruner(config)
+    try_methods(config)
     dry_run(name, config, _load_images(config, request.progress), request)
 
 
@@ -74,6 +72,11 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
         say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {study.name} --more 10")
+        print_best(study)
+        return
+    if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
+        reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
+        say(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
         print_best(study)
         return
     with (
@@ -125,12 +128,17 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             raise StorageAway(stop.text) from None
         raise
     standing = f"{counts.finished} of {counts.n_trials} trials"
+    if request.trials is not None and study.config.row_limit is None and counts.n_trials != request.trials:
+        say(f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it.")
     match stop.reason:
         case StopReason.FAILED | StopReason.STORAGE_AWAY:
             error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
             raise error(f"{stop.text}; {standing} are finished, `tuner show {study.name}` has the details")
         case StopReason.INTERRUPTED:
             raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
+        case StopReason.FULL if counts.running and (stale := study.leases.stale_trials()):
+            left = f"{len(stale)} RUNNING without a worker of tuner"
+            raise TunerError(f"only {standing} are finished, {left}: `tuner repair {study.name}` puts them back in the queue")
         case StopReason.FULL:
             say(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:

@@ -11,7 +11,7 @@ from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_patte
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
-from .search_space import applies, assemble
+from .search_space import applies, assemble, fit_seed
 
 SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
 
@@ -46,7 +46,7 @@ def _assemble(config: StudyConfig, pick: Callable[[str, Dimension], Any], model:
     values |= {name: value for name, dimension in config.space.items() if (value := pick(name, dimension)) is not None}
     values |= {"model": model, **more}
     named = {name: value for name, value in values.items() if applies(name, model)}
-    return assemble(named, config, seed=config.seed, threads=1, precision="fp32")
+    return assemble(named, config, seed=fit_seed(config.seed), threads=1, precision="fp32")
 
 
 def _size(model: str) -> int:

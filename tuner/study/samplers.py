@@ -21,7 +21,7 @@ from ..config.hyperparameters import find_width_pattern
 from ..config.samplers import SAMPLERS, Draws
 from ..config.study_config import StudyConfig
 from ..errors import UsageError
-from .search_space import count_configurations, derive_seed, find_joint_space, list_grid
+from .search_space import count_configurations, derive_seed, find_joint_space, fit_seed, list_grid
 
 
 class SeededSampler(BaseSampler):
@@ -47,7 +47,7 @@ class SeededSampler(BaseSampler):
         self._joint: BaseSampler | None = None
 
     def _inner(self, *parts: object) -> BaseSampler:
-        return self._build(self._seed if self._constant else derive_seed(self._seed, *parts))
+        return self._build(fit_seed(self._seed) if self._constant else derive_seed(self._seed, *parts))
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._inner(trial.number).before_trial(study, trial)

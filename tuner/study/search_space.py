@@ -25,6 +25,11 @@ def derive_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
+def fit_seed(seed: int) -> int:
+    """A study's seed as libraries take one: itself where it has 32 bits, and else one made of it."""
+    return seed if seed < 2**32 else derive_seed(seed)
+
+
 def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
     """A dimension as Optuna's distribution."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 
 from .. import __version__
 from ..config.study_config import StudyConfig
+from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from . import files
 from .finished import Finished
@@ -93,11 +94,13 @@ def create_or_load(
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
+    `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
     The caller has checked the study's sampler and pruner.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
     """
+    check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
@@ -117,13 +120,18 @@ def create_or_load(
         counts = study.leases.counts()
         if trials is not None and trials < counts.used:
             raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")
-        n_trials = trials if trials is not None else counts.n_trials + (more or 0)
+        n_trials = trials if trials is not None else counts.n_trials
+        going_on = counts.finished < counts.n_trials and found.user_attrs.get("added") == {"more": more, "n_trials": counts.n_trials}
+        if more is not None and not going_on:
+            n_trials += more
         if config.row_limit is not None:
             n_trials = min(n_trials, config.row_limit) if trials is not None else config.row_limit
         with storage.transaction() as connection:
             where = studies.c.study_id == study.leases.study_id
             connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
+            if more is not None:
+                storage.optuna.set_study_user_attr(study.leases.study_id, "added", {"more": more, "n_trials": n_trials})
             for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
                 storage.optuna.set_study_user_attr(study.leases.study_id, key, value)
         return load(storage, name, retry)

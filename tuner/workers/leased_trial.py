@@ -8,20 +8,28 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
+from ..errors import TunerError
 from ..study.lease import Lease, read_lease_seconds
 from ..study.leases import FORGIVEN
 from ..study.outcome import Outcome
 from ..study.search_space import derive_seed, suggest
+from ..study.storage import read_first_line
 from ..study.study import Study
 from ..training.score import Score
 
 T = TypeVar("T")
 MOST_MICRO_BATCHES = 4
+
+
+class CannotDraw(Exception):
+    """The row has no configuration that could be trained, in the words of the sampler: the trial's fault, not its worker's."""
 
 
 class LeasedTrial:
@@ -56,10 +64,23 @@ class LeasedTrial:
         return self.storage.get_trial(self.lease.trial_id)
 
     def configure(self, *, threads: int, precision: str) -> TrialConfig:
-        """The trial's configuration: as stored, or drawn now, all parameters in one transaction."""
+        """The trial's configuration: as stored, or drawn now, all parameters in one transaction.
+
+        Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
+        """
         study_config = self.study.config
 
         def draw() -> TrialConfig:
+            try:
+                return draw_or_read()
+            except (SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
+                raise
+            except TunerError as fault:
+                raise CannotDraw(fault.message) from fault
+            except Exception as fault:
+                raise CannotDraw(f"{type(fault).__name__}: {read_first_line(fault)}"[:500]) from fault
+
+        def draw_or_read() -> TrialConfig:
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
             trial = optuna.Trial(self.optuna_study(), self.lease.trial_id)
             stored = trial.user_attrs.get("config")
@@ -132,6 +153,15 @@ class LeasedTrial:
             if infeasible is not None:
                 optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, 1.0)
             self.optuna_study().tell(self.lease.number, value, state=state)
+
+        self.study.leases.finish(self.lease, end)
+
+    def fail(self, facts: dict[str, Any]) -> None:
+        """End a row that was never drawn. The sampler is not asked: it may be what is at fault."""
+
+        def end() -> None:
+            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self.storage.set_trial_state_values(self.lease.trial_id, TrialState.FAIL)
 
         self.study.leases.finish(self.lease, end)
 

@@ -28,7 +28,7 @@ from ..training.provenance import name_device, name_fp32_convolutions, read_comm
 from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
-from .leased_trial import LeasedTrial
+from .leased_trial import CannotDraw, LeasedTrial
 
 SendEvent = Callable[[Event], None]
 Save = Callable[..., None]
@@ -72,8 +72,14 @@ def train_trial(
     trial = LeasedTrial(study, lease)
     path = study.checkpoint_path(lease.number)
     try:
-        config = trial.configure(threads=placement.threads, precision=placement.precision)
         heap_full = False
+        try:
+            config = trial.configure(threads=placement.threads, precision=placement.precision)
+        except CannotDraw as fault:
+            reason = f"cannot be drawn: {fault}"
+            trial.fail({"reason": reason, "outcome": Outcome.ERROR, "workers_lost": lease.crashes})
+            say(TrialEnded(number=lease.number, outcome=Outcome.ERROR, reason=reason, value=None))
+            return
         other = None if trial.reported else trial.find_duplicate(config)
         if other is not None:
             trial.take_over(other)
