@@ -154,8 +154,10 @@ def test_report_a_s_own_checkpoint_is_evaluated(tuner: Tuner, small_study: Path)
     result = json.loads(tuner("train", "c.yaml", "--json").stdout)
     weights = torch.load(Path(result["weights"]), weights_only=True)
     torch.save({"net": {f"module.{name}": tensor for name, tensor in weights.items()}, "acc": 87.2, "epoch": 6}, "report.pth")
-    found = json.loads(tuner("evaluate", "report.pth", "--data", "digits", "--image-size", "8", "--json").stdout)
+    found = json.loads(tuner("evaluate", "report.pth", "--config", "c.yaml", "--json").stdout)
     assert found["test_accuracy"] == result["test_accuracy"]
+    unknown = tuner("evaluate", "report.pth", "--data", "digits", "--image-size", "8", code=2).stderr
+    assert "nothing says which image size, normalisation and classes report.pth" in unknown and "--config FILE" in unknown
     Path("bad.pth").write_bytes(b"no weights")
     assert "holds no weights" in tuner("evaluate", "bad.pth", code=2).stderr
     torch.save({"fc.weight": torch.zeros(2, 2)}, "other.pth")

@@ -111,7 +111,8 @@ def retrain(
         "stamp": stamp,
     }
     torch.save(run.weights(), folder / WEIGHTS)
-    (folder / "config.yaml").write_text(write_config(config, fingerprint=dataset.fingerprint, origin=origin), encoding="utf-8")
+    written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
+    (folder / "config.yaml").write_text(written, encoding="utf-8")
     result.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
     checkpoint.remove(folder / "checkpoint")
     return outcome

@@ -11,26 +11,32 @@ from .options import data_option, device_option, json_option
 
 @click.command()
 @click.argument("weights", type=click.Path(path_type=Path))
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration that WEIGHTS were trained with.  [default: config.yaml beside them]",
+)
 @data_option
 @click.option(
     "--image-size",
     type=click.IntRange(min=8),
     metavar="N",
-    help="Height and width the network sees.  [default: from the config beside, else 32]",
+    help="Height and width the network sees.  [default: from the configuration]",
 )
 @device_option
 @json_option
-def evaluate(weights: Path, data: str | None, image_size: int | None, device: str, as_json: bool) -> None:
+def evaluate(weights: Path, config: Path | None, data: str | None, image_size: int | None, device: str, as_json: bool) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
-    The images are those of the configuration that `tuner train` left beside the weights, unless --data is given;
-    without either, CIFAR-10 normalised by 0.5.
+    The images are those of the configuration that `tuner train` left beside the weights, or of --config, unless --data is
+    given. Its image size and normalisation hold, and its classes are matched by name.
     """
-    from ..console.text import print_json
+    from ..console.text import print_json, say
     from ..evaluate import evaluate_file
     from ..placement import find_device
 
-    found = evaluate_file(weights, source=data, image_size=image_size, device=find_device(device))
+    found = evaluate_file(weights, config=config, source=data, image_size=image_size, device=find_device(device), say=say)
     if as_json:
         print_json(found)
         return

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from ..config.data_config import DataConfig
 from ..config.data_sources import SOURCES
-from ..config.trial_config import read_config
+from ..config.trial_config import read_config, read_data_record
 from ..data import Dataset, load
 from ..data.cache import Say
+from ..data.classes import match_classes
 from ..data.imagenet import WNID, Listing, list_folder_test, list_imagenet, list_wnids
 from ..data.parts import make_resident
 from ..errors import UsageError
@@ -166,23 +167,25 @@ def _ours(names: Sequence[str], source: str, device: str, progress: Say) -> tupl
     for name in names:
         path = Path(name)
         loaded = load_network(path)
-        data, precision = DataConfig(), "fp32"
-        if (path.parent / "config.yaml").exists():
-            config, _, _ = read_config(path.parent / "config.yaml")
-            data, precision = config.data, choose_precision(config.precision, device)
-        data = replace(data, source=source)
+        trained = path.parent / "config.yaml"
+        if not trained.exists():
+            raise UsageError(
+                f"nothing says which image size, normalisation and classes {name!r} was trained with: "
+                "put its configuration beside it as config.yaml, or leave it out"
+            )
+        config, _, _ = read_config(trained)
+        data, precision = replace(config.data, source=source), choose_precision(config.precision, device)
         if data.image_size not in datasets:
             datasets[data.image_size] = load(data, progress=progress)
         dataset = datasets[data.image_size]
-        if loaded.classes != len(dataset.classes):
-            raise UsageError(f"{name!r} tells {loaded.classes} classes apart, but {source!r} has {len(dataset.classes)}: leave it out")
+        columns = match_classes(read_data_record(trained), loaded.classes, dataset, path, progress)
         entered[name] = Contestant(
             name=name,
             choice=_own_choice(loaded.spec.name),
             weights=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
             key=f"{data.image_size} pixels, mean {data.mean}, deviation {data.std}",
             images=_stored(dataset, data, device),
-            make=_for_evaluation(loaded, precision),
+            make=_for_evaluation(loaded, precision, columns),
         )
     return entered, next(iter(datasets.values()))
 
@@ -191,8 +194,9 @@ def _stored(dataset: Dataset, data: DataConfig, device: str) -> Callable[[], Ima
     return lambda: Stored(make_resident(dataset, data, device, None))
 
 
-def _for_evaluation(loaded: Loaded, precision: str) -> Callable[[torch.device], Ready]:
-    """Makes the network as `tuner evaluate` makes it."""
+def _for_evaluation(loaded: Loaded, precision: str, columns: list[int]) -> Callable[[torch.device], Ready]:
+    """Makes the network as `tuner evaluate` makes it, its outputs in the order `columns`."""
+    in_place = columns == list(range(loaded.classes))
 
     def make(device: torch.device) -> Ready:
         evaluator = loaded.spec.to_training_form(loaded.network, device).evaluator()
@@ -200,7 +204,8 @@ def _for_evaluation(loaded: Loaded, precision: str) -> Callable[[torch.device], 
 
         def forward(x: Tensor) -> Tensor:
             with _cast(device, precision):
-                return evaluator(x).float()
+                logits: Tensor = evaluator(x).float()
+                return logits if in_place else logits[:, columns]
 
         return Ready(forward=forward, plain=loaded.network.to(device).eval().requires_grad_(False))
 

@@ -16,6 +16,7 @@ from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
+RECORDED = ("fingerprint", "classes")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
 FIRST_NAMES = {
     *("format", "model", "width", "widths", "lr", "batch_size", "epochs", "momentum", "weight_decay", "nesterov", "optimizer"),
@@ -108,7 +109,8 @@ class TrialConfig:
         if not isinstance(data, dict):
             raise UsageError(f"{where}: data takes a map, not {data!r}")
         data = dict(data)
-        data.pop("fingerprint", None)
+        for name in RECORDED:
+            data.pop(name, None)
         normalize = data.pop("normalize", {})
         check_keys(data, set(DataConfig.__dataclass_fields__) - {"mean", "std"}, f"{where}: data")
         widths = plain.pop("widths", None) or {}
@@ -120,10 +122,13 @@ class TrialConfig:
             raise UsageError(f"{where}: {error.message}") from None
 
 
-def write_config(config: TrialConfig, *, fingerprint: str, origin: Mapping[str, Any]) -> str:
-    """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from."""
+def write_config(config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None) -> str:
+    """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from.
+
+    `classes` are the data's, in the order of the network's outputs, where they are known.
+    """
     plain = config.to_dict()
-    plain["data"] = {**plain["data"], "fingerprint": fingerprint}
+    plain["data"] = {**plain["data"], "fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
     return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})
 
 
@@ -133,6 +138,31 @@ def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     config = TrialConfig.from_dict(plain, str(path))
     data = plain.get("data") or {}
     return config, dict(plain.get("origin") or {}), data.get("fingerprint")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """What a configuration file says of the data it was trained on: its source, fingerprint and classes, None where it does not."""
+
+    path: Path
+    source: str
+    fingerprint: str | None
+    classes: tuple[str, ...] | None
+
+    def is_of(self, source: str) -> bool:
+        """Whether `source` is the same place."""
+        kind, _, path = source.partition(":")
+        own_kind, _, own_path = self.source.partition(":")
+        return kind == own_kind and Path(path).expanduser().resolve() == Path(own_path).expanduser().resolve()
+
+
+def read_data_record(path: Path) -> DataRecord:
+    """What the configuration file says of its data. Errors: UsageError for classes that are no list of names."""
+    config, _, fingerprint = read_config(path)
+    classes = (read(path).get("data") or {}).get("classes")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
+    return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=None if classes is None else tuple(classes))
 
 
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:

@@ -15,12 +15,17 @@ class _Loader(yaml.SafeLoader):
     pass
 
 
-# YAML 1.1 wants a dot and a sign in a float; 1e-3 would be a string.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
-)
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+# YAML 1.1 wants a dot and a sign in a float; 1e-3 would be a string. What is written as a string is quoted for that reason.
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
+        list("-+0123456789."),
+    )
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = True) -> dict[Any, Any]:
@@ -72,4 +77,4 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def dump(content: dict[str, Any]) -> str:
     """YAML in the order given, readable by `parse` and by any YAML reader."""
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

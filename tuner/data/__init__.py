@@ -2,6 +2,7 @@
 
 cifar10.py digits.py folder.py   one source each; config/data_sources.py lists them
 decode.py cache.py               image files to pixels, once
+classes.py                       the classes of weights against those of images
 dataset.py split.py              a labelled set; which of its images are held out
 resident.py parts.py             images on a device, as batches
 imagenet.py                      ImageNet's validation set, for comparisons

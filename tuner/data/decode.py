@@ -82,6 +82,8 @@ def _one_line(error: Exception) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    """The image as its camera was held, by the one rule of `ImageOps.exif_transpose`: what loading has left to be turned."""
+    image.load()  # first: for some formats Pillow turns the pixels while it loads them, and then says so in the Exif
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except Exception:  # many cameras write Exif that is broken; the pixels are not

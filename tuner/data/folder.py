@@ -14,6 +14,9 @@ from .dataset import Dataset
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".apng", ".avif", ".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi"}
 EXTENSIONS |= {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".ico", ".pcx", ".sgi", ".icb", ".xbm", ".xpm"}
+# Part of every folder's key in the cache: to be changed when the same files give other pixels. What studies store is a
+# fingerprint of the pixels, which stays where they do.
+DECODED = "turned after loading"
 NAMED_AT_MOST = 5  # classes in a message
 
 # path, size in bytes, modification time in ns
@@ -34,7 +37,7 @@ def folder(path: str, size: int, say: Say) -> Dataset:
         train, test = list_parts(base)
     except OSError as error:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
-    identity = []
+    identity = [DECODED]
     for classes in (train, test):
         identity += [f"{file}\0{length}\0{time}" for found in classes.values() for file, length, time in found]
 

@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -26,8 +26,11 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
 from ..errors import TunerError, UsageError, nearest
+from .weights import read_weights
 
 STALLED = 30.0  # seconds without a byte
+WITH_HEADS = ("googlenet", "inception_v3")  # that have auxiliary heads, under these names
+HEADS = ("aux1.", "aux2.", "AuxLogits.")
 # torchvision's builders read any pickle; with this set a file can hold nothing but weights.
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
@@ -52,20 +55,25 @@ class Pretrained:
     def build(self) -> nn.Module:
         """The network as torchvision's own builder makes it with these weights, in evaluation mode.
 
-        Errors: UsageError for a file that holds something else.
+        Errors: UsageError for a file that holds something else, TunerError for weights that are not finite.
         """
         kept = os.environ.get(WEIGHTS_ONLY)
         try:
+            found = read_weights(self.file)
             os.environ[WEIGHTS_ONLY] = "1"
-            with _hub_with(self.file, file_name(self.weights)):
+            with _hub_with(self.file, file_name(self.weights), {**_auxiliary(self.name, found), **found}):
                 network: nn.Module = get_model(self.name, weights=self.weights, progress=False)
+        except TunerError as error:
+            if not isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{str(self.file)!r} does not hold torchvision's weights of {self.name} ({error.message})") from None
         except Exception as error:  # torch.load alone raises a dozen kinds for what is no file of weights
             lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             reason = lines[min(1, len(lines) - 1)] if isinstance(error, RuntimeError) else lines[0]
             raise UsageError(f"{str(self.file)!r} does not hold torchvision's weights of {self.name} ({reason[:200]})") from None
         finally:
             if kept is None:
-                del os.environ[WEIGHTS_ONLY]
+                os.environ.pop(WEIGHTS_ONLY, None)
             else:
                 os.environ[WEIGHTS_ONLY] = kept
         return network.eval()
@@ -124,17 +132,29 @@ def _fetched(name: str, weights: Any, progress: bool) -> Path:
     return file
 
 
+def _auxiliary(name: str, found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Auxiliary heads for a file without them: torchvision's builders of GoogLeNet and Inception ask for them, then drop them."""
+    if name not in WITH_HEADS or any(key.startswith(HEADS) for key in found):
+        return {}
+    bare = get_model(name, weights=None, aux_logits=True, init_weights=False)
+    return {key: value for key, value in bare.state_dict().items() if key.startswith(HEADS)}
+
+
 @contextmanager
-def _hub_with(file: Path, name: str) -> Iterator[None]:
-    """Within it torchvision finds `file` where it looks for its weights `name`."""
+def _hub_with(file: Path, name: str, weights: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Within it torchvision finds `weights` where it looks for its weights `name`: the file itself where it holds them bare."""
     before = torch.hub.get_dir()
+    content = torch.load(file, map_location="meta", weights_only=True)
     with tempfile.TemporaryDirectory(prefix="tuner-weights-") as folder:
         link = Path(folder) / "checkpoints" / name
         link.parent.mkdir()
-        try:
-            link.symlink_to(file.absolute())
-        except OSError:  # Windows gives links to administrators only
-            shutil.copyfile(file, link)
+        if list(content) != list(weights):
+            torch.save(dict(weights), link)
+        else:
+            try:
+                link.symlink_to(file.absolute())
+            except OSError:  # Windows gives links to administrators only
+                shutil.copyfile(file, link)
         torch.hub.set_dir(folder)
         try:
             yield

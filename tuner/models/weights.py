@@ -15,9 +15,10 @@ from ..errors import TunerError, UsageError
 from . import MODELS
 from .spec import ModelSpec
 
-# Where other code puts the state dict in what it saves, and what it puts before its names.
-WRAPPERS = ("state_dict", "net", "model", "model_state_dict")
-PREFIX = "module."
+# Where other code puts the state dict in what it saves, the first that is there, and what it puts before its names: data
+# parallel, compiled, averaged and Lightning networks, in any order and as often as they like.
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "net", "model", "weights", "params", "state_dict_ema")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,24 +31,49 @@ class Loaded:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file, out of whatever it was wrapped in. Nothing in the file is run."""
+    """The state dict in a file, out of whatever it was wrapped in, with the network's own names. Nothing in the file is run.
+
+    Errors: UsageError for a file that holds none, TunerError where a weight is NaN or infinite.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UsageError(f"no file {str(path)!r}: give the weights.pt that `tuner train` wrote, or a .pth of report A") from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, pickle.UnpicklingError):
         raise UsageError(f"{str(path)!r} holds no weights that torch.load(weights_only=True) reads: save network.state_dict()") from None
-    while isinstance(content, Mapping) and (inner := next((content[k] for k in WRAPPERS if isinstance(content.get(k), Mapping)), None)):
-        content = inner
+    content = _unwrap(content)
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise UsageError(f"{str(path)!r} holds no state dict: save network.state_dict()")
-    return {str(name).removeprefix(PREFIX): value for name, value in content.items()}
+    weights = _strip({str(name): value for name, value in content.items()})
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.float().isfinite().all():
+            raise TunerError(f"{str(path)!r} holds NaN or infinite weights, first in {name!r}: its training diverged, give another file")
+    return weights
+
+
+def _unwrap(content: object) -> object:
+    """What is within all wrappers; a wrapper that holds itself is left as it is."""
+    passed = set()
+    while isinstance(content, Mapping) and id(content) not in passed:
+        passed.add(id(content))
+        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    return content
+
+
+def _strip(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without prefixes. What has none beside names that have one is not the network's: a loss, a count of averages."""
+    while prefix := next((prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in weights)), None):
+        weights = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    return weights
 
 
 def load_network(path: Path) -> Loaded:
     """The network that a file's weights belong to, with them in it. Its widths are read off their shapes.
 
-    Errors: UsageError for a file that holds no weights of a network of ours.
+    Errors: UsageError for a file that holds no weights of a network of ours, TunerError for weights that do not fit or are not finite.
     """
     weights = read_weights(path)
     spec = next((spec for spec in MODELS.values() if spec.owns(weights)), None)
@@ -57,7 +83,7 @@ def load_network(path: Path) -> Loaded:
         channels, classes = spec.read_sizes(weights)
         network = spec.build(channels, classes)
         network.load_state_dict(weights)
-    except (KeyError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise TunerError(f"{str(path)!r} looks like {spec.name} but does not fit it: {first}") from None
     return Loaded(spec=spec, network=network, classes=classes)
