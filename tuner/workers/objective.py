@@ -27,6 +27,7 @@ from ..training.provenance import name_device, name_fp32_convolutions, read_comm
 from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .leased_trial import LeasedTrial
+from .watch import Watch, share
 
 SendEvent = Callable[[Event], None]
 Save = Callable[..., None]
@@ -57,9 +58,11 @@ def train_trial(
     say: SendEvent,
     make_run: Callable[..., Run] = Run,
     save: Save = checkpoint.save,
+    watch: Watch | None = None,
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
+    `watch` is told of every step.
     Errors: those of a storage that stays away, and DeviceLost: then the process has to end, and the trial is still leased.
     """
     trial = LeasedTrial(study, lease)
@@ -71,7 +74,7 @@ def train_trial(
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
         else:
-            ending, facts = _train(trial, config, path, parts, placement, stop, say, make_run, save)
+            ending, facts = _train(trial, config, path, parts, placement, stop, say, make_run, save, watch or _watch_nothing())
             if ending.outcome is Outcome.STOPPED:
                 study.leases.requeue(lease)
             else:
@@ -99,12 +102,24 @@ def _train(
     say: SendEvent,
     make_run: Callable[..., Run],
     save: Save,
+    watch: Watch,
 ) -> tuple[Ending, dict[str, Any]]:
     """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it."""
     run: Run | None = None
     notes: list[str] = []
     number = trial.lease.number
+
+    def begin_step() -> bool:
+        watch.step()
+        return stop()
+
+    def prove() -> None:
+        watch.rest()
+        trial.prove()
+        watch.begin("checkpoint")
+
     try:
+        watch.begin("start of training")
         memory.reset_peak(placement.device)
         run = make_run(
             config,
@@ -112,14 +127,19 @@ def _train(
             parts.val(),
             classes=parts.classes,
             device=placement.device,
-            stop=stop,
+            stop=begin_step,
+            evaluating=lambda: watch.begin("evaluation"),
             recorder=choose_recorder(placement.device, placement.capture),
         )
         trained = _resume(run, path, trial, notes, say)
+        watch.rest()
         say(TrialStarted(number=number, config=config, epoch=trained))
         for score in run.epochs():
             if score.epoch > trained:
-                save(path, run, uid=trial.study.uid, allowed=trial.prove)
+                watch.end_epoch()
+                watch.begin("checkpoint")
+                save(path, run, uid=trial.study.uid, allowed=prove)
+            watch.rest()
             _note_refusal(run, trial, notes, say)
             trial.report(score)
             say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
@@ -146,6 +166,10 @@ def _train(
             reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
             ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
     return ending, _collect_facts(ending, notes, trial, config, run, placement)
+
+
+def _watch_nothing() -> Watch:
+    return Watch(share(), stall=0, timeout=None)
 
 
 def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: SendEvent) -> int:
