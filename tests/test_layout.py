@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "data": "errors config",
     "training": "errors placement config models data",
     "study": "errors config models",
-    "workers": "errors placement config data training study",
+    "workers": "errors signals placement config data training study",
     "console": "placement config study workers",
     "evaluate": "errors config models data training",
     "retrain": "errors signals config data training console",
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "compare": "errors signals placement config models data training study console report",
     "dashboard": "errors placement study console report",
     "search": "errors signals placement config models data training study workers console dashboard",
-    "commands": "errors placement config study search retrain evaluate console report compare dashboard",
+    "commands": "errors signals placement config study search retrain evaluate console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12

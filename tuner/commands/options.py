@@ -70,5 +70,18 @@ class Duration(click.ParamType[float]):
         match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value).strip())
         seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
         if seconds <= 0:
-            raise UsageError(f"--timeout takes a time such as 90s, 15m or 1h30m, not {value!r}")
+            raise UsageError(f"{param.opts[0] if param else '--timeout'} takes a time such as 90s, 15m or 1h30m, not {value!r}")
         return seconds
+
+
+stall_option = click.option(
+    "--stall",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="End a worker whose step takes that long, and 10 times the trial's slowest; 0 for never.",
+)
+trial_timeout_option = click.option(
+    "--trial-timeout", type=Duration(), metavar="TIME", help="End a worker that is at one trial for longer; the trial is tried again."
+)

@@ -14,8 +14,10 @@ from .options import (
     gpu_option,
     precision_option,
     progress_option,
+    stall_option,
     storage_option,
     threads_option,
+    trial_timeout_option,
     workers_option,
 )
 
@@ -61,6 +63,8 @@ from .options import (
     show_default=True,
     help="At the end make the dashboard's notes and pictures.",
 )
+@stall_option
+@trial_timeout_option
 @storage_option
 @progress_option
 def search(
@@ -84,6 +88,8 @@ def search(
     address: str | None,
     gpus_per_worker: float | None,
     publish: bool,
+    stall: float,
+    trial_timeout: float | None,
     storage: str | None,
     no_progress: bool,
 ) -> None:
@@ -117,6 +123,8 @@ def search(
             address=address if engine == "ray" or _given("address") else None,
             gpus_per_worker=gpus_per_worker,
             publish=publish,
+            stall=stall,
+            trial_timeout=trial_timeout,
             storage=storage,
             progress=not no_progress,
         )

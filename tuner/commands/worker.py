@@ -11,8 +11,10 @@ from .options import (
     gpu_option,
     precision_option,
     progress_option,
+    stall_option,
     storage_option,
     threads_option,
+    trial_timeout_option,
     workers_option,
 )
 
@@ -30,6 +32,8 @@ from .options import (
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
 )
+@stall_option
+@trial_timeout_option
 @storage_option
 @progress_option
 def worker(
@@ -43,6 +47,8 @@ def worker(
     capture: bool | None,
     data: str | None,
     keep: int,
+    stall: float,
+    trial_timeout: float | None,
     storage: str | None,
     no_progress: bool,
 ) -> None:
@@ -65,6 +71,8 @@ def worker(
             source=data,
             keep=keep,
             publish=False,  # whoever began the search does that
+            stall=stall,
+            trial_timeout=trial_timeout,
             storage=storage,
             progress=not no_progress,
         )

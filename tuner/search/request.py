@@ -25,6 +25,8 @@ class Request:
     seed: int | None = None
     timeout: float | None = None
     target: float | None = None
+    stall: float = 300.0
+    trial_timeout: float | None = None
     checkpoints: Path | None = None
     keep: int = 5
     precision: str = "auto"

@@ -93,6 +93,8 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
             keep=request.keep,
             timeout=request.timeout,
             target=request.target,
+            stall=request.stall,
+            trial_timeout=request.trial_timeout,
         )
         study.retry.stop_with(supervisor.interrupted, view.say)
         stop = supervisor.run()

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
+
 
 class LeaseLost(Exception):
     """Another worker holds the trial now; whatever this one still wants to write is refused."""

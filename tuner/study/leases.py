@@ -19,7 +19,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from ..errors import TunerError
-from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
+from .lease import FORGIVEN, Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
@@ -28,11 +28,10 @@ from .worker_id import WorkerId
 
 T = TypeVar("T")
 MOST_CRASHES = 3  # of workers in one trial without a further epoch; then the trial is at fault
-FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
 
 
-def _describe_crashes() -> str:
-    return f"its worker died {MOST_CRASHES} times while training it"
+def _describe_crashes(cause: str = "") -> str:
+    return f"its worker died {MOST_CRASHES} times while training it{cause and f', at last because {cause}'}"
 
 
 class Leases:
@@ -77,8 +76,7 @@ class Leases:
     def claim(self, worker_id: WorkerId, new: Callable[[], NewTrial | None]) -> Lease | NothingToClaim:
         """Lease the oldest trial that no living worker holds, or a new one while there are fewer than the total.
 
-        `new` says what a new row starts with, or None where the space has nothing more; it is called under the
-        study's lock.
+        `new`, called under the study's lock, says what a new row starts with, or None where the space has nothing more.
         """
         made: Lease | None = None
         failed: dict[int, Released] = {}  # over all attempts: one whose acknowledgement was lost has ended trials too
@@ -151,14 +149,12 @@ class Leases:
             return False
         return WorkerId.parse(row.owner).is_dead() or (bool(row.expired) and not self.retry.noticed_within(read_lease_seconds()))
 
-    def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool) -> bool:
+    def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool, cause: str = "") -> bool:
         """End a trial whose worker crashed for the third time without a further epoch. True where it ended."""
-        crashes = (row.deaths or 0) + int(crashed)
-        if not crashed or crashes < MOST_CRASHES:
+        crashes, read = (row.deaths or 0) + int(crashed), self.storage.optuna.get_trial
+        if not crashed or crashes < MOST_CRASHES or crashes - read(row.trial_id).user_attrs.get(FORGIVEN, 0) < MOST_CRASHES:
             return False
-        if crashes - self.storage.optuna.get_trial(row.trial_id).user_attrs.get(FORGIVEN, 0) < MOST_CRASHES:
-            return False
-        facts = {"reason": _describe_crashes(), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
+        facts = {"reason": _describe_crashes(cause), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
         self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)
         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
         connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=crashes))
@@ -245,10 +241,10 @@ class Leases:
 
     # -- trials that are left behind
 
-    def release(self, worker_id: WorkerId, *, crashed: bool = True) -> list[Released]:
+    def release(self, worker_id: WorkerId, *, crashed: bool = True, cause: str = "") -> list[Released]:
         """A worker of ours has ended: trials it still held go back in the queue at once.
 
-        With `crashed` that counts against them, and the third time ends them.
+        With `crashed` that counts against them, and the third time ends them; `cause` is said then.
         """
 
         def attempt() -> list[Released]:
@@ -256,8 +252,8 @@ class Leases:
                 found = []
                 for row in self._unfinished(connection):
                     if row.state is TrialState.RUNNING and row.owner == str(worker_id):
-                        failed = self._fail_if_it_crashes_too_often(connection, row, crashed=crashed)
-                        found.append(Released(number=row.number, failed=_describe_crashes() if failed else None))
+                        failed = self._fail_if_it_crashes_too_often(connection, row, crashed=crashed, cause=cause)
+                        found.append(Released(number=row.number, failed=_describe_crashes(cause) if failed else None))
                         if not failed:
                             self._put_back(connection, row.trial_id, deaths=leases.c.deaths + int(crashed))
                 return found

@@ -38,7 +38,8 @@ class Run:
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
-    Without `val` the scores have no validation figures. `stop` is asked before each step. A `recorder` records the step
+    Without `val` the scores have no validation figures. `stop` is asked before each step, and `evaluating` told before each evaluation.
+    A `recorder` records the step
     once and replays it; `captured` then says whether it does. `lr` is the learning rate of the next step, on the device.
     A batch larger than the training part is a UsageError. Sets the number of threads of this process.
     """
@@ -52,6 +53,7 @@ class Run:
         classes: int,
         device: str = "cpu",
         stop: Callable[[], bool] = lambda: False,
+        evaluating: Callable[[], None] = lambda: None,
         recorder: Recorder | None = None,
     ) -> None:
         if config.batch_size > len(train):
@@ -64,6 +66,7 @@ class Run:
         self.val = val
         self.curve: list[Score] = []
         self._stop = stop
+        self._evaluating = evaluating
         self._device = torch.device(device)
         self._whole = True  # not within an epoch
         torch.set_num_threads(config.threads)
@@ -92,6 +95,7 @@ class Run:
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
             began = time.perf_counter()
             train_loss, train_accuracy = self._train_epoch(epoch)
+            self._evaluating()
             val_loss, val_accuracy = self.evaluate(self.val) if self.val is not None else (None, None)
             for part, loss in (("training", train_loss), ("validation", val_loss)):
                 if loss is not None and not math.isfinite(loss):

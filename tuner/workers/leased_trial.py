@@ -16,8 +16,7 @@ from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
 from ..errors import TunerError
-from ..study.lease import Lease, read_lease_seconds
-from ..study.leases import FORGIVEN
+from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.outcome import Outcome
 from ..study.search_space import derive_seed, suggest
 from ..study.storage import read_first_line

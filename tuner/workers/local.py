@@ -6,13 +6,15 @@ import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
 from ..study.worker_id import WorkerId
 from .engine import Worker
 from .events import Command, Event
-from .worker import EXIT_DEVICE_LOST, Assignment, work
+from .watch import Watcher, share
+from .worker import EXIT_DEVICE_LOST, EXIT_STALLED, Assignment, work
 
 Work = Callable[[Assignment, Connection], None]
 
@@ -23,7 +25,10 @@ class LocalWorker:
     def __init__(self, assignment: Assignment, work: Work = work) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(assignment, theirs), daemon=True)
+        shared = share()
+        self._watcher = Watcher(shared)
+        self._stalled: str | None = None
+        self.process = context.Process(target=work, args=(replace(assignment, watched=shared), theirs), daemon=True)
         self.process.start()
         theirs.close()
         assert self.process.pid is not None
@@ -31,15 +36,24 @@ class LocalWorker:
 
     @property
     def ended(self) -> bool:
-        return self.process.exitcode is not None
+        # One that is stuck in the kernel outlives even its kill for a while. It runs none of our code any more.
+        return self._stalled is not None or self.process.exitcode is not None
 
     @property
     def code(self) -> int:
-        return self.process.exitcode or 0
+        return EXIT_STALLED if self._stalled is not None else self.process.exitcode or 0
 
     @property
     def cause(self) -> str:
-        return describe_exit(self.code)
+        return self._stalled or describe_exit(self.code)
+
+    def end_if_stalled(self) -> bool:
+        """Kill it where a step takes too long. Whether that was so."""
+        if not self.ended:
+            self._stalled = self._watcher.look()
+            if self._stalled is not None:
+                self.process.kill()
+        return self._stalled is not None
 
     def hear(self) -> list[Event]:
         heard: list[Event] = []
@@ -74,8 +88,9 @@ class LocalEngine:
             waited[worker.process.sentinel] = worker
             if not worker.connection.closed:
                 waited[worker.connection] = worker
-        ready = wait(list(waited), timeout=seconds)
-        return list({id(waited[each]): waited[each] for each in ready}.values())
+        ready = [waited[each] for each in wait(list(waited), timeout=seconds)]
+        ready += [worker for worker in cast(Sequence[LocalWorker], workers) if worker.end_if_stalled()]
+        return list({id(worker): worker for worker in ready}.values())
 
 
 def describe_exit(code: int) -> str:

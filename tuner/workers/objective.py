@@ -29,6 +29,7 @@ from ..training.run import Diverged, Run, Stopped
 from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
+from .watch import Watch, share
 
 SendEvent = Callable[[Event], None]
 Save = Callable[..., None]
@@ -63,9 +64,11 @@ def train_trial(
     say: SendEvent,
     make_run: Callable[..., Run] = Run,
     save: Save = checkpoint.save,
+    watch: Watch | None = None,
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
+    `watch` is told of every step.
     Errors: those of a storage that stays away; DeviceLost and HeapFull, after which the process has to end. With DeviceLost the
     trial is still leased.
     """
@@ -85,9 +88,9 @@ def train_trial(
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
         else:
-            attempt = partial(
-                _train, trial, [], path, parts, placement, stop, say, make_run, save, look_ahead(study, parts, placement.device)
-            )
+            seen = watch or _watch_nothing()
+            foresight = look_ahead(study, parts, placement.device)
+            attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, save, seen, foresight)
             ending, facts = attempt(config)
             heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
             while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -127,6 +130,7 @@ def _train(
     say: SendEvent,
     make_run: Callable[..., Run],
     save: Save,
+    watch: Watch,
     foresight: Foresight | None,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
@@ -143,7 +147,18 @@ def _train(
     if config.micro_batches > 1:
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
+
+    def begin_step() -> bool:
+        watch.step()
+        return stop()
+
+    def prove() -> None:
+        watch.rest()
+        trial.prove()
+        watch.begin("checkpoint")
+
     try:
+        watch.begin("start of training")
         memory.reset_peak(placement.device)
         run = make_run(
             config,
@@ -151,14 +166,19 @@ def _train(
             parts.val(),
             classes=parts.classes,
             device=placement.device,
-            stop=stop,
+            stop=begin_step,
+            evaluating=lambda: watch.begin("evaluation"),
             recorder=choose_recorder(placement.device, placement.capture),
         )
         trained = _resume(run, path, trial, notes, say)
+        watch.rest()
         say(TrialStarted(number=number, config=config, epoch=trained))
         for score in run.epochs():
             if score.epoch > trained:
-                save(path, run, uid=trial.study.uid, allowed=trial.prove)
+                watch.end_epoch()
+                watch.begin("checkpoint")
+                save(path, run, uid=trial.study.uid, allowed=prove)
+            watch.rest()
             _note_refusal(run, trial, notes, say)
             trial.report(score)
             say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
@@ -185,6 +205,10 @@ def _train(
             reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
             ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
     return ending, _collect_facts(ending, notes, trial, config, run, placement)
+
+
+def _watch_nothing() -> Watch:
+    return Watch(share(), stall=0, timeout=None)
 
 
 def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: SendEvent) -> int:

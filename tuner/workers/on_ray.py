@@ -64,7 +64,9 @@ class Host:
         del self._said[: seen - self._first]
         self._first = seen
         if not self._said:
-            LocalEngine().wait([self._worker], seconds)
+            until = time.monotonic() + seconds
+            while not LocalEngine().wait([self._worker], min(seconds, WATCH_SECONDS)) and time.monotonic() < until:
+                pass
         gone = self._worker.ended
         self._said += self._worker.hear()
         return self._first, list(self._said), (self._worker.code, self._worker.cause) if gone else None

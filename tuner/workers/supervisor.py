@@ -23,7 +23,8 @@ from ..study.study import Study
 from ..study.worker_id import WorkerId
 from .engine import Engine, Worker
 from .events import Command, EpochReported, Event, NothingLeft, TrialEnded, WorkerDied, WorkerFailed
-from .worker import EXIT_STOPPED, Assignment
+from .watch import STALL_SECONDS
+from .worker import EXIT_STALLED, EXIT_STOPPED, Assignment
 
 SAME_FAULTS = 3  # FAIL trials in a row with one reason end a search
 FAULTS = 10  # FAIL trials in a row whatever their reasons
@@ -89,13 +90,20 @@ class Supervisor:
         keep: int = 5,
         timeout: float | None = None,
         target: float | None = None,
+        stall: float = STALL_SECONDS,
+        trial_timeout: float | None = None,
     ) -> None:
         self._study = study
         self._view = view
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._target = target
         self._slots = [
-            _Slot(assignment=Assignment(url=url, study=study.name, source=source, keep=keep, placement=each)) for each in placements
+            _Slot(
+                assignment=Assignment(
+                    url=url, study=study.name, source=source, keep=keep, placement=each, stall=stall, trial_timeout=trial_timeout
+                )
+            )
+            for each in placements
         ]
         self._engine = engine
         self._stop: Stop | None = None
@@ -174,7 +182,7 @@ class Supervisor:
         crashed = worker.code not in (0, EXIT_STOPPED)
         told = self._stop is not None  # we told it to end, or killed it
         if worker.code != 0:
-            left = self._release(worker.worker_id, crashed=crashed and not told) if worker.worker_id is not None else []
+            left = self._release(worker, worker.worker_id, crashed=crashed and not told) if worker.worker_id is not None else []
             if crashed and not told:
                 self._crashes += 1
                 trials = "".join(f", trial {each.number} {each.failed or 'back in the queue'}" for each in left)
@@ -191,9 +199,10 @@ class Supervisor:
         else:
             self._start(slot)
 
-    def _release(self, worker_id: WorkerId, *, crashed: bool) -> list[Released]:
+    def _release(self, worker: Worker, worker_id: WorkerId, *, crashed: bool) -> list[Released]:
+        cause = worker.cause if worker.code == EXIT_STALLED else ""
         try:
-            return self._study.leases.release(worker_id, crashed=crashed)
+            return self._study.leases.release(worker_id, crashed=crashed, cause=cause)
         except StorageAway:
             if self._stop is None:
                 raise

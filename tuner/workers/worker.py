@@ -17,9 +17,11 @@ from ..errors import Interrupted, TunerError
 from ..placement import Placement
 from ..study.outcome import Outcome
 from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
+from .watch import STALL_SECONDS, Watch, share
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
 EXIT_DEVICE_LOST = 70
+EXIT_STALLED = 71  # never its own: its parent says so of a worker that it killed
 PR_SET_PDEATHSIG = 1
 SELF_CHECK = "TUNER_SELF_CHECK"  # "0" leaves out the check at a worker's start
 ORPHAN_SECONDS = 15.0  # how long a worker whose supervisor is gone may take to stop
@@ -35,6 +37,9 @@ class Assignment:
     source: str | None  # other data than the study names: the same images at another place
     keep: int  # how many of the best trials keep their weights
     placement: Placement
+    stall: float = STALL_SECONDS  # what a step may take at least; 0 for no limit
+    trial_timeout: float | None = None
+    watched: Any = None  # what the worker shares with its parent process, which sets it
 
 
 class Signals:
@@ -54,6 +59,10 @@ class Signals:
             # Woken when the supervisor dies, even while stopped, so that `_listen` sees the pipe's end.
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def ask(self) -> bool:
+        """Whether the trial in training has to stop now."""
+        return self.stop.is_set() or self.lost.is_set()
 
     def _listen(self) -> None:
         told = {Command.STOP: self.stop, Command.FINISH: self.finish, Command.GO_ON: self.go_on}
@@ -145,6 +154,7 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             check_training(model, placement.device, precision)
     worker_id = WorkerId.here()
     retry.notice()  # there may have been an outage before we came: the others get a lease's time
+    watch = Watch(assignment.watched or share(), stall=assignment.stall, timeout=assignment.trial_timeout)
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
         lease = study.leases.claim(worker_id, study.new_trial)
@@ -161,21 +171,25 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
         pause = 0.1
         signals.lost.clear()
         done = threading.Event()
-        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), read_lease_seconds() / 3, done, signals.lost)
+        watch.begin_trial()
+        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), watch, read_lease_seconds() / 3, done, signals.lost)
         threading.Thread(target=_send_heartbeats, args=renewal, daemon=True).start()
         try:
-            train(study, lease, parts, placement, stop=lambda: signals.stop.is_set() or signals.lost.is_set(), say=say)
+            train(study, lease, parts, placement, stop=signals.ask, say=say, watch=watch)
         finally:
+            watch.end_trial()
             done.set()
         tidy(study, assignment.keep)
     return False
 
 
-def _send_heartbeats(heartbeat: Callable[[], bool], interval: float, done: threading.Event, lost: threading.Event) -> None:
-    """Say now and then that the worker lives. An outage is no reason to stop: the next heartbeat may get through."""
+def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: float, done: threading.Event, lost: threading.Event) -> None:
+    """Say now and then that the worker gets on. An outage is no reason to stop: the next heartbeat may get through."""
     from sqlalchemy.exc import SQLAlchemyError
 
     while not done.wait(interval):
+        if watch.late:
+            continue  # the lease runs out, should nobody be there to end this process
         try:
             if not heartbeat():
                 lost.set()
