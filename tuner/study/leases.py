@@ -55,6 +55,7 @@ class Leases:
 
     def peek(self) -> Counts:
         """The counts, without waiting out an outage."""
+        self.storage.check_file()
         with self.storage.engine.connect() as connection:
             found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == self.study_id)).one()
             by_state = sa.select(trials.c.state, sa.func.count()).where(trials.c.study_id == self.study_id).group_by(trials.c.state)
@@ -197,6 +198,7 @@ class Leases:
                 connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
 
         self.retry(attempt)
+        self.storage.write_through()
 
     def _unless_ended(self, connection: sa.Connection, lease: Lease, call: Callable[[], T]) -> T:
         try:
