@@ -16,6 +16,7 @@ from tuner.study.lease import NothingToClaim
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load
 from tuner.study.study import Study
+from tuner.study.trials import find_best
 from tuner.study.worker_id import WorkerId
 from tuner.workers.leased_trial import LeasedTrial
 
@@ -96,3 +97,18 @@ def test_start_rows_are_known_by_what_they_say(made: Any) -> None:
     study = made(40, start=[{"momentum": 0.4, "batch_size": 8}, *reversed(rows)])
     points += [point(claimed(study)) for _ in range(2)]
     assert Counter(points) == Counter([(0.1, 8), (0.4, 8), (0.2, 8)])
+
+
+def test_a_copy_costs_neither_a_slot_nor_a_kept_place(made: Any) -> None:
+    row = {"momentum": 0.1, "batch_size": 8}
+    study = made(3, start=[row, row])
+    point(claimed(study))
+    copy = claimed(study)
+    twin = copy.find_duplicate(copy.configure(threads=1, precision="fp32"))
+    assert twin is not None
+    copy.take_over(twin)
+    counts = study.leases.counts()
+    assert (counts.used, counts.finished, counts.complete, counts.copies) == (1, 1, 2, 1)
+    assert len({point(claimed(study)) for _ in range(2)}) == 2 and is_over(study)
+    assert study.leases.counts().finished == 3 and len(study.frozen_trials()) == 4
+    assert [row.number for row in find_best(study, 4)].count(1) == 1 and 1 not in [r.number for r in find_best(study, 4, copies=False)]

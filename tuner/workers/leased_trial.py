@@ -201,6 +201,7 @@ class LeasedTrial:
             reason = f"same configuration as trial {other.number}: took over its figures"
             facts = {**run, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number}
             self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self.storage.set_trial_user_attr(self.lease.trial_id, "same_as", other.number)
             self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
 
         self.study.leases.finish(self.lease, copy)
