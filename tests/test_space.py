@@ -117,8 +117,10 @@ def test_a_grid_with_a_start_row_that_leaves_values_out(tmp_path: Any) -> None:
 def test_a_width_that_the_drawn_model_lacks_is_not_drawn(tmp_path: Any) -> None:
     config = StudyConfig.from_dict({"model": ["mynet", "googlenet"], "space": {"widths": {"e4.pool": [0.5, 1.0], "stem": [0.5, 1.0]}}})
     storage = Storage(f"sqlite:///{tmp_path}/g.db", make=True)
-    for drawn in search(storage, "s", config, 8):
+    through = search(storage, "s", config, 6)
+    for drawn in through:
         assert set(drawn["widths"]) == ({"stem"} if drawn["model"] == "mynet" else {"e4.pool", "stem"})
+    assert len({(drawn["model"], str(drawn["widths"])) for drawn in through}) == 6
     assert count_configurations(config) == 2 + 4
     assert set(find_joint_space(config)) == {"model", "widths.stem"}
     storage.close()

@@ -35,7 +35,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     counts = loaded.leases.counts()
     if counts.running:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
-    _confirm(f"study {loaded.name!r} with its {counts.used + counts.fail} trials", yes)
+    _confirm(f"study {loaded.name!r} with its {counts.used + counts.copies + counts.fail} trials", yes)
     files = list_artifact_files(loaded)
     delete_study(opened, loaded)
     loaded.files.remove()

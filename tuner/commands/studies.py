@@ -42,6 +42,7 @@ def studies(storage: str | None, as_json: bool) -> None:
                 "data": study.config.data.source,
                 "slots": counts.n_trials,
                 "complete": counts.complete,
+                "copies": counts.copies,
                 "pruned": counts.pruned,
                 "failed": counts.fail,
                 "running": counts.running,
@@ -64,7 +65,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         table.add_column(heading, justify="left" if heading in ("study", "data") else "right", no_wrap=heading != "data")
     for row in found:
         best_text = "-" if row["best_value"] is None else f"{row['best_value']:.4f} (trial {row['best_trial']})"
-        done = f"{row['complete'] + row['pruned']} of {row['slots']}"
+        done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['slots']}"
         open_rows = row["running"] + row["waiting"]
         table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
     if found:

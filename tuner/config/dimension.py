@@ -28,6 +28,18 @@ class Range:
 Dimension = Choice | Range
 
 
+def put_on_step(value: Any, dimension: Dimension | None) -> Any:
+    """A value of a range with a step as the range itself counts it: 0.3 of a start row is the 0.30000000000000004 of 0.1 + 2 * 0.1.
+
+    A value that is on no step, or outside, stays as it is.
+    """
+    if not isinstance(dimension, Range) or dimension.step is None or not is_number(value):
+        return value
+    index = round((value - dimension.low) / dimension.step)
+    counted = type(dimension.low)(min(max(dimension.low + index * dimension.step, dimension.low), dimension.high))
+    return counted if abs(counted - value) <= 1e-6 * dimension.step else value
+
+
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     """A plain value as it is, a list as a Choice, a map as a Range; every value checked."""
     if isinstance(value, list):

@@ -74,7 +74,10 @@ class NewTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How a study stands. `n_trials` is its total; all rows but the failed count towards it. `stops` rises with every `tuner stop`."""
+    """How a study stands. `n_trials` is its total; all rows but the failed and the copies of others count towards it.
+
+    `copies` are among `complete`. `stops` rises with every `tuner stop`.
+    """
 
     n_trials: int
     stops: int = 0
@@ -83,14 +86,15 @@ class Counts:
     running: int = 0
     waiting: int = 0
     fail: int = 0
+    copies: int = 0
 
     @property
     def used(self) -> int:
-        return self.complete + self.pruned + self.running + self.waiting
+        return self.finished + self.running + self.waiting
 
     @property
     def finished(self) -> int:
-        return self.complete + self.pruned
+        return self.complete + self.pruned - self.copies
 
 
 def read_lease_seconds() -> float:

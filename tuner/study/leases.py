@@ -23,7 +23,7 @@ from .lease import FORGIVEN, Counts, EndedByOtherTool, Lease, LeaseLost, NewTria
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
-from .tables import UNFINISHED, leases, studies, trials
+from .tables import UNFINISHED, is_copy, leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
@@ -56,11 +56,14 @@ class Leases:
 
     def peek(self) -> Counts:
         """The counts, without waiting out an outage."""
+        self.storage.check_file()
         with self.storage.engine.connect() as connection:
             found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == self.study_id)).one()
             by_state = sa.select(trials.c.state, sa.func.count()).where(trials.c.study_id == self.study_id).group_by(trials.c.state)
             states = {state.name.lower(): count for state, count in connection.execute(by_state)}
-        return Counts(n_trials=found.slots, stops=found.stops, **states)
+            copied = sa.select(sa.func.count()).select_from(trials).where(trials.c.study_id == self.study_id, is_copy)
+            copies = connection.execute(copied).scalar_one()
+        return Counts(n_trials=found.slots, stops=found.stops, copies=copies, **states)
 
     def stop(self) -> None:
         """Tell every search of the study to let its running trials finish, and end."""
@@ -100,8 +103,8 @@ class Leases:
                     crashes = (row.deaths or 0) + int(crashed)
                     made = self._lease(connection, row.trial_id, row.number, worker_id, crashes=crashes, resumed=True)
                     return made
-                counted = sa.select(sa.func.count()).where(trials.c.study_id == self.study_id, trials.c.state != TrialState.FAIL)
-                if connection.execute(counted).scalar_one() >= n_trials:
+                mine = (trials.c.study_id == self.study_id, trials.c.state != TrialState.FAIL, ~is_copy)
+                if connection.execute(sa.select(sa.func.count()).select_from(trials).where(*mine)).scalar_one() >= n_trials:
                     return NothingToClaim(held=held, full=True)
                 fresh = new()
                 if fresh is None:
@@ -200,6 +203,7 @@ class Leases:
                 connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
 
         self.retry(attempt)
+        self.storage.write_through()
 
     def _unless_ended(self, connection: sa.Connection, lease: Lease, call: Callable[[], T]) -> T:
         try:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import NotOpen, Storage, read_first_line
+from .storage import NotOpen, Storage, is_read_only, read_first_line
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
@@ -111,6 +111,8 @@ class Retry:
             if is_outage(error):
                 away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({read_first_line(error)})"
                 raise StorageAway(f"{away_for}: search again to go on") from None
+            if is_read_only(error):
+                raise self.storage.refuse_to_write(error) from None
             raise
         if away:
             self._say("database back")

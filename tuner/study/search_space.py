@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..config.dimension import Choice, Dimension, to_plain
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, nest
+from ..config.dimension import Choice, Dimension, put_on_step, to_plain
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
@@ -67,7 +68,7 @@ def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *,
     values = DEFAULTS | dict(config.fixed) | dict(row)
     for name, dist in to_distributions(config).items():
         if applies(name, values["model"]):
-            values[name] = _draw(trial, name, dist)
+            values[name] = put_on_step(_draw(trial, name, dist), config.space[name])
     return assemble(values, config, seed=seed, threads=threads, precision=precision)
 
 
@@ -90,6 +91,42 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     return TrialConfig(**plain, width=config.width, widths=widths, data=config.data, seed=seed, threads=threads, precision=precision)
 
 
+def find_point(config: StudyConfig, params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """What was drawn, as a key: two trials with one point have the same configuration but for what their start rows set."""
+    return tuple((name, put_on_step(params[name], config.space.get(name))) for name in sorted(params))
+
+
+def put_on_steps(config: StudyConfig, trial: TrialConfig) -> TrialConfig:
+    """A trial's configuration with every value on a step as the range counts it: for comparing, also with trials of earlier versions."""
+    widths = {pattern: put_on_step(factor, config.space.get(name_width(pattern))) for pattern, factor in trial.widths.items()}
+    plain = {name: put_on_step(getattr(trial, name), dimension) for name, dimension in config.space.items() if name in DEFAULTS}
+    return replace(trial, **plain, widths=widths)
+
+
+def find_untried(
+    config: StudyConfig, tried: Collection[tuple[tuple[str, Any], ...]], fixed: Mapping[str, Any], *, seed: int
+) -> dict[str, Any] | None:
+    """A point of a finite space that is not among `tried` and has the values `fixed`, chosen by `seed`. None where none is left."""
+    models = [model for model in config.models if fixed.get("model", model) == model]
+    for model in sorted(models, key=lambda model: derive_seed(seed, model)):
+        given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
+        axes = {name: _list_values(config, name, given) for name in config.space if applies(name, model)}
+        total = math.prod(len(values) for values in axes.values())
+        first = derive_seed(seed, "first") % total
+        for offset in range(min(total, len(tried) + 1)):
+            index, point = (first + offset) % total, {}
+            for name, values in axes.items():
+                index, place = divmod(index, len(values))
+                point[name] = values[place]
+            if find_point(config, point) not in tried:
+                return point
+    return None
+
+
+def _list_values(config: StudyConfig, name: str, given: Mapping[str, Any]) -> list[Any]:
+    return [given[name]] if name in given else list_grid(config, (name,))[name]
+
+
 def count_configurations(config: StudyConfig) -> int | None:
     """How many different configurations the space holds; None where a dimension is continuous."""
     total = 0
@@ -110,10 +147,12 @@ def _count(name: str, dimension: Dimension) -> int | None:
     return None if step is None else round((dimension.high - dimension.low) / step) + 1
 
 
-def list_grid(config: StudyConfig) -> dict[str, list[Any]]:
-    """Every dimension as the list of its values, for the grid sampler. The space must be finite."""
+def list_grid(config: StudyConfig, names: Collection[str] | None = None) -> dict[str, list[Any]]:
+    """Every dimension, or those named, as the list of its values. They must be finite."""
     values: dict[str, list[Any]] = {}
     for name, dist in to_distributions(config).items():
+        if names is not None and name not in names:
+            continue
         dimension = config.space[name]
         if isinstance(dimension, Choice):
             values[name] = list(dimension.values)

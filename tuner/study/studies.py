@@ -108,6 +108,7 @@ def create_or_load(
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
             _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints)
+            storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
         if found.directions != [StudyDirection.MAXIMIZE]:

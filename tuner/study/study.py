@@ -9,6 +9,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ..config.dimension import put_on_step
+from ..config.hyperparameters import DEFAULTS
 from ..config.study_config import StudyConfig
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
@@ -17,7 +19,7 @@ from .leases import Leases
 from .pruners import make_pruner
 from .retry import Retry
 from .samplers import make_sampler
-from .search_space import count_configurations
+from .search_space import count_configurations, find_point
 from .storage import Storage
 
 
@@ -86,15 +88,32 @@ class Study:
         total = count_configurations(self.config)
         if not self.config.start and self.config.space and total is None:
             return NewTrial(params={}, user_attrs={})  # without reading all rows
-        rows = [t for t in self.storage.optuna.get_all_trials(self.leases.study_id, deepcopy=False) if t.state is not TrialState.FAIL]
-        used = {t.user_attrs.get("start") for t in rows}
+        rows = self._live_rows()
+        used = [t.user_attrs["set"] for t in rows if "start" in t.user_attrs and "set" in t.user_attrs]
         for index, row in enumerate(self.config.start):
-            if index not in used:
-                params = {name: value for name, value in row.items() if name in self.config.space}
-                return NewTrial(params=params, user_attrs={"start": index, "set": dict(row)})
+            if dict(row) in used:
+                used.remove(dict(row))  # known by what it says, wherever it stands; a row that stands twice runs twice
+                continue
+            params = {name: put_on_step(value, self.config.space[name]) for name, value in row.items() if name in self.config.space}
+            return NewTrial(params=params, user_attrs={"start": index, "set": dict(row)})
         if not self.config.space:
             bare = not self.config.start and not rows
             return NewTrial(params={}, user_attrs={}) if bare else None
-        if total is not None and len({tuple(sorted(t.params.items(), key=lambda p: p[0])) for t in rows if t.params}) >= total:
+        begun = sum(not t.state.is_finished() and "config" not in t.user_attrs for t in rows)  # each will be a point of its own
+        if total is not None and len(self._points(rows)) + begun >= total:
             return None
         return NewTrial(params={}, user_attrs={})
+
+    def tried_points(self, but: int) -> set[tuple[tuple[str, Any], ...]]:
+        """The points of the space that have a row which is not FAIL, but for the trial of that number."""
+        return self._points([row for row in self._live_rows() if row.number != but])
+
+    def _live_rows(self) -> list[FrozenTrial]:
+        rows = self.storage.optuna.get_all_trials(self.leases.study_id, deepcopy=False)
+        return [row for row in rows if row.state is not TrialState.FAIL]
+
+    def _points(self, rows: list[FrozenTrial]) -> set[tuple[tuple[str, Any], ...]]:
+        """A start row that sets what the study fixes otherwise is no point of the space."""
+        fixed = DEFAULTS | dict(self.config.fixed)
+        free = [r for r in rows if all(fixed.get(k, v) == v for k, v in r.user_attrs.get("set", {}).items() if k not in self.config.space)]
+        return {find_point(self.config, row.params) for row in free if row.params}

@@ -42,3 +42,7 @@ trials = sa.table(
     sa.column("study_id", sa.Integer),
     sa.column("state", sa.Enum(TrialState)),
 )
+
+# A trial that took over another's figures has the attribute `same_as`: it costs no slot.
+attributes = sa.table("trial_user_attributes", sa.column("trial_id", sa.Integer), sa.column("key", sa.String))
+is_copy = sa.exists().where(attributes.c.trial_id == trials.c.trial_id, attributes.c.key == "same_as")

@@ -74,12 +74,14 @@ def list_trials(study: Study) -> list[TrialRow]:
     return [read_trial(trial) for trial in study.frozen_trials()]
 
 
-def find_best(study: Study, k: int = 1) -> list[TrialRow]:
-    """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first.
+def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
+    """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first; without `copies` only trained ones.
 
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
+    if not copies:
+        complete = [t for t in complete if "same_as" not in t.user_attrs.get("run", {})]
     return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
 
 

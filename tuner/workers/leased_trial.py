@@ -18,7 +18,7 @@ from ..config.trial_config import TrialConfig
 from ..errors import TunerError
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.outcome import Outcome
-from ..study.search_space import derive_seed, suggest
+from ..study.search_space import count_configurations, derive_seed, find_point, find_untried, put_on_steps, suggest
 from ..study.storage import read_first_line
 from ..study.study import Study
 from ..training.score import Score
@@ -29,6 +29,13 @@ MOST_MICRO_BATCHES = 4
 
 class CannotDraw(Exception):
     """The row has no configuration that could be trained, in the words of the sampler: the trial's fault, not its worker's."""
+
+
+class _Repeated(Exception):
+    """Another row of a finite space has the point that was drawn; `other` is one that none has."""
+
+    def __init__(self, other: dict[str, Any]) -> None:
+        self.other = other
 
 
 class LeasedTrial:
@@ -68,11 +75,13 @@ class LeasedTrial:
         Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
         """
         study_config = self.study.config
+        finite = count_configurations(study_config) is not None and bool(study_config.space)
+        untried: dict[str, Any] = {}
 
         def draw() -> TrialConfig:
             try:
                 return draw_or_read()
-            except (SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
+            except (_Repeated, SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
                 raise
             except TunerError as fault:
                 raise CannotDraw(fault.message) from fault
@@ -81,6 +90,8 @@ class LeasedTrial:
 
         def draw_or_read() -> TrialConfig:
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
+            if untried:
+                self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", untried)
             trial = optuna.Trial(self.optuna_study(), self.lease.trial_id)
             stored = trial.user_attrs.get("config")
             if stored is not None:
@@ -94,12 +105,28 @@ class LeasedTrial:
                 threads=threads,
                 precision=precision,
             )
+            if finite and not untried and (other := self._find_other_point(trial)) is not None:
+                raise _Repeated(other)
             trial.set_user_attr("config", config.to_dict())
             self._frozen = self.frozen()
             return config
 
-        # The points of a sequence are drawn under the study's lock, so that no two workers draw the same.
-        return self._write(draw, alone=SAMPLERS[study_config.sampler[0]].sequence)
+        # Points of a sequence or of a finite space are drawn under the study's lock, so that no two workers draw the same.
+        alone = finite or SAMPLERS[study_config.sampler[0]].sequence
+        try:
+            return self._write(draw, alone=alone)
+        except _Repeated as repeated:
+            untried.update(repeated.other)
+        return self._write(draw, alone=alone)
+
+    def _find_other_point(self, trial: optuna.Trial) -> dict[str, Any] | None:
+        """Where another row has the point that was drawn: one that no row has, with what this row fixes. None where that is not needed."""
+        config, number = self.study.config, self.lease.number
+        tried = self.study.tried_points(but=number)
+        if find_point(config, trial.params) not in tried:
+            return None
+        fixed = self.frozen().system_attrs.get("fixed_params", {})
+        return find_untried(config, tried, fixed, seed=derive_seed(config.seed, "untried", number))
 
     def split_batches(self, config: TrialConfig) -> TrialConfig | None:
         """The configuration with batches in twice as many pieces, stored with the trial; None where that is no way any more."""
@@ -167,11 +194,15 @@ class LeasedTrial:
     def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
         """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
         assert self._frozen is not None, "configure comes first"
+        space = self.study.config
+        drawn, mine = find_point(space, self._frozen.params), put_on_steps(space, config)
         for other in self.study.finished_trials():
             # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
-            if other.state is TrialState.COMPLETE and other.params == self._frozen.params and other.number != self.lease.number:
+            if other.state is TrialState.COMPLETE and find_point(space, other.params) == drawn and other.number != self.lease.number:
                 theirs = other.user_attrs.get("config")
-                if theirs is not None and TrialConfig.from_dict(theirs).same_but_for(config, "seed", "threads", "micro_batches"):
+                if theirs is not None and put_on_steps(space, TrialConfig.from_dict(theirs)).same_but_for(
+                    mine, "seed", "threads", "micro_batches"
+                ):
                     return other
         return None
 
@@ -187,6 +218,7 @@ class LeasedTrial:
             reason = f"same configuration as trial {other.number}: took over its figures"
             facts = {**run, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number}
             self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self.storage.set_trial_user_attr(self.lease.trial_id, "same_as", other.number)
             self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
 
         self.study.leases.finish(self.lease, copy)

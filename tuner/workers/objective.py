@@ -238,7 +238,7 @@ def tidy(study: Study, keep: int) -> None:
     found = study.files.numbers()
     if len(found) > keep:
         finished = {trial.number for trial in study.finished_trials()}
-        for number in (found & finished) - {row.number for row in find_best(study, keep)}:
+        for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
             _discard(study.checkpoint_path(number))
 
 
