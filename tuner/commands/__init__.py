@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import click
@@ -21,6 +23,13 @@ class _Group(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A letter that the terminal's encoding lacks is no reason to end; in UTF-8 only bytes of a file's name are such.
+                stream.reconfigure(errors="backslashreplace" if stream.encoding.lower() in ("utf-8", "utf8") else "replace")
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
