@@ -10,15 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from rich.table import Table
 
+from tests.conftest import Tuner
 from tuner.console import text
 from tuner.console.text import draw_sparkline, open_console, print_json
 from tuner.study.storage import Storage
-from tuner.study.studies import load
-
-from tests.conftest import Tuner
 
 MARKUP = ("[ab]3.n1x1", "no [/foo] here", "[red]x[/red]", ":smile:", "a\\[b]", "[link=x]y")
 
@@ -45,10 +44,11 @@ def test_nothing_of_ours_is_taken_for_markup(monkeypatch: pytest.MonkeyPatch, st
 
 def test_show_prints_names_and_reasons_as_they_are(tuner: Tuner, small_study: Path) -> None:
     tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--no-publish")
-    study = load(Storage(None), "small")
-    trial = study.optuna.ask()
+    storage = Storage(None)
+    study = optuna.load_study(study_name="small", storage=storage.optuna)
+    trial = study.ask()
     trial.set_user_attr("run", {"reason": "failed at [/foo] of [ab]3.n1x1", "outcome": "error"})
-    study.optuna.tell(trial, state=__import__("optuna").trial.TrialState.FAIL)
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
     shown = tuner("show", "small").stdout + tuner("show", "small", "--trial", str(trial.number)).stdout
     assert shown.count("[/foo]") == 2 and shown.count("[ab]3.n1x1") == 2
 
