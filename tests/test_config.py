@@ -196,3 +196,21 @@ def test_the_journal_is_report_a_row_by_row() -> None:
         ("mynet", 6, 8, 0.0005),
         ("mynet", 6, 8, 0.001),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "method: bayes\nmetric: {name: loss}\nparameters: {learning_rate: {min: 0.1, max: 1}}",
+            ("a W&B sweep", "`space` for `parameters`"),
+        ),
+        ("lr0: [1.0e-5, 0.1]\nmosaic: [0, 1]", ("an Ultralytics space (lr0, mosaic)", "lr: {low: ..., high: ..., log: true}")),
+    ],
+    ids=["wandb", "ultralytics"],
+)
+def test_spaces_of_other_tools_are_named_with_their_keys_here(tmp_path, text, parts):
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        StudyConfig.from_file(tmp_path / "sweep.yaml")
+    assert all(part in caught.value.message for part in parts) and "did you mean" not in caught.value.message

@@ -192,3 +192,14 @@ def test_two_that_start_at_once_download_once(site):
             thread.start()
     assert site.requests == 1
     check(load(DataConfig()))
+
+
+def test_a_damaged_archive_is_said_to_be_damaged(site, tmp_path):
+    archive = tmp_path / "data" / ARCHIVE
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    archive.write_bytes(site.content[:-9])
+    site.cut = 9
+    fails(repr(str(archive)), "is damaged (its MD5 differs)", "cannot be downloaded")
+    site.cut, lines = 0, []
+    check(load(DataConfig(), progress=lines.append))
+    assert "is damaged" in lines[0]

@@ -314,3 +314,59 @@ def test_notes_beside_the_cache_say_what_it_is(tmp_path, cache):
     (file,) = cache.rglob("entry.json")
     notes = json.loads(file.read_text())
     assert notes["source"] == dataset.source and notes["fingerprint"] == dataset.fingerprint
+
+
+def test_what_is_passed_over_is_counted_and_said_once(tmp_path):
+    base, lines = make(tmp_path / "pets"), []
+    for name in ("a.HEIC", "b.HEIC", "notes.txt", ".hidden"):
+        (base / "train" / "cat" / name).write_bytes(b"x")
+    save(base / "test" / "dog" / "more" / "1.png", noise(1))
+    load(DataConfig(source=f"folder:{base}"), progress=lines.append)
+    said = [line for line in lines if "passed over" in line]
+    assert len(said) == 2 and "1 images in folders" in said[0] and "test/dog/more/1.png" in said[0]
+    assert "3 files" in said[1] and "train/cat/a.HEIC" in said[1]
+
+
+def test_the_layout_of_tiny_imagenet_is_named(tmp_path):
+    base = make(tmp_path / "pets")
+    (base / "train" / "cat").rename(tmp_path / "images")
+    (base / "train" / "cat").mkdir()
+    (tmp_path / "images").rename(base / "train" / "cat" / "images")
+    fails(base, TunerError, "tiny-imagenet", "train/cat/images/0.png", "move them up")
+
+
+def test_all_broken_files_are_named_in_one_run(tmp_path):
+    base = make(tmp_path / "pets", train_images=14)
+    for index in range(13):
+        (base / "train" / "cat" / f"{index}.png").write_bytes(b"broken")
+    with pytest.raises(TunerError) as caught:
+        read(base)
+    assert caught.value.message.count("cannot be read") == 10 and caught.value.message.endswith("; and 3 more")
+
+
+def test_names_that_are_no_utf_8_are_refused_when_the_folder_is_read(tmp_path):
+    base = make(tmp_path / "pets")
+    (base / "train" / "cat").rename(os.fsdecode(os.fsencode(base / "train") + b"/c\xe4t"))
+    fails(base, TunerError, "c\\udce4t", "is not UTF-8: rename it")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/p\xe4ts")
+    make(Path(odd))
+    fails(Path(odd), TunerError, "is not UTF-8: rename it")
+
+
+def test_a_name_in_two_normal_forms_is_one_class(tmp_path):
+    import unicodedata
+
+    names = [unicodedata.normalize("NFD", name) for name in ("caf\u00e9", "\uace0\uc591\uc774", "zoo")]
+    base = make(tmp_path / "pets", classes=names)
+    before = read(base)
+    for name in names:
+        (base / "test" / name).rename(base / "test" / unicodedata.normalize("NFC", name))
+    after = read(base)
+    assert before.classes == after.classes == tuple(sorted(names)) and before.fingerprint == after.fingerprint
+
+
+def test_images_that_are_in_both_parts_are_counted(tmp_path):
+    base, lines = make(tmp_path / "pets"), []
+    Image.open(base / "train" / "cat" / "0.png").save(base / "test" / "dog" / "same.bmp")
+    load(DataConfig(source=f"folder:{base}"), progress=lines.append)
+    assert any("1 of 3 test images are in the training part too" in line for line in lines)

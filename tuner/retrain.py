@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -137,7 +138,7 @@ def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     for line in lines:
         console().print(line, highlight=False)
     say(f"wrote {folder / WEIGHTS}, {folder / RESULT} (the curves) and {folder / 'config.yaml'}")
-    say(f"next: tuner evaluate {folder / WEIGHTS}")
+    say(f"next: tuner evaluate {quote(str(folder / WEIGHTS))}")
 
 
 def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import click
@@ -24,6 +26,10 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A letter that the terminal's encoding lacks is no reason to end; in UTF-8 only bytes of a file's name are such.
+                stream.reconfigure(errors="backslashreplace" if stream.encoding.lower() in ("utf-8", "utf8") else "replace")
         with end_cleanly():
             return super().main(*args, **options)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -46,4 +47,4 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     if export is not None:
-        say(f"wrote {export}; next: tuner train {export}")
+        say(f"wrote {export}; next: tuner train {quote(str(export))}")

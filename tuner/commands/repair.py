@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from .options import json_option, storage_option
@@ -33,4 +35,4 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
             click.echo(f"trial {stale.number}: RUNNING, {stale.why}")
     if found and not as_json and (yes or click.confirm(f"Put {len(found)} back in the queue?", err=True)):
         mended = loaded.leases.requeue_stale(found)
-        say(f"{mended} trials are back in the queue: `tuner search {loaded.name}` goes on with them")
+        say(f"{mended} trials are back in the queue: `tuner search {quote(loaded.name)}` goes on with them")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from .options import storage_option
@@ -20,4 +22,4 @@ def stop(study: str, storage: str | None) -> None:
     loaded = load(Storage(storage), find(study)[0])
     loaded.leases.stop()
     running = loaded.leases.counts().running
-    say(f"study {loaded.name!r}: {running} running trials will finish, no new ones begin; `tuner search {loaded.name}` goes on")
+    say(f"study {loaded.name!r}: {running} running trials will finish, no new ones begin; `tuner search {quote(loaded.name)}` goes on")

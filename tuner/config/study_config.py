@@ -13,6 +13,7 @@ from .checks import check_keys, check_positive
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
 from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_width_pattern, flatten, nest
+from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 from .trial_config import describe_no_match
@@ -105,6 +106,7 @@ class StudyConfig:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], where: str = "study") -> StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
+        refuse_other_tools(plain, where)
         known = {"model", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
         check_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
         try:

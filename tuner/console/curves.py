@@ -27,7 +27,7 @@ class Curve:
 
 def draw(console: Console, title: str, curves: Sequence[Curve]) -> None:
     """The curves, the last one on top, with axes that count in whole epochs and round percents. Nothing where none has a point."""
-    curves = [curve for curve in curves if curve.values]
+    curves = [curve for curve in curves if curve.values and all(map(math.isfinite, curve.values))]
     if not curves:
         return
     every = [value for curve in curves for value in curve.values]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +22,7 @@ from ..study.outcome import Outcome
 from ..study.study import Study
 from ..study.trials import find_best
 from ..workers.events import EpochReported, Event, Message, NothingLeft, TrialEnded, TrialStarted, Waiting, WorkerDied
-from .text import draw_sparkline, format_duration, format_params, say
+from .text import draw_sparkline, format_duration, format_params, open_console, say
 
 
 @dataclass
@@ -150,7 +149,7 @@ class LiveProgress(Progress):
             self.say(text)
 
     def say(self, line: str) -> None:
-        self.console.print(escape(line), highlight=False)
+        self.console.print(line, highlight=False)
 
     def __rich__(self) -> RenderableType:
         counts = self.standing
@@ -213,7 +212,7 @@ def show_progress(study: Study, placements: Sequence[Placement], counts: Counts,
     if not shown:
         yield Progress(study, placements, counts)
     elif sys.stderr.isatty():
-        console = Console(stderr=True)
+        console = open_console(stderr=True)
         live = LiveProgress(study, placements, counts, console)
         with Live(live, console=console, refresh_per_second=4, transient=True):
             yield live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ FLAT = 0.01  # accuracies that differ by less make a level line
 
 def draw_sparkline(values: Sequence[float], width: int = 12) -> str:
     """Accuracies as a small curve, the last `width` of them, from the least of all to the greatest: the figures stand beside it."""
+    values = [value for value in values if math.isfinite(value)]
     if not values:
         return ""
     low, high = min(values), max(values)
@@ -48,13 +50,27 @@ def say_nothing(line: str) -> None:
     del line
 
 
-def open_console() -> Console:
-    """Where results go. Not a terminal: no colours, and a width that tables fit in."""
-    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, no_color=True)
+def open_console(*, stderr: bool = False) -> Console:
+    """Where results go, or `stderr`. Not a terminal: no colours, and a width that tables fit in.
+
+    Every text is printed as it is, here and in tables: names and reasons may hold what Rich takes for markup or an emoji.
+    """
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        return Console(stderr=stderr, markup=False, emoji=False)
+    return Console(stderr=stderr, markup=False, emoji=False, width=PLAIN_WIDTH, no_color=True)
 
 
 def print_json(content: object) -> None:
-    click.echo(json.dumps(content, indent=2, allow_nan=False))
+    """JSON as its standard has it: a number that is not finite, as other tools may store one, is null."""
+    click.echo(json.dumps(_without_infinities(content), indent=2, allow_nan=False))
+
+
+def _without_infinities(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: _without_infinities(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_infinities(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def format_value(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from ..console.text import format_duration
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
@@ -29,10 +30,10 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
     else:
         lines.append(f"Nothing is searched: its {count(max(1, len(config.start)), 'configuration')} are given.")
     commands = {
-        "go on": f"tuner search {study.name} --more 10{at}",
-        "export the best": f"tuner best {study.name} --export config.yaml{at}",
+        "go on": f"tuner search {quote(study.name)} --more 10{at}",
+        "export the best": f"tuner best {quote(study.name)} --export config.yaml{at}",
         "train it, and test it once": "tuner train config.yaml",
-        "the journal with its pictures": f"tuner report {study.name}{at}",
+        "the journal with its pictures": f"tuner report {quote(study.name)}{at}",
     }
     if config.row_limit is not None:
         del commands["go on"]
@@ -58,6 +59,8 @@ def write_trial_note(study: Study, row: TrialRow) -> str:
         lines.append("\n".join(f"    {line}" for line in row.reason.splitlines()))  # as code: it may hold anything
     if row.config is not None:
         at = storage_option(study)
-        lines.append(f"Its configuration file, as `tuner best {study.name} --trial {row.number} --export config.yaml{at}` writes it:")
+        lines.append(
+            f"Its configuration file, as `tuner best {quote(study.name)} --trial {row.number} --export config.yaml{at}` writes it:"
+        )
         lines.append(f"```yaml\n{export_config(study, row).rstrip()}\n```")
     return "\n\n".join(lines)

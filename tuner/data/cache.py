@@ -102,6 +102,8 @@ def _open(entry: Path, source: str, size: int) -> Dataset | None:
 def _write(entry: Path, source: str, size: int, decoded: Decoded, say: Say) -> None:
     (entry / NOTES).unlink(missing_ok=True)
     digest = blake2b(json.dumps(decoded.classes).encode(), digest_size=8)
+    seen: set[bytes] = set()  # training images, by content
+    twice = 0
     total, done = len(decoded.train.labels) + len(decoded.test.labels), 0
     started = said = time.monotonic()
     for name, part in zip(PARTS, (decoded.train, decoded.test), strict=True):
@@ -117,6 +119,11 @@ def _write(entry: Path, source: str, size: int, decoded: Decoded, say: Say) -> N
                 pixels = chunk.tobytes()
                 file.write(pixels)
                 digest.update(pixels)
+                contents = [blake2b(image.tobytes(), digest_size=16).digest() for image in chunk]
+                if name == "train":
+                    seen.update(contents)
+                else:
+                    twice += sum(content in seen for content in contents)
                 done += len(chunk)
                 if time.monotonic() - said > SECONDS_BETWEEN_LINES:
                     said = time.monotonic()
@@ -126,6 +133,8 @@ def _write(entry: Path, source: str, size: int, decoded: Decoded, say: Say) -> N
     notes = {"source": source, "classes": decoded.classes, "fingerprint": digest.hexdigest(), "files": files}
     with _replacing(entry / NOTES) as file:
         file.write(json.dumps(notes, indent=1).encode())
+    if twice:
+        say(f"{source}: {twice:,} of {len(decoded.test.labels):,} test images are in the training part too: test accuracy will be too high")
     say(f"{source}: {total:,} images decoded in {time.monotonic() - started:.1f} s, kept in {entry}")
 
 

@@ -94,13 +94,16 @@ def _download(official: Any, archive: Path, say: Say) -> None:
 
     partial = archive.with_name(archive.name + ".partial")
     remedy = f"put {archive.name} from {official.url} there, or {OTHERWISE}"
+    lacking = f"{str(archive)!r} is damaged (its MD5 differs)" if archive.exists() else f"CIFAR-10 is not in {str(archive.parent)!r}"
+    if archive.exists():
+        say(f"cifar10: {lacking}")
     say(f"cifar10: downloading {official.url} into {archive.parent}")
     try:
         with partial.open("wb") as file:
-            for data in _received(official.url, f"CIFAR-10 is not in {str(archive.parent)!r} and cannot be downloaded", remedy, say):
+            for data in _received(official.url, f"{lacking} and cannot be downloaded", remedy, say):
                 file.write(data)
         if not check_integrity(partial, official.tgz_md5):
-            raise TunerError(f"CIFAR-10 is not in {str(archive.parent)!r}, and what {official.url} sends has another MD5: {remedy}")
+            raise TunerError(f"{lacking}, and what {official.url} sends has another MD5: {remedy}")
         partial.replace(archive)
     finally:
         partial.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import TunerError
 from .dataset import Array
 
+NAMED_AT_MOST = 10  # broken files in a message
 BLOCK = 32  # images a task
 ORIENTATION = 0x0112  # the Exif tag
 UPRIGHT = {
@@ -36,8 +37,26 @@ Item = TypeVar("Item")
 
 
 def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
-    """Blocks of uint8 (n, size, size, 3) in the order of `paths`; a file that is no image is a TunerError that names it."""
-    return _blocks(paths, lambda path: _file(path, size))
+    """Blocks of uint8 (n, size, size, 3) in the order of `paths`.
+
+    Files that are no images are one TunerError after the last block, so that one run finds them all: it names the first ten
+    and counts the others.
+    """
+    broken: dict[str, str] = {}
+    black = np.zeros((size, size, 3), dtype=np.uint8)
+
+    def one(path: str) -> Array:
+        try:
+            return _file(path, size)
+        except TunerError as error:
+            broken[path] = error.message
+            return black
+
+    yield from _blocks(paths, one)
+    if broken:
+        first = [broken[path] for path in paths if path in broken][:NAMED_AT_MOST]
+        more = f"; and {len(broken) - len(first):,} more" if len(broken) > len(first) else ""
+        raise TunerError("; ".join(first) + more)
 
 
 def decode_arrays(images: Array, size: int) -> Iterator[Array]:

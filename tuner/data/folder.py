@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ Found = tuple[str, int, int]
 def folder(path: str, size: int, say: Say) -> Dataset:
     """Images of any size, mode and format that Pillow reads, chosen by extension; classes are sorted by name.
 
-    Where there are both test/ and val/, test/ is read. Links are followed; hidden files, files of other kinds
-    and folders within a class folder are passed over.
+    Where there are both test/ and val/, test/ is read. Links are followed. Files of other kinds and images in folders within
+    a class folder are passed over, which is said when the images are decoded; hidden files are passed over.
     """
     base = Path(path).expanduser().resolve()
     if not base.is_dir():
@@ -37,11 +38,14 @@ def folder(path: str, size: int, say: Say) -> Dataset:
         train, test = list_parts(base)
     except OSError as error:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
+    second = find_test(base)
     identity = [DECODED]
     for classes in (train, test):
         identity += [f"{file}\0{length}\0{time}" for found in classes.values() for file, length, time in found]
 
     def read() -> Decoded:
+        for line in describe_passed_over(base, second):
+            say(f"folder:{base}: {line}")
         say(f"folder:{base}: decoding {sum(map(len, train.values())) + sum(map(len, test.values())):,} images")
         return Decoded(classes=tuple(train), train=_part(train, size), test=_part(test, size))
 
@@ -50,13 +54,17 @@ def folder(path: str, size: int, say: Say) -> Dataset:
 
 def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
     """The image files of each class, of the training and of the test part, checked."""
-    second = base / "test" if (base / "test").is_dir() else base / "val"
+    second = find_test(base)
+    _check_utf8(base)
     for part, wanted in ((base / "train", "train/"), (second, "test/ or val/")):
         if not part.is_dir():
             raise TunerError(f"data folder {str(base)!r} has no {wanted}: images belong in train/CLASS/ and test/CLASS/ (or val/CLASS/)")
     train, test = list_classes(base / "train"), list_classes(second)
     if not train:
         raise TunerError(f"{str(base / 'train')!r} has no class folders: images belong in train/CLASS/")
+    # A Mac writes "é" as two letters, and only some ways of copying keep that: such names are one class, spelt as in train/.
+    spelt = {unicodedata.normalize("NFC", name): name for name in train}
+    test = {spelt.get(unicodedata.normalize("NFC", name), name): found for name, found in test.items()}
     if train.keys() != test.keys():
         only = [
             f"only in {part.name}/: {_names(names)}"
@@ -64,11 +72,18 @@ def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found
             if names
         ]
         raise TunerError(f"train/ and {second.name}/ of {str(base)!r} have different classes ({'; '.join(only)}): make them the same")
+    test = {name: test[name] for name in train}
     if len(train) < 2:
         raise TunerError(f"{str(base / 'train')!r} has one class only, {next(iter(train))!r}: at least two are needed")
     for part, classes in ((base / "train", train), (second, test)):
         for name, found in classes.items():
             if not found:
+                deeper = next((path for path, is_image in _list_passed_over(part / name) if is_image), None)
+                if deeper is not None:
+                    raise TunerError(
+                        f"class folder {str(part / name)!r} holds its images in a folder of its own (such as {str(deeper)!r}, as in "
+                        "tiny-imagenet): move them up into the class folder"
+                    )
                 raise TunerError(f"class folder {str(part / name)!r} holds no image files (such as .png or .jpg): add some or remove it")
     for name, found in train.items():
         if len(found) < 2:
@@ -79,7 +94,51 @@ def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found
 def list_classes(part: Path) -> dict[str, list[Found]]:
     with os.scandir(part) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    for name in names:
+        _check_utf8(part / name)
     return {name: list_images(part / name) for name in names}
+
+
+def find_test(base: Path) -> Path:
+    return base / "test" if (base / "test").is_dir() else base / "val"
+
+
+def _check_utf8(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise TunerError(f"the name of folder {str(path)!r} is not UTF-8: rename it") from None
+
+
+def describe_passed_over(base: Path, second: Path) -> list[str]:
+    """A line about files that are not read, and one about images that lie too deep, with one example each."""
+    files: list[Path] = []
+    images: list[Path] = []
+    for part in (base / "train", second):
+        for name in list_classes(part):
+            for path, is_image in _list_passed_over(part / name):
+                (images if is_image else files).append(path)
+    lines = []
+    if images:
+        example = str(images[0].relative_to(base))
+        lines.append(f"{len(images):,} images in folders within class folders are passed over, such as {example!r}")
+    if files:
+        example = str(files[0].relative_to(base))
+        lines.append(f"{len(files):,} files whose ending is none of an image that is read are passed over, such as {example!r}")
+    return lines
+
+
+def _list_passed_over(class_folder: Path) -> list[tuple[Path, bool]]:
+    """What is not read below a class folder, hidden files apart, and whether it looks like an image."""
+    found = []
+    for folder, folders, names in os.walk(class_folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        top = Path(folder) == class_folder
+        for name in sorted(names):
+            is_image = "." + name.rpartition(".")[2].lower() in EXTENSIONS
+            if not name.startswith(".") and not (top and is_image):
+                found.append((Path(folder) / name, is_image))
+    return found
 
 
 def list_images(class_folder: Path) -> list[Found]:

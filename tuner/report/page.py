@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from .. import __version__
@@ -28,7 +29,7 @@ def make_report(study: Study, device: str = "cpu") -> Report:
     everything = list_trials(study)
     top = find_best(study)
     if not top:
-        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {study.name}`")
+        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {quote(study.name)}`")
     first = top[0]
     ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
     blocks = [
@@ -180,7 +181,7 @@ def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
     except NoPredictions as lacking:
         text = (
             f"The confusion matrix and the most wrong images are left out: {lacking}. "
-            f"`tuner best {study.name} --export config.yaml`, then `tuner train config.yaml` train the same weights again."
+            f"`tuner best {quote(study.name)} --export config.yaml`, then `tuner train config.yaml` train the same weights again."
         )
         return [heading, Paragraph(text=text)]
     title = f"Confusion matrix, trial {row.number}, {len(found.labels):,} validation images"
@@ -213,11 +214,11 @@ def _mistakes(found: Predictions) -> str:
 def _again(study: Study, row: TrialRow) -> list[Block]:
     at = storage_option(study)
     commands = (
-        f"tuner best {study.name} --export config.yaml{at}\n"
+        f"tuner best {quote(study.name)} --export config.yaml{at}\n"
         "tuner train config.yaml\n"
         "\n"
-        f"tuner search {study.name} --more 10{at}     # ten more trials\n"
-        f"tuner report {study.name}{at}               # this report again"
+        f"tuner search {quote(study.name)} --more 10{at}     # ten more trials\n"
+        f"tuner report {quote(study.name)}{at}               # this report again"
     )
     config = row.config
     assert config is not None
@@ -227,7 +228,7 @@ def _again(study: Study, row: TrialRow) -> list[Block]:
     threads = count(config.threads, "CPU thread")
     return [
         Heading(text="The final configuration"),
-        Paragraph(text=f"This is the file that `tuner best {study.name} --export config.yaml` writes for trial {row.number}."),
+        Paragraph(text=f"This is the file that `tuner best {quote(study.name)} --export config.yaml` writes for trial {row.number}."),
         Code(text=export_config(study, row).split("\n", 1)[1].rstrip()),
         Heading(text="How to make it again"),
         Paragraph(

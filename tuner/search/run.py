@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from ..config.study_config import StudyConfig
 from ..config.study_files import find, list_available
@@ -71,7 +72,7 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
     left = counts.n_trials - counts.finished
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
-        say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {study.name} --more 10")
+        say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
         print_best(study)
         return
     if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
@@ -135,7 +136,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
     match stop.reason:
         case StopReason.FAILED | StopReason.STORAGE_AWAY:
             error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
-            raise error(f"{stop.text}; {standing} are finished, `tuner show {study.name}` has the details")
+            raise error(f"{stop.text}; {standing} are finished, `tuner show {quote(study.name)}` has the details")
         case StopReason.INTERRUPTED:
             raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
         case StopReason.FULL if counts.running and (stale := study.leases.stale_trials()):
@@ -152,7 +153,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
-    say(f"Next: tuner best {study.name} --export config.yaml, then tuner train config.yaml")
+    say(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
 
 
 def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import optuna
@@ -116,7 +117,7 @@ def create_or_load(
             raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: use another name or --storage")
         study = load(storage, name, retry)
         if changed := compare_definitions(found.user_attrs["definition"], wanted):
-            remedy = f"copy its file under another name, or `tuner delete {name}`"
+            remedy = f"copy its file under another name, or `tuner delete {quote(name)}`"
             raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
         counts = study.leases.counts()
         if trials is not None and trials < counts.used:

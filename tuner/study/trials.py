@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -96,7 +97,7 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
         return found
     top = find_best(study)
     if not top:
-        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {study.name}`")
+        raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {quote(study.name)}`")
     return top[0]
 
 

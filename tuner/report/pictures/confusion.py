@@ -38,10 +38,11 @@ def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
                 range(classes), [_short(name) for name in found.classes], rotation=45 if long else 0, ha="right" if long else "center"
             )
             axes.set_yticks(range(classes), [_short(name) for name in found.classes])
-        axes.set_xticks([edge - 0.5 for edge in range(1, classes)], minor=True)
-        axes.set_yticks([edge - 0.5 for edge in range(1, classes)], minor=True)
-        axes.grid(visible=classes <= MOST_NUMBERS, which="minor", color="white", linewidth=1.5)
-        axes.tick_params(which="minor", length=0)
+        if classes <= MOST_NUMBERS:  # lines between more of them would cover the cells
+            axes.set_xticks([edge - 0.5 for edge in range(1, classes)], minor=True)
+            axes.set_yticks([edge - 0.5 for edge in range(1, classes)], minor=True)
+            axes.grid(visible=True, which="minor", color="white", linewidth=1.5)
+            axes.tick_params(which="minor", length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.tick_params(length=0)
