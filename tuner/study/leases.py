@@ -267,16 +267,12 @@ class Leases:
     def stale_trials(self) -> list[StaleTrial]:
         """RUNNING rows that no living worker holds."""
 
-        def read() -> list[StaleTrial]:
+        def read() -> list[Any]:
             with self.storage.engine.connect() as connection:
-                found = []
-                for row in self._unfinished(connection):
-                    if self._stale(row):
-                        why = "no worker of tuner ever held it" if row.owner is None else "its worker is gone"
-                        found.append(StaleTrial(trial_id=row.trial_id, number=row.number, why=why))
-                return found
+                return [row for row in self._unfinished(connection) if self._stale(row)]
 
-        return self.retry(read)
+        why = {True: "no worker of tuner ever held it", False: "its worker is gone"}
+        return [StaleTrial(trial_id=row.trial_id, number=row.number, why=why[row.owner is None]) for row in self.retry(read)]
 
     def requeue_stale(self, found: list[StaleTrial]) -> int:
         """Put stale trials back in the queue. How many still were stale."""
