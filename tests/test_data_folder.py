@@ -344,6 +344,15 @@ def test_all_broken_files_are_named_in_one_run(tmp_path):
     assert caught.value.message.count("cannot be read") == 10 and caught.value.message.endswith("; and 3 more")
 
 
+def test_a_very_large_image_is_one_line(tmp_path, monkeypatch):
+    from tuner.data import decode
+
+    monkeypatch.setattr(decode, "MOST_PIXELS", 500)
+    base = make(tmp_path / "pets")
+    Image.new("RGB", (30, 20)).save(base / "train" / "cat" / "poster.png")
+    fails(base, TunerError, "poster.png' has 30 x 20 pixels, above 500: shrink or remove it")
+
+
 def test_names_that_are_no_utf_8_are_refused_when_the_folder_is_read(tmp_path):
     base = make(tmp_path / "pets")
     (base / "train" / "cat").rename(os.fsdecode(os.fsencode(base / "train") + b"/c\xe4t"))

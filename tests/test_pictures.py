@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuner.report.pictures.confusion import draw_confusion_matrix
+from tuner.report.pictures import names as pictures_names
+from tuner.report.pictures.confusion import draw_confusion_matrix, draw_most_wrong
 from tuner.report.predictions import Predictions
 
 
@@ -30,3 +31,37 @@ def test_the_diagonal_of_a_confusion_matrix_is_seen_at_any_number_of_classes(cla
     left = picture[:, : int(0.75 * picture.shape[1])]
     blue = (left[..., 2] - left[..., 0] > 40).any(1).mean()
     assert blue > 0.6, blue
+
+
+def made(*names: str) -> Predictions:
+    labels = np.arange(len(names))
+    images = np.zeros((len(names), 4, 4, 3), np.uint8)
+    return Predictions(classes=names, images=images, labels=labels, guesses=labels[::-1].copy(), sureness=np.ones(len(names)))
+
+
+@pytest.mark.parametrize("fonts", [(), ("Noto Sans CJK KR",)], ids=["no font has Hangul", "one may"])
+@pytest.mark.parametrize(
+    "names", [("고양이", "개"), ("a" * 40 + "1", "a" * 40 + "2"), ("ねこ 🐈", "いぬ 🐕")], ids=["korean", "long", "emoji"]
+)
+def test_classes_are_named_in_letters_that_can_be_drawn(
+    names: tuple[str, ...], fonts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pictures_names, "FALLBACKS", fonts)
+    pictures_names.find_families.cache_clear()
+    shown = pictures_names.name_classes(names)
+    assert len(set(shown)) == len(names) and all(pictures_names.can_draw(name) for name in shown)
+    legend = pictures_names.describe_numbers(names)
+    assert all(f"{number} {name}" in legend for number, name in enumerate(names, 1)) if shown == ["1", "2"] else legend == ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw_confusion_matrix(made(*names), "matrix") and draw_most_wrong(made(*names), "wrong")
+    pictures_names.find_families.cache_clear()
+    assert not caplog.messages, "no font is asked for that is not there"
+
+
+def test_long_names_that_begin_alike_are_told_apart() -> None:
+    assert pictures_names.name_classes(["golden retriever puppy", "golden retriever dog", "cat"]) == [
+        "golden retr… 1",
+        "golden retr… 2",
+        "cat",
+    ]

@@ -22,6 +22,8 @@ from .dataset import Array
 
 NAMED_AT_MOST = 10  # broken files in a message
 BLOCK = 32  # images a task
+MOST_PIXELS = 2**28  # of an image; in memory it then takes 0.8 GB
+Image.MAX_IMAGE_PIXELS = None  # Pillow would warn, once a process, of images half as large
 ORIENTATION = 0x0112  # the Exif tag
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -87,6 +89,10 @@ def _file(path: str, size: int) -> Array:
         if Path(path).stat().st_size == 0:
             raise TunerError(f"image {path!r} is empty: replace or remove it")
         with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise TunerError(
+                    f"image {path!r} has {image.width:,} x {image.height:,} pixels, above {MOST_PIXELS:,}: shrink or remove it"
+                )
             return _resized(_rgb(_upright(image)), size)
     except TunerError:
         raise

@@ -15,6 +15,7 @@ from . import handmade
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report
 from .journal import list_attempts, write_journal
 from .pictures import confusion, cost, curves, parameters
+from .pictures.names import describe_numbers
 from .question import write_answer, write_question
 from .words import count, joined, percent, points, spoken, storage_option
 
@@ -172,6 +173,9 @@ def _of_many(shown: int, searched: int) -> str:
     return f" Only {shown} of the {searched} are shown, those of the greatest importance." if shown < searched else ""
 
 
+CONFUSION = "Validation images by true and predicted class. What lies off the diagonal is wrong."
+
+
 def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
     from .predictions import NoPredictions, find_kept_weights
 
@@ -191,7 +195,7 @@ def _errs(study: Study, row: TrialRow, device: str) -> list[Block]:
         Picture(
             name="confusion-matrix",
             png=confusion.draw_confusion_matrix(found, title),
-            caption="Validation images by true and predicted class. What lies off the diagonal is wrong.",
+            caption=" ".join(filter(None, (CONFUSION, describe_numbers(found.classes)))),
         ),
     ]
     wrong = confusion.draw_most_wrong(found, f"Most wrong images, trial {row.number}, validation part")

@@ -1,6 +1,7 @@
 """Pictures of a study, as PNG bytes, all in one style.
 
 style.py       colours, fonts and sizes
+names.py       class names in letters that a font has
 curves.py      loss and accuracy per epoch: of one trial, of all
 cost.py        accuracy against parameters and against seconds
 parameters.py  importances, parallel coordinates, slices

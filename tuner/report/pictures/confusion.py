@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .names import name_classes
 from .style import make_figure, styled, to_png
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 20  # classes, up to which the cells show their counts
 MOST_NAMES = 60  # classes, up to which the axes name them
-SHORT = 14  # letters of a class name under an image
 
 
 def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
@@ -33,11 +33,10 @@ def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
                 colour = "white" if shares[true, predicted] > 0.55 else "black"
                 axes.text(predicted, true, f"{counts[true, predicted]:,}", ha="center", va="center", color=colour, fontsize=9)
         if classes <= MOST_NAMES:
-            long = max(len(name) for name in found.classes) > 3
-            axes.set_xticks(
-                range(classes), [_short(name) for name in found.classes], rotation=45 if long else 0, ha="right" if long else "center"
-            )
-            axes.set_yticks(range(classes), [_short(name) for name in found.classes])
+            names = name_classes(found.classes)
+            long = max(len(name) for name in names) > 3
+            axes.set_xticks(range(classes), names, rotation=45 if long else 0, ha="right" if long else "center")
+            axes.set_yticks(range(classes), names)
         if classes <= MOST_NUMBERS:  # lines between more of them would cover the cells
             axes.set_xticks([edge - 0.5 for edge in range(1, classes)], minor=True)
             axes.set_yticks([edge - 0.5 for edge in range(1, classes)], minor=True)
@@ -62,19 +61,16 @@ def draw_most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | 
         return None
     columns = min(4, len(wrong))
     lines = math.ceil(len(wrong) / columns)
+    names = name_classes(found.classes)
     with styled():
         drawn = make_figure(7.0, 0.5 + 1.95 * lines)
         for place, index in enumerate(wrong):
             axes = drawn.add_subplot(lines, columns, place + 1)
             axes.imshow(found.images[index], interpolation="nearest")
             axes.set_axis_off()
-            true, guess = (_short(found.classes[int(labels[index])]) for labels in (found.labels, found.guesses))
+            true, guess = (names[int(labels[index])] for labels in (found.labels, found.guesses))
             axes.set_title(
                 f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center"
             )
         drawn.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         return to_png(drawn)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= SHORT else f"{name[: SHORT - 1]}…"

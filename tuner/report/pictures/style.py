@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from .names import find_families
+
 T = TypeVar("T")
 
 # Okabe and Ito, "Color Universal Design", 2008. Line styles and markers differ too, for print without colour.
@@ -22,7 +24,6 @@ MAP = "cividis"  # of continuous values; reads the same with and without colour-
 WIDTH, HEIGHT, DPI = 7.0, 4.2, 150  # inches; fits a printed page's width
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
@@ -48,7 +49,7 @@ STYLE: dict[Any, Any] = {
 
 def styled() -> AbstractContextManager[None]:
     """Within it everything is drawn in our style; nothing outside changes."""
-    return matplotlib.rc_context(STYLE)
+    return matplotlib.rc_context({**STYLE, "font.family": list(find_families())})
 
 
 def make_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:

@@ -1,0 +1,63 @@
+"""Names in pictures: in a font that has their letters where the system has one, else as numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+from matplotlib import font_manager
+
+BASE = "DejaVu Sans"  # comes with matplotlib
+# In this order, for letters that the fonts before lack: Korean, Japanese, Chinese, emoji in one colour.
+FALLBACKS = (
+    *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "UnDotum", "Baekmuk Gulim"),
+    *("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Yu Gothic", "Hiragino Sans"),
+    *("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC"),
+    *("Noto Sans", "Arial Unicode MS", "Noto Emoji", "Segoe UI Symbol", "Symbola"),
+)
+SHORT = 14  # letters of a class name at an axis or under an image
+MOST_IN_LEGEND = 60
+
+
+@cache
+def find_families() -> tuple[str, ...]:
+    """The fonts to draw text with, each for the letters that those before it lack."""
+    there = set(font_manager.get_font_names())
+    return (BASE, *(family for family in FALLBACKS if family in there))
+
+
+def can_draw(text: str) -> bool:
+    """Whether one of the fonts has each letter."""
+    return all(any(ord(letter) in _letters(family) for family in find_families()) for letter in text if letter.isprintable())
+
+
+def name_classes(classes: Sequence[str]) -> list[str]:
+    """The classes as pictures name them: shortened where they are long, and all by number where a letter has no font."""
+    if not all(can_draw(name) for name in classes):
+        return [str(number) for number in range(1, len(classes) + 1)]
+    short = [_shorten(name) for name in classes]
+    common = {name for name, times in Counter(short).items() if times > 1}
+    return [
+        _shorten(name, f" {number}") if shown in common else shown
+        for number, (name, shown) in enumerate(zip(classes, short, strict=True), 1)
+    ]
+
+
+def describe_numbers(classes: Sequence[str]) -> str:
+    """Which class each number is; empty where pictures name them."""
+    if all(can_draw(name) for name in classes):
+        return ""
+    told = ", ".join(f"{number} {name}" for number, name in enumerate(classes[:MOST_IN_LEGEND], start=1))
+    more = f", and so on to {len(classes):,}" if len(classes) > MOST_IN_LEGEND else ""
+    return f"Classes by number, because no font here has all their letters: {told}{more}."
+
+
+def _shorten(name: str, end: str = "") -> str:
+    room = SHORT - len(end)
+    return (name if len(name) <= room else f"{name[: room - 1]}…") + end
+
+
+@cache
+def _letters(family: str) -> frozenset[int]:
+    return frozenset(font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=family))).get_charmap())
