@@ -110,6 +110,26 @@ def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
     assert claim(study).number == 1
 
 
+def test_a_pruned_trial_says_what_it_was_compared_with(tmp_path: Path, parts: Parts) -> None:
+    """At exactly the others' median it is not pruned."""
+    pruner = {"name": "median", "n_startup_trials": 2, "n_warmup_steps": 0}
+    config = StudyConfig.from_dict({**STUDY, "pruner": pruner, "start": [], "space": {**STUDY["space"], "lr": {"low": 0.01, "high": 0.1}}})
+    study = create_or_load(Storage(f"sqlite:///{tmp_path}/x.db", make=True), "s", config, "f", trials=5)
+
+    def always(accuracy: float) -> TrialRow:
+        class Fixed(Run):
+            def epochs(self) -> Iterator[Score]:
+                for score in super().epochs():
+                    yield replace(score, val_accuracy=accuracy)
+
+        return train(study, claim(study), parts, make_run=Fixed)
+
+    assert [always(accuracy).state for accuracy in (0.5, 0.7, 0.6)] == ["COMPLETE"] * 3
+    assert always(0.6).state == "COMPLETE"
+    row = always(0.55)
+    assert (row.state, row.reason) == ("PRUNED", "below the others at epoch 1: 0.5500, where the median of 4 others was 0.6000")
+
+
 class Small(Run):
     """A run on a device with memory for 16 images at once, from epoch `first` on."""
 

@@ -162,7 +162,8 @@ def _pruned(row: TrialRow) -> str:
         after = f" after {count(epochs, 'whole epoch')}" if epochs else " in its first epoch"
         return f"It ended{after}: {_sentence(row.reason)}"
     reached = f", at {percent(row.epochs[-1]['val_accuracy'])}" if row.epochs else ""
-    return f"It was pruned after epoch {epochs}{reached}, below the others at that epoch."
+    standing = row.reason.partition(": ")[2]  # not in trials of version 0.1.0
+    return f"It was pruned after epoch {epochs}{reached}, below the others at that epoch{standing and f' ({standing})'}."
 
 
 def _outcome(attempt: Attempt) -> str:

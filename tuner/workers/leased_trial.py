@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -168,6 +169,16 @@ class LeasedTrial:
         if spec.writes:
             return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
         return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))
+
+    def describe_standing(self, score: Score) -> str:
+        """The epoch's accuracy beside what others had there: those that pruners compare with, trained to their end if there are any."""
+        rows = [row for row in self.study.frozen_trials() if row.number != self.lease.number]
+        ended = [row for row in rows if row.state is TrialState.COMPLETE and score.epoch in row.intermediate_values]
+        others = ended or [row for row in rows if score.epoch in row.intermediate_values]
+        if not others:
+            return f"{score.val_accuracy:.4f}"
+        middle = statistics.median(row.intermediate_values[score.epoch] for row in others)
+        return f"{score.val_accuracy:.4f}, where the median of {len(others)} others was {middle:.4f}"
 
     def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
         """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""

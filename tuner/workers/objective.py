@@ -183,7 +183,8 @@ def _train(
             trial.report(score)
             say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
             if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
-                ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=f"below the others at epoch {score.epoch}")
+                reason = f"below the others at epoch {score.epoch}: {trial.describe_standing(score)}"
+                ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=reason)
                 break
         else:
             ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
