@@ -29,6 +29,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.evaluate import evaluate_file
 from tuner.report.html import to_html
 from tuner.study.storage import Storage
+from tuner.study.worker_id import WorkerId
 from tuner.training.run import build_network
 
 SMALL = ("squeezenet1_1", "shufflenet_v2_x0_5")  # 0.35 and 0.04 G multiply-accumulates, transforms in common
@@ -216,12 +217,10 @@ def test_the_row_of_a_killed_process_is_taken_over_and_that_of_a_living_one_is_n
     stamp = rows.trials()[0].user_attrs["stamp"]
     left = rows.take(SMALL[1], SMALL[1], stamp)
     living = f"{str(left.user_attrs['owner']).split(':')[0]}:1:"
-    import psutil
-
-    storage.optuna.set_trial_user_attr(left._trial_id, "owner", f"{living}{psutil.Process(1).create_time():.2f}:here")
+    storage.optuna.set_trial_user_attr(left._trial_id, "owner", f"{living}t{WorkerId.of(1).ticks}:here")
     with pytest.raises(TunerError, match="being compared by another process"):
         compare(replace(wanted, fresh=True))
-    storage.optuna.set_trial_user_attr(left._trial_id, "owner", f"{living}1.00:here")  # its number was given to another process
+    storage.optuna.set_trial_user_attr(left._trial_id, "owner", f"{living}t1:here")  # its number was given to another process
     storage.close()
     _, (taken,) = compare(replace(wanted, fresh=True))
     assert taken["trial"] == left.number and figures([taken]) == figures([row])

@@ -113,7 +113,7 @@ def test_the_third_death_by_a_step_that_hangs_ends_the_trial_with_that_reason(st
 def test_data_that_never_comes_end_the_worker_and_the_trial_goes_on(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
     (tmp_path / "hangs").mkdir()
     (tmp_path / "hangs/sitecustomize.py").write_text(ONCE.replace("{hang}", "time.sleep(1e6)"))
-    env = {"PYTHONPATH": str(tmp_path / "hangs")}
+    env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "4", env=env)
     assert "worker died (a training step of the first epoch took longer than 4 s, see --stall), trial 0 back in the queue" in done.stderr
     [trial] = shown(tuner)["trials"]
@@ -123,7 +123,7 @@ def test_data_that_never_comes_end_the_worker_and_the_trial_goes_on(tuner: Tuner
 def test_a_worker_that_was_stopped_within_a_step_is_ended(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
     (tmp_path / "hangs").mkdir()
     (tmp_path / "hangs/sitecustomize.py").write_text(ONCE.replace("{hang}", "os.kill(os.getpid(), signal.SIGSTOP)"))
-    env = {"PYTHONPATH": str(tmp_path / "hangs")}
+    env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "4", env=env)
     assert "took longer than 4 s, see --stall), trial 0 back in the queue" in done.stderr
     assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
@@ -133,7 +133,16 @@ def test_a_trial_s_time_limit_ends_its_worker(tuner: Tuner, small_study: Path, t
     (tmp_path / "hangs").mkdir()
     (tmp_path / "hangs/sitecustomize.py").write_text(ONCE.replace("{hang}", "time.sleep(1e6)"))
     limits = ("--stall", "0", "--trial-timeout", "10s")
-    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", *limits, env={"PYTHONPATH": str(tmp_path / "hangs")})
+    done = tuner(
+        "search",
+        "small.yaml",
+        "--trials",
+        "1",
+        "--workers",
+        "1",
+        *limits,
+        env={"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"},
+    )
     assert "worker died (a trial took longer than 10 s, see --trial-timeout), trial 0 back in the queue" in done.stderr
     assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
     assert "--trial-timeout takes a time" in tuner("search", "small.yaml", "--trial-timeout", "abc", code=2).stderr

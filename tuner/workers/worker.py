@@ -144,17 +144,24 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             f"(fingerprint {dataset.fingerprint}, wanted {study.data}): give the same images with --data"
         )
     parts = Parts(dataset, config.data, assignment.placement.device)
+    watch = Watch(assignment.watched or share(), stall=assignment.stall, timeout=assignment.trial_timeout)
+
+    def begin_step() -> bool:
+        watch.step()
+        return signals.stop.is_set()
+
     try:
-        precision = settle_precision(study, parts, assignment.placement, stop=signals.stop.is_set, say=tell)
+        precision = settle_precision(study, parts, assignment.placement, stop=begin_step, say=tell)
     except Stopped:
         return False
     placement = replace(assignment.placement, precision=precision)
     if os.environ.get(SELF_CHECK) != "0":
+        watch.begin("start of training")
         for model in config.models:
             check_training(model, placement.device, precision)
+    watch.end_trial()
     worker_id = WorkerId.here()
     retry.notice()  # there may have been an outage before we came: the others get a lease's time
-    watch = Watch(assignment.watched or share(), stall=assignment.stall, timeout=assignment.trial_timeout)
     pause = 0.1
     while not (signals.stop.is_set() or signals.finish.is_set()):
         lease = study.leases.claim(worker_id, study.new_trial)
