@@ -374,8 +374,8 @@ def test_a_row_that_another_tool_runs_is_named_with_what_mends_it(tuner: Tuner, 
 
 
 def test_a_search_whose_total_was_changed_by_another_says_so(tuner: Tuner, background: Start, longer: Path) -> None:
-    search = background("search", "small.yaml", "--trials", "9", "--workers", "1")
+    search = background("search", "small.yaml", "--trials", "40", "--workers", "1")
     search.wait_for(r"trial 0 epoch 1/8")
-    tuner("search", "small.yaml", "--trials", "2", "--workers", "1")
+    tuner("search", "small.yaml", "--trials", "12", "--workers", "1")
     assert search.end() == 0
-    assert "is now 2, and no longer --trials 9: a later command set it" in "".join(search.lines)
+    assert "is now 12, and no longer --trials 40: a later command set it" in "".join(search.lines)
