@@ -21,6 +21,7 @@ from tuner.config.trial_config import TrialConfig
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.errors import TunerError
+from tuner.models.merged import Merged
 from tuner.placement import Placement
 from tuner.study.examples import find_middle
 from tuner.study.storage import Storage
@@ -112,6 +113,22 @@ def test_both_precisions_are_measured_on_the_same_images(parts: Parts, monkeypat
     assert found.agreement.first_loss[0] != found.agreement.first_loss[1]  # it was another precision
     assert found.agreement.first_loss[1] == pytest.approx(found.agreement.first_loss[0], rel=0.01)
     assert 0.5 < found.agreement.cosine < 1 and 0 < found.agreement.noise < 0.9
+
+
+def test_a_measurement_holds_no_more_images_at_once_than_a_trial(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of 256 large images would take a machine's memory, where the study's batches fit."""
+    monkeypatch.setattr(measured, "FASTER", 0.0)
+    held: list[int] = []
+    forward = Merged.forward
+
+    def watched(network: Merged, x: torch.Tensor) -> torch.Tensor:
+        held.append(len(x))
+        return forward(network, x)
+
+    monkeypatch.setattr(Merged, "forward", watched)
+    config = TrialConfig(width=0.03125, data=StudyConfig.from_dict(STUDY).data)
+    measured.measure(config, [4], parts.train("none"), classes=parts.classes, device="cpu")
+    assert max(held) == 4
 
 
 def test_a_wrong_gradient_is_seen(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

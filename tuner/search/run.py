@@ -141,7 +141,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
         case StopReason.FULL if counts.running and (stale := study.leases.stale_trials()):
             left = f"{len(stale)} RUNNING without a worker of tuner"
-            raise TunerError(f"only {standing} are finished, {left}: `tuner repair {study.name}` puts them back in the queue")
+            raise TunerError(f"only {standing} are finished, {left}: `tuner repair {quote(study.name)}` puts them back in the queue")
         case StopReason.FULL:
             say(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:

@@ -132,15 +132,19 @@ def measure(
         fp32, bf16 = (min(column) for column in zip(*times[1:], strict=True))
         return fp32, bf16
 
+    def in_pieces(size: int) -> TrialConfig:
+        """Of no more images at once than a trial of the search holds in memory."""
+        return replace(config, batch_size=size, micro_batches=-(-size // max(batch_sizes)))
+
     def compare() -> Agreement:
         size = min(GRADIENT_IMAGES, len(train) // 2)
-        pair = make(replace(config, batch_size=size), None)
+        pair = make(in_pieces(size), None)
         first, gradients = zip(*(take_first(run, 0) for run in pair), strict=True)
         del pair
-        _, elsewhere = take_first(make(replace(config, batch_size=size), None)[0], 1)
+        _, elsewhere = take_first(make(in_pieces(size), None)[0], 1)
         size = min(BATCH_SIZE, len(train))
         late = []
-        for run in make(replace(config, batch_size=size, lr=min(LR, config.lr)), None):
+        for run in make(replace(in_pieces(size), lr=min(LR, config.lr)), None):
             for index in range(STEPS):
                 if index == EARLY:
                     run.sums.reset()

@@ -38,10 +38,10 @@ class Run:
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
-    Without `val` the scores have no validation figures. `stop` is asked before each step, and `evaluating` told before each evaluation.
-    A `recorder` records the step
-    once and replays it; `captured` then says whether it does. `lr` is the learning rate of the next step, on the device.
-    A batch larger than the training part is a UsageError. Sets the number of threads of this process.
+    Without `val` the scores have no validation figures. `stop` is asked before each step, and `evaluating` told before each
+    evaluation. A `recorder` records the step once and replays it; `captured` then says whether it does. `lr` is the learning
+    rate of the next step, on the device. A batch larger than the training part is a UsageError. Sets the number of threads
+    of this process.
     """
 
     def __init__(

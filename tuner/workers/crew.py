@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from ..config.study_config import StudyConfig
 from ..data import load, split
 from ..data.parts import Parts
 from ..placement import Placement
+from ..signals import STOP_SIGNALS
 from ..study.examples import find_extreme, find_middle
 from ..study.study import Study
 from .precision import PRECISION
@@ -122,6 +124,8 @@ def train_when_told(trial: Trial, connection: Connection) -> None:
     from ..training.memory import is_out_of_memory
     from ..training.run import Run
 
+    for number in STOP_SIGNALS:  # they reach the whole group; whoever started this process ends it
+        signal.signal(number, signal.SIG_IGN)
     config, placement = StudyConfig.from_dict(trial.config).override(source=trial.source), trial.placement
     parts = Parts(load(config.data), config.data, placement.device)
 

@@ -11,6 +11,8 @@ from ..training import memory
 from ..training.memory_model import MemoryModel, fit_memory
 from ..training.provenance import name_device
 
+NEWEST = 200  # trials that the model is fitted to at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class Foresight:
@@ -36,7 +38,7 @@ def look_ahead(study: Study, parts: Parts, device: str) -> Foresight | None:
     if not device.startswith("cuda"):
         return None
     points = []
-    for trial in study.finished_trials():
+    for trial in study.finished_trials()[-NEWEST:]:
         run, config = trial.user_attrs.get("run", {}), trial.user_attrs.get("config")
         if config is not None and run.get("device") == name_device(device) and trial.intermediate_values and "same_as" not in run:
             points.append((TrialConfig.from_dict(config), float(run["peak_memory_mb"])))
