@@ -31,8 +31,8 @@ class Agreement:
 
     `first_loss` is the loss of the first step, `late_loss` the mean loss of steps 41 to 60. Of the whole gradients of the first
     step, `cosine` is that of the angle between them, and `noise` the length of their difference as a share of the difference
-    that other images make, in fp32. The share decides: a network with BatchNorm multiplies any rounding on its way back
-    (MyNet x0.25 in fp32 with weights rounded once: cosine 0.96; GoogLeNet x0.125: 0.87; other images: 0.23 and 0.08).
+    that other images make, in fp32. The share decides, and not the cosine: a deep network with BatchNorm multiplies any rounding
+    on its way back, that of its weights alone too, and other images turn the gradient far more.
     """
 
     first_loss: tuple[float, float]
