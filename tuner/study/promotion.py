@@ -1,0 +1,139 @@
+"""Pause and promote: which paused trial goes on next, as pure functions of what a study's rows hold.
+
+A trial pauses at its first rung and at each later rung where it is not among the best. When no new trial may start,
+the paused ones race: the one most likely to end better than the best so far goes on by one level, until none is
+likely enough. Any worker, after any interruption, comes to the same answer, because nothing else is read.
+
+All curves here are logarithms of the best error so far, one a level of epochs: `best[trial][epoch - 1]`. So lower is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+Curves = Mapping[int, Sequence[float]]  # by trial number, one figure an epoch
+
+DIVISIONS = 16  # the first rung is at this part of the longest training
+PRIOR_WEIGHT = 3.0  # of what is believed about a change before any trial has shown it, in trials
+PRIOR_SPREAD = 0.3  # of a change over a doubling of epochs, in spreads of the first rung
+SMALLEST_ERROR = 1e-6  # whose logarithm stands for an error of 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """The rule's parameters.
+
+    `epochs` is the longest training, `fraction` the part of a rung that goes on where rungs double, `first` the epoch of the
+    first rung (None for a sixteenth of `epochs`), `chance` the least likelihood of a new best for which a paused trial goes on.
+    """
+
+    epochs: int
+    fraction: float = 0.4
+    first: int | None = None
+    chance: float = 0.005
+
+    @property
+    def rungs(self) -> list[int]:
+        """Epochs after which a trial pauses while new ones may start: doubled from the first, all before the last."""
+        start = self.first or self.epochs / DIVISIONS
+        doublings = range(max(1, math.ceil(math.log2(max(self.epochs / start, 1)))) + 1)
+        found = {max(1, round(start * 2**i)) for i in doublings}
+        return sorted(epoch for epoch in found if epoch < self.epochs)
+
+    @property
+    def levels(self) -> list[int]:
+        """Epochs after which a trial pauses in the race: the rungs, and every sixteenth from the first one on."""
+        rungs = self.rungs
+        return sorted({*rungs, *range(rungs[0], self.epochs, max(1, round(self.epochs / DIVISIONS)))}) if rungs else []
+
+
+def to_curve(errors: Iterable[float]) -> list[float]:
+    """The logarithm of the best error so far, after each epoch."""
+    best: list[float] = []
+    for error in errors:
+        logarithm = math.log(max(error, SMALLEST_ERROR))
+        best.append(min(logarithm, best[-1]) if best else logarithm)
+    return best
+
+
+def find_promoted(rule: Promotion, best: Curves, paused: Mapping[int, int]) -> int | None:
+    """The paused trial that its rung lets go on, from the highest rung down. `paused` gives the epoch of each paused trial."""
+    rungs = rule.rungs
+    for epoch, following in reversed(list(zip(rungs, [*rungs[1:], rule.epochs], strict=True))):
+        reached = sorted((curve[epoch - 1], trial) for trial, curve in best.items() if len(curve) >= epoch)
+        share = rule.fraction ** math.log2(following / epoch)
+        for _, trial in reached[: int(len(reached) * share + 1e-9)]:
+            if paused.get(trial) == epoch:
+                return trial
+    return None
+
+
+def find_raced(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> int | None:
+    """The paused trial that is worth one level more when no new one may start; None where all may be given up.
+
+    `final` gives the logarithm of the error of each trial that was trained to its last epoch.
+    """
+    if not final:
+        return min(paused, key=lambda trial: (-paused[trial], best[trial][-1], trial), default=None)
+    chances = estimate_chances(rule, best, final, paused)
+    trial = max(chances, key=lambda trial: (chances[trial], paused[trial], -trial), default=None)
+    return trial if trial is not None and chances[trial] >= rule.chance else None
+
+
+def estimate_chances(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:
+    """How likely each paused trial is to end better than the best so far."""
+    mean, spread = estimate_changes(rule, best, final)
+    levels, incumbent = rule.levels, min(final.values(), default=math.inf)
+    chances = {}
+    for trial, epoch in paused.items():
+        level = levels.index(epoch)
+        chances[trial] = float(ndtr((incumbent - best[trial][epoch - 1] - mean[level]) / spread[level]))
+    return chances
+
+
+def predict_errors(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:
+    """The error at the end that is expected of each paused trial: what a sampler is told of it."""
+    if not paused:
+        return {}
+    mean, _ = estimate_changes(rule, best, final)
+    levels = rule.levels
+    return {trial: math.exp(best[trial][epoch - 1] + mean[levels.index(epoch)]) for trial, epoch in paused.items() if epoch in levels}
+
+
+def estimate_changes(rule: Promotion, best: Curves, final: Mapping[int, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and spread of the change from each level to the end, learnt from the study's own trials and shrunk towards a prior."""
+    levels = rule.levels
+    count = len(levels)
+
+    def at(trial: int, level: int) -> float:
+        return best[trial][levels[level] - 1] if level < count else final[trial]
+
+    reached = [[trial for trial, curve in best.items() if len(curve) >= epoch] for epoch in levels] + [list(final)]
+    first = [at(trial, 0) for trial in reached[0]]
+    quarter, three_quarters = np.percentile(first, [25, 75])
+    unit = max(float(three_quarters - quarter) / 1.35, 1e-4)
+    mean, variance = np.zeros(count), np.zeros(count)
+    for level in range(count):  # from level to level: many trials, but the steps of one trial are not independent
+        changes = np.array([at(trial, level + 1) - at(trial, level) for trial in reached[level + 1]])
+        n = len(changes)
+        mean[level] = changes.mean() if n else 0.0
+        prior = (PRIOR_SPREAD * unit) ** 2 * math.log2([*levels, rule.epochs][level + 1] / levels[level])
+        squares = float(((changes - mean[level]) ** 2).sum())
+        variance[level] = (PRIOR_WEIGHT * prior + squares) / (PRIOR_WEIGHT + max(n - 1, 0)) * (1 + 1 / max(n, 1))
+    mean, variance = np.cumsum(mean[::-1])[::-1], np.cumsum(variance[::-1])[::-1]
+    if not final:
+        return mean, np.sqrt(variance)
+    # From the level to the end: few trials, but it is what is asked for.
+    n = len(final)
+    to_end = np.array([[at(trial, count) - at(trial, level) for level in range(count)] for trial in final])
+    seen = to_end.mean(0)
+    squares = ((to_end - seen) ** 2).sum(0)
+    return (n * seen + PRIOR_WEIGHT * mean) / (n + PRIOR_WEIGHT), np.sqrt(
+        (PRIOR_WEIGHT * variance + squares) / (PRIOR_WEIGHT + n - 1) * (1 + 1 / n)
+    )
