@@ -31,12 +31,25 @@ class Promotion:
 
     `epochs` is the longest training, `fraction` the part of a rung that goes on where rungs double, `first` the epoch of the
     first rung (None for a sixteenth of `epochs`), `chance` the least likelihood of a new best for which a paused trial goes on.
+    `audit` is the part of the trials that are trained to the end whatever their rank (see `audit.py`; 0 for none). `val_images`
+    says that errors are fractions of so many images: a trial that is behind the last one promoted by less than that figure's
+    own binomial error goes on too. None where errors are something else. Errors: ValueError for a value that makes no sense.
     """
 
     epochs: int
     fraction: float = 0.4
     first: int | None = None
     chance: float = 0.005
+    audit: float = 0.05
+    val_images: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("epochs", self.epochs, 1), ("first", self.first, 1), ("val_images", self.val_images, 1)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise ValueError(f"{name} must be a whole number from {least}, not {value!r}")
+        for name, number, low, high in (("fraction", self.fraction, 0, 1), ("chance", self.chance, 0, 1), ("audit", self.audit, -1, 1)):
+            if isinstance(number, bool) or not isinstance(number, int | float) or not (low < number <= high) or number < 0:
+                raise ValueError(f"{name} must be {'from' if low < 0 else 'above'} 0 and at most 1, not {number!r}")
 
     @property
     def rungs(self) -> list[int]:
@@ -68,10 +81,22 @@ def find_promoted(rule: Promotion, best: Curves, paused: Mapping[int, int]) -> i
     for epoch, following in reversed(list(zip(rungs, [*rungs[1:], rule.epochs], strict=True))):
         reached = sorted((curve[epoch - 1], trial) for trial, curve in best.items() if len(curve) >= epoch)
         share = rule.fraction ** math.log2(following / epoch)
-        for _, trial in reached[: int(len(reached) * share + 1e-9)]:
+        places = int(len(reached) * share + 1e-9)
+        cut = reached[places - 1][0] + _noise(rule, reached[places - 1][0]) if places else -math.inf
+        for place, (value, trial) in enumerate(reached):
+            if place >= places and value >= cut:
+                break
             if paused.get(trial) == epoch:
                 return trial
     return None
+
+
+def _noise(rule: Promotion, logarithm: float) -> float:
+    """By how much an error's logarithm may differ by the choice of validation images alone: one binomial standard error."""
+    error = math.exp(logarithm)
+    if rule.val_images is None or not 0 < error < 1:
+        return 0.0
+    return math.log1p(math.sqrt((1 - error) / (error * rule.val_images)))
 
 
 def find_raced(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> int | None:
