@@ -62,6 +62,16 @@ class StudyConfig:
         return started | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
 
     @property
+    def epochs_range(self) -> tuple[int, int]:
+        """The fewest and the most epochs of a trial that is drawn, start rows apart."""
+        dimension = self.space.get("epochs")
+        if dimension is None:
+            fixed = int(self.fixed.get("epochs", DEFAULTS["epochs"]))
+            return fixed, fixed
+        ends = dimension.values if isinstance(dimension, Choice) else (dimension.low, dimension.high)
+        return int(min(ends)), int(max(ends))
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Every network that a trial may train."""
         return tuple(sorted(self.possible("model")))

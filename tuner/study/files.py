@@ -37,6 +37,10 @@ class StudyFiles:
                 return old
         return own
 
+    def has(self, number: int) -> bool:
+        """Whether the trial has a checkpoint that this machine sees."""
+        return _json(self.path(number)).exists()
+
     def numbers(self) -> set[int]:
         """The trials that have a checkpoint of this study."""
         found: set[int] = set()

@@ -21,8 +21,8 @@ class EndedByOtherTool(Exception):
 class Lease:
     """The right to write a trial, for as long as no other worker has a higher `fence`.
 
-    `resumed` where the trial had been begun before; `crashes` counts the workers that died while training it. `failed` are
-    trials that were found to have killed their workers too often, on the way to this one.
+    `resumed` where the trial had been begun before; `crashes` counts the workers that died while training it. `taken` says why a
+    paused one goes on. `failed` are trials that were found to have killed their workers too often, on the way to this one.
     """
 
     trial_id: int
@@ -31,6 +31,7 @@ class Lease:
     fence: int
     crashes: int
     resumed: bool
+    taken: str | None = None
     failed: tuple[Released, ...] = ()
 
 
@@ -38,12 +39,13 @@ class Lease:
 class NothingToClaim:
     """No trial to train now. `held` trials belong to other workers and may come back; `full` and `exhausted` say why none is made.
 
-    `failed` as in a lease.
+    `settled` paused trials were ended with it, as none of them can win any more. `failed` as in a lease.
     """
 
     held: int
     full: bool = False
     exhausted: bool = False
+    settled: int = 0
     failed: tuple[Released, ...] = ()
 
 
@@ -76,7 +78,7 @@ class NewTrial:
 class Counts:
     """How a study stands. `n_trials` is its total; all rows but the failed and the copies of others count towards it.
 
-    `copies` are among `complete`. `stops` rises with every `tuner stop`.
+    `copies` are among `complete`, `paused` among `waiting`. `stops` rises with every `tuner stop`.
     """
 
     n_trials: int
@@ -87,10 +89,16 @@ class Counts:
     waiting: int = 0
     fail: int = 0
     copies: int = 0
+    paused: int = 0
 
     @property
     def used(self) -> int:
         return self.finished + self.running + self.waiting
+
+    @property
+    def queued(self) -> int:
+        """Interrupted, and taken up before anything else."""
+        return self.waiting - self.paused
 
     @property
     def finished(self) -> int:

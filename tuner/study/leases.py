@@ -19,11 +19,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from ..errors import TunerError
+from .counts import count_used, read_counts
 from .lease import FORGIVEN, Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
-from .tables import UNFINISHED, is_copy, leases, studies, trials
+from .tables import UNFINISHED, leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
@@ -49,21 +50,12 @@ class Leases:
         if silent > read_lease_seconds() * 2 / 3:
             self.retry.notice()
 
-    # -- totals
-
     def counts(self) -> Counts:
         return self.retry(self.peek)
 
     def peek(self) -> Counts:
         """The counts, without waiting out an outage."""
-        self.storage.check_file()
-        with self.storage.engine.connect() as connection:
-            found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == self.study_id)).one()
-            by_state = sa.select(trials.c.state, sa.func.count()).where(trials.c.study_id == self.study_id).group_by(trials.c.state)
-            states = {state.name.lower(): count for state, count in connection.execute(by_state)}
-            copied = sa.select(sa.func.count()).select_from(trials).where(trials.c.study_id == self.study_id, is_copy)
-            copies = connection.execute(copied).scalar_one()
-        return Counts(n_trials=found.slots, stops=found.stops, copies=copies, **states)
+        return read_counts(self.storage, self.study_id)
 
     def stop(self) -> None:
         """Tell every search of the study to let its running trials finish, and end."""
@@ -73,8 +65,6 @@ class Leases:
                 connection.execute(sa.update(studies).where(studies.c.study_id == self.study_id).values(stops=studies.c.stops + 1))
 
         self.retry(write)
-
-    # -- claims
 
     def claim(self, worker_id: WorkerId, new: Callable[[], NewTrial | None]) -> Lease | NothingToClaim:
         """Lease the oldest trial that no living worker holds, or a new one while there are fewer than the total.
@@ -103,21 +93,26 @@ class Leases:
                     crashes = (row.deaths or 0) + int(crashed)
                     made = self._lease(connection, row.trial_id, row.number, worker_id, crashes=crashes, resumed=True)
                     return made
-                mine = (trials.c.study_id == self.study_id, trials.c.state != TrialState.FAIL, ~is_copy)
-                if connection.execute(sa.select(sa.func.count()).select_from(trials).where(*mine)).scalar_one() >= n_trials:
-                    return NothingToClaim(held=held, full=True)
-                fresh = new()
-                if fresh is None:
-                    return NothingToClaim(held=held, exhausted=True)
-                system_attrs = {"fixed_params": fresh.params} if fresh.params else {}
-                template = create_trial(state=TrialState.RUNNING, user_attrs=fresh.user_attrs, system_attrs=system_attrs)
-                trial_id = self.storage.optuna.create_new_trial(self.study_id, template)
-                number = connection.execute(sa.select(trials.c.number).where(trials.c.trial_id == trial_id)).scalar_one()
-                made = self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
-                return made
+                found = self._find_more(connection, n_trials, held, worker_id, new)
+                made = found if isinstance(found, Lease) else None
+                return found
 
         claimed = self.retry(attempt)
         return replace(claimed, failed=tuple(failed.values())) if failed else claimed
+
+    def _find_more(
+        self, connection: sa.Connection, n_trials: int, held: int, worker_id: WorkerId, new: Callable[[], NewTrial | None]
+    ) -> Lease | NothingToClaim:
+        """What there is beside trials that were left behind: a new one."""
+        if count_used(connection, self.study_id) >= n_trials:
+            return NothingToClaim(held=held, full=True)
+        if (fresh := new()) is None:
+            return NothingToClaim(held=held, exhausted=True)
+        system_attrs = {"fixed_params": fresh.params} if fresh.params else {}
+        template = create_trial(state=TrialState.RUNNING, user_attrs=fresh.user_attrs, system_attrs=system_attrs)
+        trial_id = self.storage.optuna.create_new_trial(self.study_id, template)
+        number = connection.execute(sa.select(trials.c.number).where(trials.c.trial_id == trial_id)).scalar_one()
+        return self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
 
     def _renew(self, connection: sa.Connection, lease: Lease) -> bool:
         """Renew the lease by a heartbeat. False where it is lost."""
@@ -135,11 +130,11 @@ class Leases:
                 raise TunerError("the study was deleted meanwhile: search again to make it anew")
             yield connection, n_trials
 
-    def _unfinished(self, connection: sa.Connection) -> list[Any]:
+    def _unfinished(self, connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Any]:
         joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
         expired = (leases.c.beat < self.storage.now - read_lease_seconds()).label("expired")
         columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, expired)
-        where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED))
+        where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED), *where)
         return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
 
     def _abandoned(self, row: Any) -> bool:
@@ -194,7 +189,7 @@ class Leases:
         """As `write`, and the lease is given up. Safe to repeat when the commit's acknowledgement was lost: it finds its work done."""
 
         def attempt() -> None:
-            with self.storage.transaction() as connection:
+            with self._ending(lease) as connection:
                 if not self._renew(connection, lease):
                     if self._given_up(connection, lease):
                         return
@@ -204,6 +199,12 @@ class Leases:
 
         self.retry(attempt)
         self.storage.write_through()
+
+    @contextmanager
+    def _ending(self, lease: Lease) -> Iterator[sa.Connection]:
+        """The transaction in which a lease is given up."""
+        with self.storage.transaction() as connection:
+            yield connection
 
     def _unless_ended(self, connection: sa.Connection, lease: Lease, call: Callable[[], T]) -> T:
         try:
@@ -238,8 +239,7 @@ class Leases:
 
         def write() -> None:
             with self.storage.engine.begin() as connection:
-                held = (leases.c.trial_id == lease.trial_id, leases.c.owner == lease.worker_id, leases.c.epoch == lease.fence)
-                connection.execute(sa.update(leases).where(*held).values(owner=None))
+                connection.execute(self._renewal(lease).values(owner=None))
 
         self.retry(write)
 

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
     SAME_AS = "same_as"  # took over the figures of a trial of the same configuration
     WORKER_LOST = "worker_lost"  # its workers died too often
     ERROR = "error"
+    PAUSED = "paused"  # by the pruner `promote`; it may go on, and a worker that is free takes it up
     STOPPED = "stopped"  # back in the queue, with all it has
     TAKEN_OVER = "taken_over"  # another worker trains it now
     ENDED_BY_OTHER_TOOL = "ended_by_other_tool"
@@ -30,7 +31,7 @@ class Outcome(StrEnum):
             return "PRUNED"
         if self in (Outcome.WORKER_LOST, Outcome.ERROR):
             return "FAIL"
-        return "WAITING" if self is Outcome.STOPPED else "RUNNING"
+        return "WAITING" if self in (Outcome.PAUSED, Outcome.STOPPED) else "RUNNING"
 
     @property
     def is_usual(self) -> bool:

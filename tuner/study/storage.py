@@ -156,7 +156,7 @@ class Storage:
         """Whether our schema is there; the database is only read. Errors: TunerError for one that another program made."""
         names, columns = self._list_tables()
         if "version_info" in names and "study_name" in columns:  # Optuna's; others' tables may stand beside it
-            return tables.metadata.tables.keys() <= names
+            return names >= tables.FIRST_TABLES
         known = {*optuna_models.BaseModel.metadata.tables, *tables.metadata.tables}
         strange = bool(columns) and "study_name" not in columns
         foreign = names - known  # a file is one program's; in a server's database others' tables may stand beside ours

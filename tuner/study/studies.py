@@ -18,11 +18,13 @@ from ..errors import TunerError, UsageError, nearest
 from . import files
 from .finished import Finished
 from .leases import Leases
+from .pausing import PausingLeases
+from .pruners import make_promotion
 from .retry import Retry
 from .search_space import compare_definitions, define
 from .storage import Storage
 from .study import Study
-from .tables import leases, studies
+from .tables import leases, list_tables, metadata, pauses, studies
 
 DEFAULT_TRIALS = 50  # of a study that is made without a number
 
@@ -70,14 +72,16 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         raise UsageError(f"no study {name!r} in {str(storage)!r}: {remedy}")
     study_id = storage.optuna.get_study_id_from_name(name)
     attrs = storage.optuna.get_study_user_attrs(study_id)
+    config, found = StudyConfig.from_dict(attrs["config"], f"study {name!r}"), files.find_files(storage, name, attrs["uid"], attrs)
+    rule = make_promotion(config)
     return Study(
         storage=storage,
         name=name,
         uid=attrs["uid"],
-        config=StudyConfig.from_dict(attrs["config"], f"study {name!r}"),
+        config=config,
         data=attrs["definition"]["data"],
-        files=files.find_files(storage, name, attrs["uid"], attrs),
-        leases=Leases(storage, study_id, retry),
+        files=found,
+        leases=Leases(storage, study_id, retry) if rule is None else PausingLeases(storage, study_id, rule, found, config.seed, retry),
         _finished=Finished(storage, study_id),
     )
 
@@ -104,6 +108,7 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
+        metadata.create_all(storage.engine)  # what a database of an earlier version lacks
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:
@@ -150,7 +155,7 @@ def _create(
         study.set_metric_names(["validation accuracy"])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
-        for table in (studies, leases):
+        for table in (studies, leases, pauses):
             connection.execute(sa.delete(table).where(table.c.study_id == study_id))
         row = {"study_id": study_id, "uid": uid, "slots": n_trials, "turn": 0, "stops": 0, "searched": storage.now}
         connection.execute(sa.insert(studies).values(row))
@@ -186,5 +191,5 @@ def delete(storage: Storage, study: Study) -> None:
     """Delete the study with all its rows; its files are the caller's to remove."""
     with storage.exclusive(), storage.transaction() as connection:
         storage.optuna.delete_study(study.leases.study_id)
-        for table in (studies, leases):
+        for table in list_tables(connection):
             connection.execute(sa.delete(table).where(table.c.study_id == study.leases.study_id))

@@ -1,4 +1,4 @@
-"""Our two tables, and the columns of Optuna's that we read. Everything else goes through Optuna's own calls."""
+"""Our tables, and the columns of Optuna's that we read. Everything else goes through Optuna's own calls."""
 
 from __future__ import annotations
 
@@ -35,6 +35,25 @@ leases = sa.Table(
     sa.Column("deaths", sa.Integer, nullable=False),
 )
 
+# One row a trial that came to a rung, or ended, under the pruner `promote`. Up to `epoch` it was decided on; with `paused` it waits
+# there, on the machine `host`, until it is taken up (`taken`: "promotion", "race" or "audit", in a study of `slots` trials).
+# `turn` is the study's at the row's last change, so that what changed is read, and nothing else. Newer than the first two
+# tables: a database of an earlier version gets it when it is opened.
+pauses = sa.Table(
+    "tuner_pauses",
+    metadata,
+    sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("study_id", sa.Integer, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("paused", sa.Boolean, nullable=False),
+    sa.Column("host", sa.String(300), nullable=False),
+    sa.Column("taken", sa.String(16), nullable=True),
+    sa.Column("slots", sa.Integer, nullable=True),
+    sa.Index("ix_tuner_pauses_turn", "study_id", "turn"),
+)
+FIRST_TABLES = {"tuner_studies", "tuner_leases"}  # by them a database is known to be ours
+
 trials = sa.table(
     "trials",
     sa.column("trial_id", sa.Integer),
@@ -43,6 +62,14 @@ trials = sa.table(
     sa.column("state", sa.Enum(TrialState)),
 )
 
+values = sa.table("trial_intermediate_values", sa.column("trial_id"), sa.column("step"), sa.column("intermediate_value"))
+
 # A trial that took over another's figures has the attribute `same_as`: it costs no slot.
 attributes = sa.table("trial_user_attributes", sa.column("trial_id", sa.Integer), sa.column("key", sa.String))
 is_copy = sa.exists().where(attributes.c.trial_id == trials.c.trial_id, attributes.c.key == "same_as")
+
+
+def list_tables(connection: sa.Connection) -> list[sa.Table]:
+    """Those of our tables that the database has."""
+    inspector = sa.inspect(connection)
+    return [table for table in metadata.sorted_tables if inspector.has_table(table.name)]

@@ -19,11 +19,12 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialStarted:
-    """A trial is trained from here on; it has `epoch` epochs already."""
+    """A trial is trained from here on; it has `epoch` epochs already. `taken` says why it went on, where it had paused."""
 
     number: int
     config: TrialConfig
     epoch: int
+    taken: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,13 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class NothingLeft:
-    """Nothing to claim, and nothing will come back; `exhausted` where the space has no configuration left."""
+    """Nothing to claim, and nothing will come back; `exhausted` where the space has no configuration left.
+
+    `settled` paused trials were ended: none of them was likely enough to win.
+    """
 
     exhausted: bool
+    settled: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from ..config.trial_config import TrialConfig
 from ..errors import TunerError
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.outcome import Outcome
+from ..study.pausing import PausingLeases
 from ..study.search_space import count_configurations, derive_seed, find_point, find_untried, put_on_steps, suggest
 from ..study.storage import read_first_line
 from ..study.study import Study
@@ -58,6 +59,11 @@ class LeasedTrial:
         return self._frozen is not None and bool(self._frozen.intermediate_values)
 
     @property
+    def notes(self) -> list[str]:
+        """What was noted of the trial before it paused."""
+        return [] if self._frozen is None else list(self._frozen.user_attrs.get("run", {}).get("notes", []))
+
+    @property
     def storage(self) -> optuna.storages.BaseStorage:
         return self.study.storage.optuna
 
@@ -90,14 +96,15 @@ class LeasedTrial:
                 raise CannotDraw(f"{type(fault).__name__}: {read_first_line(fault)}"[:500]) from fault
 
         def draw_or_read() -> TrialConfig:
+            frozen = self.frozen()
+            stored = frozen.user_attrs.get("config")
+            if stored is not None:
+                self._frozen = frozen
+                return TrialConfig.from_dict(stored, f"trial {self.lease.number}")
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
             if untried:
                 self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", untried)
             trial = optuna.Trial(self.optuna_study(), self.lease.trial_id)
-            stored = trial.user_attrs.get("config")
-            if stored is not None:
-                self._frozen = self.frozen()
-                return TrialConfig.from_dict(stored, f"trial {self.lease.number}")
             config = suggest(
                 trial,
                 study_config,
@@ -169,6 +176,20 @@ class LeasedTrial:
         if spec.writes:
             return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
         return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))
+
+    def pause(self, epoch: int, collect_facts: Callable[[str], dict[str, Any]]) -> str | None:
+        """Pause after this epoch, where the study's pruner leaves the trial there. The reason; None where it goes on."""
+        leases, frozen = self.study.leases, self._frozen
+        assert frozen is not None, "configure comes first"
+        if not isinstance(leases, PausingLeases):
+            return None
+
+        def prepare(reason: str) -> None:
+            self.storage.set_trial_user_attr(self.lease.trial_id, "run", collect_facts(reason))
+            # Other tools list a waiting trial by what is fixed for it.
+            self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", frozen.params)
+
+        return leases.pause(self.lease, epoch, prepare)
 
     def describe_standing(self, score: Score) -> str:
         """The epoch's accuracy beside what others had there: those that pruners compare with, trained to their end if there are any."""

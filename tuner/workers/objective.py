@@ -90,7 +90,7 @@ def train_trial(
         else:
             seen = watch or _watch_nothing()
             foresight = look_ahead(study, parts, placement.device)
-            attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, save, seen, foresight)
+            attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, save, seen, foresight)
             ending, facts = attempt(config)
             heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
             while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -101,7 +101,9 @@ def train_trial(
                 else:
                     memory.give_back(placement.device)
                     ending, facts = attempt(config)
-            if ending.outcome is Outcome.STOPPED:
+            if ending.outcome is Outcome.PAUSED:
+                pass  # its rows say so already
+            elif ending.outcome is Outcome.STOPPED:
                 study.leases.requeue(lease)
             else:
                 trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
@@ -134,7 +136,7 @@ def _train(
     foresight: Foresight | None,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
-    """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it.
+    """Train epoch by epoch: save a checkpoint, report, pause or prune. Returns the ending and the facts to write with it.
 
     What surely does not fit into memory is not tried.
     """
@@ -157,6 +159,9 @@ def _train(
         trial.prove()
         watch.begin("checkpoint")
 
+    def collect_facts(reason: str) -> dict[str, Any]:
+        return _collect_facts(Ending(outcome=Outcome.PAUSED, reason=reason), notes, trial, config, run, placement)
+
     try:
         watch.begin("start of training")
         memory.reset_peak(placement.device)
@@ -172,7 +177,7 @@ def _train(
         )
         trained = _resume(run, path, trial, notes, say)
         watch.rest()
-        say(TrialStarted(number=number, config=config, epoch=trained))
+        say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
         for score in run.epochs():
             if score.epoch > trained:
                 watch.end_epoch()
@@ -182,7 +187,12 @@ def _train(
             _note_refusal(run, trial, notes, say)
             trial.report(score)
             say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
-            if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
+            if score.epoch < trained or score.epoch == config.epochs:
+                continue
+            if (paused := trial.pause(score.epoch, collect_facts)) is not None:
+                ending = Ending(outcome=Outcome.PAUSED, reason=paused)
+                break
+            if trial.should_prune():
                 reason = f"below the others at epoch {score.epoch}: {trial.describe_standing(score)}"
                 ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=reason)
                 break

@@ -39,6 +39,7 @@ class Assignment:
     placement: Placement
     stall: float = STALL_SECONDS  # what a step may take at least; 0 for no limit
     trial_timeout: float | None = None
+    deadline: float | None = None  # by the wall clock: when the search ends
     watched: Any = None  # what the worker shares with its parent process, which sets it
 
 
@@ -120,6 +121,7 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     from ..data import load as load_data
     from ..data.parts import Parts
     from ..study.lease import NothingToClaim, read_lease_seconds
+    from ..study.pausing import PausingLeases
     from ..study.retry import Retry, open_again
     from ..study.studies import load
     from ..study.worker_id import WorkerId
@@ -144,6 +146,9 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             f"(fingerprint {dataset.fingerprint}, wanted {study.data}): give the same images with --data"
         )
     parts = Parts(dataset, config.data, assignment.placement.device)
+    if isinstance(study.leases, PausingLeases):
+        study.leases.count_images(len(parts.val()))
+        study.leases.deadline = assignment.deadline
     watch = Watch(assignment.watched or share(), stall=assignment.stall, timeout=assignment.trial_timeout)
 
     def begin_step() -> bool:
@@ -169,7 +174,8 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             say(TrialEnded(number=lost.number, outcome=Outcome.WORKER_LOST, reason=str(lost.failed)))
         if isinstance(lease, NothingToClaim):
             if not lease.held:
-                say(NothingLeft(exhausted=lease.exhausted))
+                tidy(study, assignment.keep)
+                say(NothingLeft(exhausted=lease.exhausted, settled=lease.settled))
                 return True
             say(Waiting(held=lease.held))
             signals.stop.wait(pause)

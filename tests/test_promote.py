@@ -1,0 +1,344 @@
+"""`pruner: promote` inside a study: pauses, claims and the end, on SQLite and PostgreSQL. Curves are made up, nothing is trained."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from optuna.trial import TrialState
+
+from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
+from tests.test_outages import fail_once
+from tuner.config.study_config import StudyConfig
+from tuner.errors import UsageError
+from tuner.study import tables
+from tuner.study.lease import Lease, NothingToClaim
+from tuner.study.outcome import Outcome
+from tuner.study.pausing import PausingLeases
+from tuner.study.promotion import Promotion, find_promoted, find_raced, to_curve
+from tuner.study.pruners import make_promotion, make_pruner
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load, delete, load
+from tuner.study.study import Study
+from tuner.study.trials import list_trials
+from tuner.study.worker_id import WorkerId
+
+EPOCHS = 8
+CONFIG: dict[str, Any] = {
+    "data": "digits",
+    "pruner": {"name": "promote", "audit": 0},
+    "sampler": "random",
+    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "epochs": EPOCHS},
+}
+Curves = Sequence[Sequence[float]]
+
+
+def curves(count: int, seed: int = 0) -> Curves:
+    """Accuracies that rise and are noisy, an epoch each; what is good early is mostly good in the end."""
+    draw = random.Random(seed)
+    made = []
+    for _ in range(count):
+        end, pace = draw.uniform(0.5, 0.95), draw.uniform(0.3, 1.2)
+        made.append([round(end * (1 - 0.7 * 2.7 ** (-pace * epoch)) + draw.uniform(-0.02, 0.02), 4) for epoch in range(1, EPOCHS + 1)])
+    return made
+
+
+def make(storage: Storage, trials: int, **changes: Any) -> Study:
+    return create_or_load(storage, "s", StudyConfig.from_dict({**CONFIG, **changes}), "f", trials=trials)
+
+
+def train(study: Study, lease: Lease, curve: Sequence[float], epochs: int = EPOCHS) -> list[str]:
+    """Report a leased trial's epochs until it pauses or ends, as a worker does. What was done."""
+    optuna, done = study.storage.optuna, []
+    trained = len(optuna.get_trial(lease.trial_id).intermediate_values)
+    for epoch in range(trained + 1, epochs + 1):
+        study.leases.write(lease, lambda epoch=epoch: optuna.set_trial_intermediate_value(lease.trial_id, epoch, curve[epoch - 1]))
+        done.append(f"{lease.number}.{epoch}")
+        if epoch == epochs:
+            study.leases.finish(lease, lambda: study.optuna_study().tell(lease.number, curve[-1]))
+        elif pause(study, lease, epoch):
+            break
+    return done
+
+
+def pause(study: Study, lease: Lease, epoch: int) -> str | None:
+    assert isinstance(study.leases, PausingLeases)
+
+    def prepare(reason: str) -> None:
+        study.storage.optuna.set_trial_user_attr(lease.trial_id, "run", {"outcome": Outcome.PAUSED, "reason": reason})
+
+    return study.leases.pause(lease, epoch, prepare)
+
+
+def claim(study: Study, worker: WorkerId | None = None) -> Lease | NothingToClaim:
+    return study.leases.claim(worker or WorkerId.here(), study.new_trial)
+
+
+def get(study: Study, worker: WorkerId | None = None) -> Lease:
+    found = claim(study, worker)
+    assert isinstance(found, Lease), found
+    return found
+
+
+def play(study: Study, accuracies: Curves, again: Callable[[], Study] | None = None) -> list[str]:
+    """A search with one worker, epoch by epoch; `again` opens the study anew before every claim."""
+    done: list[str] = []
+    while isinstance(lease := claim(study), Lease):
+        done += train(study, lease, accuracies[lease.number])
+        study = again() if again is not None else study
+    assert lease.held == 0
+    return done
+
+
+def state(rule: Promotion, accuracies: Curves, trials: int) -> list[str]:
+    """The same search by the pure rule alone."""
+    best: dict[int, list[float]] = {}
+    final: dict[int, float] = {}
+    paused: dict[int, int] = {}
+    done, begun, racing = [], 0, False
+    while True:
+        number = None if racing else find_promoted(rule, best, paused)
+        if number is None and begun < trials:
+            number, begun = begun, begun + 1
+        elif number is None:
+            racing, number = True, find_raced(rule, best, final, paused)
+        if number is None:
+            return done
+        epoch = paused.pop(number, 0)
+        while number not in paused and number not in final:
+            epoch += 1
+            done.append(f"{number}.{epoch}")
+            errors = [1.0 - accuracy for accuracy in accuracies[number][:epoch]]
+            best[number] = to_curve(errors)
+            if epoch == rule.epochs:
+                final[number] = to_curve(errors[-1:])[0]
+            elif epoch in (rule.levels if racing else rule.rungs):
+                paused[number] = epoch
+                if (find_raced(rule, best, final, paused) if racing else find_promoted(rule, best, paused)) == number:
+                    del paused[number]
+
+
+def states(study: Study) -> list[str]:
+    return [trial.state.name for trial in study.frozen_trials()]
+
+
+def test_a_search_is_the_pure_rule_and_the_same_however_often_it_is_opened_anew(storage: Storage) -> None:
+    accuracies = curves(16)
+    want = state(Promotion(epochs=EPOCHS, audit=0), accuracies, 16)
+    assert play(make(storage, 16), accuracies, again=lambda: load(storage, "s")) == want
+    delete(storage, load(storage, "s"))
+    study = make(storage, 16)
+    assert play(study, accuracies) == want
+    assert len(want) < 0.7 * 16 * EPOCHS
+    counts = study.leases.counts()
+    assert (counts.finished, counts.waiting, counts.paused) == (16, 0, 0)
+    best = max(range(16), key=lambda number: accuracies[number][-1])
+    assert study.frozen_trials()[best].value == accuracies[best][-1], "the best one was trained to its end"
+
+
+def test_many_workers_train_no_epoch_twice_and_reach_the_exact_total(storage: Storage) -> None:
+    """Four workers, each with a study of its own in memory, in an order that chance makes; some are interrupted."""
+    accuracies, draw, done = curves(14, seed=3), random.Random(5), []
+    make(storage, 14)
+    workers: list[tuple[Study, Lease | None]] = [(load(storage, "s"), None) for _ in range(4)]
+    while workers:
+        index = draw.randrange(len(workers))
+        study, lease = workers[index]
+        if lease is None:
+            found = claim(study)
+            if isinstance(found, NothingToClaim):
+                others = sum(held is not None for _, held in workers)
+                assert found.held == others and found.full, "nobody waits while a trial may begin"
+                if not others:
+                    workers.pop(index)
+                continue
+            workers[index] = (study, found)
+        elif draw.random() < 0.1:
+            study.leases.requeue(lease)
+            workers[index] = (study, None)
+        else:
+            epoch = len(storage.optuna.get_trial(lease.trial_id).intermediate_values) + 1
+            train(study, lease, accuracies[lease.number], epochs=EPOCHS) if epoch == EPOCHS else report(study, lease, accuracies, epoch)
+            done.append((lease.number, epoch))
+            if epoch == EPOCHS or pause(study, lease, epoch):
+                workers[index] = (study, None)
+    study = load(storage, "s")
+    assert len(done) == len(set(done)) < 0.75 * 14 * EPOCHS
+    assert set(states(study)) == {"COMPLETE", "PRUNED"} and study.leases.counts().finished == 14
+    assert max(t.value or 0 for t in study.frozen_trials()) == max(curve[-1] for curve in accuracies)
+
+
+def report(study: Study, lease: Lease, accuracies: Curves, epoch: int) -> None:
+    value = accuracies[lease.number][epoch - 1]
+    study.leases.write(lease, lambda: study.storage.optuna.set_trial_intermediate_value(lease.trial_id, epoch, value))
+
+
+def test_paused_rows_keep_what_they_have_and_count_as_used(storage: Storage) -> None:
+    study = make(storage, 3)
+    for value in (0.5, 0.4, 0.3):
+        lease = get(study)
+        report(study, lease, {lease.number: [value]}, 1)  # type: ignore[arg-type]
+        pause(study, lease, 1)
+    counts = study.leases.counts()
+    assert (counts.used, counts.waiting, counts.paused, counts.queued, counts.finished) == (3, 3, 3, 0, 0)
+    rows = list_trials(study)
+    assert [row.reason for row in rows] == ["paused at epoch 1: 1st of 1", "paused at epoch 1: 2nd of 2", "paused at epoch 1: 3rd of 3"]
+    with stock(study) as plain:
+        assert [trial.state for trial in plain.get_trials()] == [TrialState.WAITING] * 3
+        assert [trial.intermediate_values for trial in plain.get_trials()] == [{1: 0.5}, {1: 0.4}, {1: 0.3}]
+    taken = get(study)
+    assert (taken.number, taken.resumed, taken.taken, taken.fence) == (0, True, "promotion", 2)
+    study.leases.requeue(taken)
+    assert study.leases.counts().queued == 1
+    again = get(study)
+    assert (again.number, again.taken) == (0, None), "an interrupted trial comes before anything else"
+
+
+def test_the_end_settles_all_that_are_left_and_says_why(storage: Storage) -> None:
+    study, accuracies = make(storage, 12), curves(12, seed=1)
+    play(study, accuracies)
+    rows = list_trials(study)
+    left = [row for row in rows if row.state == "PRUNED"]
+    assert left and {row.outcome for row in left} == {Outcome.BELOW_OTHERS}
+    for row in left:
+        assert row.reason.startswith("paused at epoch ") and "left there: its chance of a new best was " in row.reason
+        assert row.run["chance"] < 0.005 and row.value is not None
+    assert study.leases.counts().paused == 0
+    more = create_or_load(storage, "s", study.config, "f", more=2)
+    assert {get(more).number, get(more).number} == {12, 13}, "what was left is not taken up again"
+
+
+def test_a_dead_workers_trial_is_taken_up_before_any_pause_and_its_crash_is_counted(
+    storage: Storage,
+    gone: Callable[[], WorkerId],  # noqa: F811
+) -> None:
+    study = make(storage, 6)
+    for value in (0.5, 0.4, 0.3):
+        lease = get(study)
+        report(study, lease, {lease.number: [value]}, 1)  # type: ignore[arg-type]
+        pause(study, lease, 1)
+    dead = get(study, gone())
+    assert (dead.number, dead.taken) == (0, "promotion")
+    other = load(storage, "s")
+    again = get(other)
+    assert (again.number, again.crashes, again.resumed) == (0, 1, True)
+    report(other, again, {0: [0.5, 0.6]}, 2)  # type: ignore[arg-type]
+    assert pause(other, again, 1) is None, "it was let go on from there before"
+    assert pause(other, again, 2) == "paused at epoch 2: 1st of 1"
+
+
+def test_a_pause_whose_acknowledgement_was_lost_is_found(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make(storage, 3)
+    lease = get(study)
+    report(study, lease, {0: [0.5]}, 1)  # type: ignore[arg-type]
+    fail_once(storage, monkeypatch, committed=True)
+    assert pause(study, lease, 1) == "paused at epoch 1: 1st of 1"
+    assert study.leases.counts().paused == 1
+
+
+def test_a_late_writer_cannot_pause_a_trial_that_was_taken_over(storage: Storage, elsewhere: WorkerId) -> None:  # noqa: F811
+    from tuner.study.lease import LeaseLost
+
+    study = make(storage, 3)
+    late = get(study, elsewhere)
+    report(study, late, {0: [0.5]}, 1)  # type: ignore[arg-type]
+    silence(study, late)
+    assert get(study).number == 0
+    with pytest.raises(LeaseLost):
+        pause(study, late, 1)
+    assert states(study) == ["RUNNING"]
+
+
+def test_a_paused_trial_that_another_tool_ended_is_forgotten(storage: Storage) -> None:
+    study, accuracies = make(storage, 8), curves(8)
+    for _ in range(3):
+        train(study, get(study), accuracies[len(states(study)) - 1])
+    assert states(study)[0] == "WAITING"
+    with stock(study) as plain:
+        plain._storage.set_trial_state_values(plain.trials[0]._trial_id, TrialState.FAIL)
+    play(study, [*accuracies, *accuracies])
+    assert states(study)[0] == "FAIL" and study.leases.counts().finished == 8
+
+
+def test_a_trial_whose_checkpoint_only_another_machine_has_waits_for_that_machine(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, accuracies = make(storage, 4), {n: [value] * EPOCHS for n, value in enumerate((0.5, 0.4, 0.3, 0.2))}
+    for _ in range(3):
+        train(study, get(study), accuracies[len(states(study)) - 1])
+    monkeypatch.setattr(socket, "gethostname", lambda: "other")
+    other = load(storage, "s")
+    assert get(other).number == 3, "a new one rather than one without its checkpoint"
+    other.files.folder.mkdir(parents=True)
+    (other.files.folder / "trial-00000.json").write_text(json.dumps({"study": study.uid}))
+    taken = get(other)
+    assert (taken.number, taken.taken) == (0, "promotion"), "a folder that both machines see"
+    other.leases.requeue(taken)
+    monkeypatch.undo()
+    assert get(study).number == 0
+
+
+def test_a_study_goes_on_with_another_pruner_and_back(storage: Storage) -> None:
+    accuracies = curves(20)
+    first = make(storage, 4, pruner="none")
+    for _ in range(4):
+        lease = get(first)
+        for epoch in range(1, EPOCHS + 1):
+            report(first, lease, accuracies, epoch)
+        first.leases.finish(lease, lambda lease=lease: first.optuna_study().tell(lease.number, accuracies[lease.number][-1]))
+    promoting = make(storage, 10)
+    while len(states(promoting)) < 8:
+        train(promoting, get(promoting), accuracies[len(states(promoting)) - 1])
+    paused = promoting.leases.counts().paused
+    assert paused and "of 5" in next(row.reason for row in list_trials(promoting) if row.number == 4), "it is ranked among all"
+    back = make(storage, 10, pruner="none")
+    left = get(back)
+    assert left.resumed, "what paused is taken up like what was interrupted"
+    back.leases.requeue(left)
+    play(make(storage, 10), accuracies)
+    counts = promoting.leases.counts()
+    assert (counts.finished, counts.waiting) == (10, 0)
+
+
+def test_a_database_of_an_earlier_version_is_read_as_it_is_and_gets_its_table_when_searched(storage: Storage) -> None:
+    make(storage, 2, pruner="none")
+    tables.pauses.drop(storage.engine)
+    old = load(storage, "s")
+    old.leases.requeue(get(old))
+    assert old.leases.counts().queued == 1
+    assert not sa.inspect(storage.engine).has_table("tuner_pauses"), "reading changes nothing"
+    study = make(storage, 6)
+    play(study, curves(6))
+    assert study.leases.counts().finished == 6
+    tables.pauses.drop(storage.engine)
+    delete(storage, study)
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        ({"fraction": 0}, "fraction must be above 0 and at most 1, not 0"),
+        ({"fraction": "half"}, "fraction must be above 0 and at most 1, not 'half'"),
+        ({"first": 0}, "first must be a whole number from 1, not 0"),
+        ({"first": 8}, "first 8 is not below the 8 epochs of a trial"),
+        ({"audit": 1.5}, "audit must be from 0 and at most 1, not 1.5"),
+        ({"frist": 2}, "did you mean 'first'?"),
+        ({"epochs": 4}, "takes no argument 'epochs'"),
+    ],
+)
+def test_a_wrong_option_is_a_line(options: dict[str, Any], message: str) -> None:
+    config = StudyConfig.from_dict({**CONFIG, "pruner": {"name": "promote", **options}})
+    with pytest.raises(UsageError) as caught:
+        make_pruner(config)
+    assert caught.value.message.startswith("pruner promote") and message in caught.value.message
+
+
+def test_options_reach_the_rule() -> None:
+    config = StudyConfig.from_dict({**CONFIG, "pruner": {"name": "promote", "fraction": 0.5, "first": 2}})
+    rule = make_promotion(config)
+    assert rule is not None and (rule.fraction, rule.rungs, rule.epochs) == (0.5, [2, 4], 8)

@@ -1,0 +1,205 @@
+"""Claims of a study whose pruner is `promote`: trials pause, and go on when the rule says so.
+
+A worker takes up, in this order: a trial that was left behind, a paused one that its rung lets go on, a new one, and, when
+no new one may start, the paused one that is worth most in the race to the end (see `promotion.py`). When none is worth
+anything any more and nobody trains, all that are paused are ended. Everything is decided under the study's lock from its
+rows alone, so that any worker, after any interruption, comes to the same answer.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.trial import TrialState
+
+from .audit import find_audited
+from .files import StudyFiles
+from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
+from .leases import Leases
+from .outcome import Outcome
+from .promotion import Curves, Promotion, estimate_chances, find_promoted, find_raced
+from .retry import Retry
+from .standing import Standing
+from .storage import Storage
+from .tables import leases, pauses, studies, trials
+from .worker_id import WorkerId
+
+PROMOTION, RACE, AUDIT, TIME = "promotion", "race", "audit", "time"  # why a paused trial goes on; part of the stored format
+SPARE = 1.2  # how much longer than measured an epoch may take, where the time for the best is reckoned
+
+
+class PausingLeases(Leases):
+    """The leases of a study whose trials pause."""
+
+    def __init__(self, storage: Storage, study_id: int, rule: Promotion, files: StudyFiles, seed: int, retry: Retry | None = None) -> None:
+        super().__init__(storage, study_id, retry)
+        self.rule = rule
+        self.deadline: float | None = None  # by this machine's clock; in time before it the best are trained to their end
+        self._files = files
+        self._seed = seed
+        self._standing = Standing(study_id, rule.epochs)
+
+    def count_images(self, images: int) -> None:
+        """Say of how many validation images the errors are fractions."""
+        self.rule = replace(self.rule, val_images=images)
+
+    # -- claims
+
+    def _find_more(
+        self, connection: sa.Connection, n_trials: int, held: int, worker_id: WorkerId, new: Callable[[], NewTrial | None]
+    ) -> Lease | NothingToClaim:
+        standing = self._standing
+        standing.read(connection)
+        racing = standing.is_racing(n_trials, (RACE, AUDIT))
+
+        def take(why: str, *, far: bool) -> Lease | None:
+            paused = standing.paused(self.rule.rungs if why == PROMOTION else self.rule.levels)
+            while (number := self._find(why, standing.best, paused)) is not None:
+                if far or not self._is_far(number):
+                    return self._take_up(connection, number, why, n_trials, worker_id)
+                del paused[number]
+            return None
+
+        if self._is_late(standing.best, standing.paused(self.rule.levels)) and (lease := take(TIME, far=False)):
+            return lease
+        if not racing and (lease := take(PROMOTION, far=False)):
+            return lease
+        found = super()._find_more(connection, n_trials, held, worker_id, new)
+        if isinstance(found, Lease):
+            return found
+        if not racing and (lease := take(PROMOTION, far=True)):
+            return lease
+        lease = take(RACE, far=False) or (None if held else take(RACE, far=True)) or take(AUDIT, far=not held)
+        return lease or replace(found, settled=0 if held else self._settle(connection))
+
+    def _find(self, why: str, best: Curves, paused: Mapping[int, int]) -> int | None:
+        """Which of the paused trials goes on for this reason. One without any rung goes on to its first."""
+        if (early := min((number for number, epoch in paused.items() if epoch == 0), default=None)) is not None:
+            return early
+        if not paused:
+            return None
+        if why == PROMOTION:
+            return find_promoted(self.rule, best, paused)
+        if why == AUDIT:
+            return find_audited(self.rule, best, paused, seed=self._seed)
+        return find_raced(self.rule, best, self._standing.final, paused)
+
+    def _is_far(self, number: int) -> bool:
+        """Whether only another machine has the trial's checkpoint."""
+        return self._standing.decided[number].host != socket.gethostname() and not self._files.has(number)
+
+    def _is_late(self, best: Curves, paused: Mapping[int, int]) -> bool:
+        """Whether there is just time enough left to train to its end what is worth most."""
+        if self.deadline is None or (number := self._find(TIME, best, paused)) is None:
+            return False
+        trial_id = self.storage.optuna.get_trial_id_from_study_id_trial_number(self.study_id, number)
+        curve = self.storage.optuna.get_trial(trial_id).user_attrs.get("curve", [])
+        seconds: float = sum(epoch["seconds"] for epoch in curve) / max(len(curve), 1)
+        # One epoch more, because workers are asked after an epoch.
+        return self.deadline - time.time() < (self.rule.epochs - paused[number] + 1) * seconds * SPARE
+
+    def _take_up(self, connection: sa.Connection, number: int, why: str, n_trials: int, worker_id: WorkerId) -> Lease:
+        trial_id = self._standing.decided[number].trial_id
+        self.storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
+        crashes = connection.execute(sa.select(leases.c.deaths).where(leases.c.trial_id == trial_id)).scalar() or 0
+        self._note(connection, trial_id, paused=False, taken=why, slots=n_trials)
+        lease = self._lease(connection, trial_id, number, worker_id, crashes=crashes, resumed=True)
+        return replace(lease, taken=why)
+
+    def _settle(self, connection: sa.Connection) -> int:
+        """End the paused trials: none of them is likely enough to win. How many there were."""
+        standing, paused = self._standing, self._standing.paused(self.rule.levels)
+        chances = estimate_chances(self.rule, standing.best, standing.final, paused) if paused else {}
+        for number in paused:
+            trial_id = standing.decided[number].trial_id
+            frozen = self.storage.optuna.get_trial(trial_id)
+            place = standing.find_place(standing.best, number)
+            reason = f"paused {place}; left there: its chance of a new best was {100 * chances[number]:.2g} %"
+            facts = {**frozen.user_attrs.get("run", {}), "reason": reason, "outcome": Outcome.BELOW_OTHERS, "chance": chances[number]}
+            self.storage.optuna.set_trial_user_attr(trial_id, "run", facts)
+            last = frozen.intermediate_values[max(frozen.intermediate_values)]
+            self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last])
+            self._note(connection, trial_id, paused=False)
+        return len(paused)
+
+    def _unfinished(self, connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Any]:
+        """Without those that pause: nobody left them behind."""
+        waits = sa.exists().where(pauses.c.trial_id == trials.c.trial_id, pauses.c.paused)
+        return super()._unfinished(connection, ~waits, *where)
+
+    # -- pauses
+
+    def pause(self, lease: Lease, epoch: int, prepare: Callable[[str], None]) -> str | None:
+        """Pause the trial after this epoch, if it would not go on at once. The reason; None where it goes on.
+
+        `prepare` writes with the pause what is to stand on the trial; it is given the reason. Errors as for `write`.
+        """
+        if epoch not in self.rule.levels:
+            return None
+
+        def attempt() -> str | None:
+            with self._locked() as (connection, n_trials):
+                if not self._renew(connection, lease):
+                    if self._given_up(connection, lease):  # the commit before the outage had succeeded
+                        self._standing.read(connection)
+                        return f"paused {self._standing.find_place(self._standing.best, lease.number)}"
+                    raise LeaseLost(f"trial {lease.number} was taken over by another worker")
+                return self._unless_ended(connection, lease, lambda: decide(connection, n_trials))
+
+        def decide(connection: sa.Connection, n_trials: int) -> str | None:
+            standing = self._standing
+            standing.read(connection)
+            known = standing.decided.get(lease.number)
+            if known is not None and known.epoch >= epoch:
+                return None  # it was let go on from here before
+            best = {**standing.best, lease.number: standing.read_curve(connection, lease.trial_id)[:epoch]}
+            racing, levels = standing.is_racing(n_trials, (RACE, AUDIT)), {**standing.paused(self.rule.levels), lease.number: epoch}
+            late = self._is_late(best, levels)
+            if not (racing or late) and epoch not in self.rule.rungs:
+                return None
+            chosen = self._find(TIME, best, levels) if racing or late else None
+            if chosen is None and racing:
+                chosen = self._find(AUDIT, best, levels)
+            if chosen is None and not racing and epoch in self.rule.rungs:
+                chosen = self._find(PROMOTION, best, {**standing.paused(self.rule.rungs), lease.number: epoch})
+            if chosen == lease.number:
+                self._note(connection, lease.trial_id, epoch=epoch, paused=False)
+                return None
+            reason = f"paused {standing.find_place(best, lease.number)}"
+            prepare(reason)
+            self.storage.optuna.set_trial_state_values(lease.trial_id, TrialState.WAITING)
+            self._note(connection, lease.trial_id, epoch=epoch, paused=True, host=socket.gethostname())
+            connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
+            return reason
+
+        reason = self.retry(attempt)
+        if reason is not None:
+            self.storage.write_through()
+        return reason
+
+    @contextmanager
+    def _ending(self, lease: Lease) -> Iterator[sa.Connection]:
+        """Under the study's lock, so that every process reads the row again that ends or is interrupted."""
+        with self._locked() as (connection, _):
+            yield connection
+            self._note(connection, lease.trial_id)
+
+    def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool, cause: str = "") -> bool:
+        failed = super()._fail_if_it_crashes_too_often(connection, row, crashed=crashed, cause=cause)
+        if failed:
+            self._note(connection, row.trial_id)
+        return failed
+
+    def _note(self, connection: sa.Connection, trial_id: int, **changed: Any) -> None:
+        """Change the trial's row among the pauses, made where there is none yet, so that other processes see it."""
+        turn = sa.select(studies.c.turn).where(studies.c.study_id == self.study_id).scalar_subquery()
+        updated = connection.execute(sa.update(pauses).where(pauses.c.trial_id == trial_id).values(turn=turn, **changed))
+        if updated.rowcount == 0:
+            first = {"epoch": 0, "paused": False, "host": ""} | changed
+            connection.execute(sa.insert(pauses).values(trial_id=trial_id, study_id=self.study_id, turn=turn, **first))
