@@ -24,6 +24,9 @@ from ..study.trials import find_best
 from ..workers.events import EpochReported, Event, Message, NothingLeft, TrialEnded, TrialStarted, Waiting, WorkerDied
 from .text import draw_sparkline, format_duration, format_params, open_console, say
 
+# Why a paused trial goes on, in words.
+TAKEN = {"promotion": "", "race": ", in the race to the end,", "audit": ", to check the pruner,", "time": ", as the time runs out,"}
+
 
 @dataclass
 class _WorkerRow:
@@ -113,10 +116,11 @@ class PlainProgress(Progress):
     def event(self, worker: int, event: Event) -> None:
         super().event(worker, event)
         match event:
-            case TrialStarted(number=number, epoch=epoch):
+            case TrialStarted(number=number, epoch=epoch, taken=taken):
                 self._told.setdefault(number, set(range(1, epoch + 1)))
                 again = f" from epoch {epoch + 1}" if epoch else ""
-                say(f"trial {number} begins{again}: {self.rows[worker].config}")
+                begins = f"goes on{TAKEN[taken]}" if taken else "begins"
+                say(f"trial {number} {begins}{again}: {self.rows[worker].config}")
             case EpochReported(number=number, score=score):
                 told = self._told.setdefault(number, set())
                 if score.epoch not in told:
@@ -181,6 +185,10 @@ def remark(event: Event) -> str:
             return text
         case TrialEnded(outcome=Outcome.TAKEN_OVER | Outcome.ENDED_BY_OTHER_TOOL, reason=reason):
             return reason
+        case TrialEnded(number=number, outcome=Outcome.PAUSED, reason=reason):
+            return f"trial {number} {reason}"
+        case NothingLeft(settled=int(settled)) if settled:
+            return f"{settled} paused trials are left where they are: none of them is likely enough to be the best"
         case TrialEnded(number=number, outcome=outcome, reason=reason, value=float(value)):
             note = "" if outcome.is_usual else f" ({reason})"
             return f"trial {number} complete: validation accuracy {value:.4f}{note}"

@@ -1,0 +1,148 @@
+"""Paused trials trained for real: bit for bit what an unpaused run gives, whatever stops a search between two steps."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from tests.conftest import Background, Tuner
+from tests.test_promote import claim
+from tuner.config.study_config import StudyConfig
+from tuner.data import load as load_data
+from tuner.data.parts import Parts
+from tuner.placement import Placement
+from tuner.study.lease import Lease
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load, load
+from tuner.study.study import Study
+from tuner.study.trials import TrialRow, list_trials
+from tuner.training.checkpoint import remove
+from tuner.workers.events import Event, Message, TrialStarted
+from tuner.workers.objective import tidy, train_trial
+
+STUDY: dict[str, Any] = {
+    "width": 0.01,
+    "data": "digits",
+    "train_images": 100,
+    "image_size": 8,
+    "validation": 0.2,
+    "pruner": "promote",
+    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "batch_size": [16, 32], "epochs": 6},
+}
+TRIALS = 5
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    config = StudyConfig.from_dict(STUDY)
+    return Parts(load_data(config.data), config.data, "cpu")
+
+
+def make(folder: Path, **changes: Any) -> Study:
+    folder.mkdir(exist_ok=True)
+    storage = Storage(f"sqlite:///{folder}/x.db", make=True)
+    return create_or_load(storage, "s", StudyConfig.from_dict({**STUDY, **changes}), "f", trials=TRIALS)
+
+
+def search(study: Study, parts: Parts, stops: random.Random | None = None) -> list[Event]:
+    """A worker's whole search; with `stops` it is stopped now and then, anywhere in an epoch, and opened anew."""
+    said: list[Event] = []
+    while isinstance(lease := claim(study), Lease):
+        left = stops.randrange(2, 16) if stops is not None else None
+
+        def stop() -> bool:
+            nonlocal left
+            left = None if left is None else left - 1
+            return left == 0
+
+        train_trial(study, lease, parts, Placement(), stop=stop, say=said.append)
+        tidy(study, 1)
+        if left == 0:
+            study.storage.close()
+            study = load(Storage(study.storage.url.render_as_string()), "s")
+    tidy(study, 1)
+    return said
+
+
+def facts(study: Study) -> list[tuple[Any, ...]]:
+    """All of a study's trials that does not depend on how long it took."""
+
+    def figures(row: TrialRow) -> list[dict[str, Any]]:
+        return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in row.epochs]
+
+    return [(row.state, row.params, row.value, row.reason, figures(row)) for row in list_trials(study)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Study:
+    """A search that nothing stopped."""
+    study = make(tmp_path_factory.mktemp("whole") / "a")
+    search(study, parts)
+    return study
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Study:
+    """The same trials without a pruner."""
+    study = make(tmp_path_factory.mktemp("plain") / "a", sampler="random", pruner="none")
+    search(study, parts)
+    return study
+
+
+def test_a_search_that_is_interrupted_is_the_same_search_bit_for_bit(tmp_path: Path, parts: Parts, whole: Study) -> None:
+    broken = make(tmp_path / "b")
+    said = search(broken, parts, random.Random(1))
+    again = [event for event in said if isinstance(event, TrialStarted) and event.epoch and event.taken is None]
+    assert len(again) >= 3, "it was interrupted within trials that had paused, too"
+    assert facts(broken) == facts(whole)
+    assert {state for state, *_ in facts(whole)} == {"COMPLETE", "PRUNED"}
+    assert len(whole.files.numbers()) == 1, "of those that cannot win no checkpoint is left"
+
+
+def test_a_worker_killed_in_a_trial_that_had_paused_changes_no_figure(
+    tmp_path: Path, plain: Study, background: Callable[..., Background], tuner: Tuner
+) -> None:
+    """Two workers; one is killed as it goes on with a paused trial. Each curve is that of an unpaused run, as far as it goes."""
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({**STUDY, "sampler": "random"}))
+    running = background("search", "s.yaml", "--trials", str(TRIALS), "--workers", "2", "--threads", "1", "--device", "cpu")
+    number = running.wait_for(r"trial (\d+) goes on")[1]
+    psutil.Process(int(_owner(tmp_path, number))).kill()
+    running.wait_for("worker died")
+    assert running.end() == 0
+    shown = json.loads(tuner("show", "s", "--json").stdout)["trials"]
+    assert len(shown) == TRIALS and {trial["state"] for trial in shown} <= {"COMPLETE", "PRUNED"}
+    for trial, (_, params, _, _, curve) in zip(shown, facts(plain), strict=True):
+        epochs = [{name: figure for name, figure in epoch.items() if name != "seconds"} for epoch in trial["epochs"]]
+        assert trial["params"] == params and epochs == curve[: len(epochs)]
+        assert (len(epochs) == len(curve)) == (trial["state"] == "COMPLETE")
+
+
+def _owner(folder: Path, number: str) -> str:
+    """The process that holds a trial's lease, or another worker's where that one is done with it already."""
+    with sqlite3.connect(f"file:{folder}/studies/tuner.db?mode=ro", uri=True) as connection:
+        query = "SELECT owner FROM tuner_leases JOIN trials USING (trial_id) WHERE owner IS NOT NULL ORDER BY number = ? DESC"
+        return str(connection.execute(query, (number,)).fetchone()[0]).split(":")[1]
+
+
+def test_a_lost_checkpoint_means_training_from_the_start_and_is_said(tmp_path: Path, parts: Parts, whole: Study) -> None:
+    robbed = make(tmp_path / "b")
+    said: list[Event] = []
+    for _ in range(3):
+        lease = claim(robbed)
+        assert isinstance(lease, Lease)
+        train_trial(robbed, lease, parts, Placement(), stop=bool, say=said.append)
+    for number in range(3):
+        remove(robbed.checkpoint_path(number))
+    said += search(robbed, parts)
+    lost = [event.text for event in said if isinstance(event, Message)]
+    assert "trial 0: no checkpoint was found: trained again from the start" in lost
+    assert facts(robbed) == facts(whole)
+    assert list_trials(robbed)[0].run["notes"] == ["no checkpoint was found: trained again from the start"]
