@@ -22,11 +22,14 @@ from tuner.study.outcome import Outcome
 from tuner.study.pausing import PausingLeases
 from tuner.study.promotion import Promotion, find_promoted, find_raced, to_curve
 from tuner.study.pruners import make_promotion, make_pruner
+from tuner.study.search_space import compare_definitions, count_configurations, define
+from tuner.study.standing import Standing
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, delete, load
 from tuner.study.study import Study
 from tuner.study.trials import list_trials
 from tuner.study.worker_id import WorkerId
+from tuner.workers.leased_trial import LeasedTrial
 
 EPOCHS = 8
 CONFIG: dict[str, Any] = {
@@ -123,6 +126,29 @@ def state(rule: Promotion, accuracies: Curves, trials: int) -> list[str]:
                     del paused[number]
 
 
+def watch_reads(study: Study) -> list[int]:
+    """Of how many trials curves are read, each time."""
+    assert isinstance(study.leases, PausingLeases)
+    standing, read = study.leases._standing, []
+    real = standing._read_curves
+
+    def watched(connection: sa.Connection, trial_ids: list[int]) -> dict[int, list[float]]:
+        read.append(len(trial_ids))
+        return real(connection, trial_ids)
+
+    standing._read_curves = watched  # type: ignore[method-assign]
+    return read
+
+
+def same_in_a_new_process(study: Study) -> bool:
+    """Whether what this process has read bit by bit is what one reads that has just begun."""
+    assert isinstance(study.leases, PausingLeases)
+    warm, fresh = study.leases._standing, Standing(study.leases.study_id, EPOCHS)
+    with study.storage.engine.connect() as connection:
+        warm.read(connection), fresh.read(connection)
+    return (warm.best, warm.final, warm.decided, warm._paused) == (fresh.best, fresh.final, fresh.decided, fresh._paused)
+
+
 def states(study: Study) -> list[str]:
     return [trial.state.name for trial in study.frozen_trials()]
 
@@ -133,7 +159,9 @@ def test_a_search_is_the_pure_rule_and_the_same_however_often_it_is_opened_anew(
     assert play(make(storage, 16), accuracies, again=lambda: load(storage, "s")) == want
     delete(storage, load(storage, "s"))
     study = make(storage, 16)
+    read = watch_reads(study)
     assert play(study, accuracies) == want
+    assert max(read) <= 2, "each row is read once, and again when it changed"
     assert len(want) < 0.7 * 16 * EPOCHS
     counts = study.leases.counts()
     assert (counts.finished, counts.waiting, counts.paused) == (16, 0, 0)
@@ -149,6 +177,7 @@ def test_many_workers_train_no_epoch_twice_and_reach_the_exact_total(storage: St
     while workers:
         index = draw.randrange(len(workers))
         study, lease = workers[index]
+        assert same_in_a_new_process(study)
         if lease is None:
             found = claim(study)
             if isinstance(found, NothingToClaim):
@@ -228,7 +257,12 @@ def test_a_dead_workers_trial_is_taken_up_before_any_pause_and_its_crash_is_coun
     again = get(other)
     assert (again.number, again.crashes, again.resumed) == (0, 1, True)
     report(other, again, {0: [0.5, 0.6]}, 2)  # type: ignore[arg-type]
-    assert pause(other, again, 1) is None, "it was let go on from there before"
+    third = load(storage, "s")
+    for value in (0.9, 0.8, 0.7):
+        lease = get(third)
+        report(third, lease, {lease.number: [value]}, 1)  # type: ignore[arg-type]
+        pause(third, lease, 1)
+    assert pause(other, again, 1) is None, "it was let go on from there before, and is not asked again"
     assert pause(other, again, 2) == "paused at epoch 2: 1st of 1"
 
 
@@ -342,3 +376,39 @@ def test_options_reach_the_rule() -> None:
     config = StudyConfig.from_dict({**CONFIG, "pruner": {"name": "promote", "fraction": 0.5, "first": 2}})
     rule = make_promotion(config)
     assert rule is not None and (rule.fraction, rule.rungs, rule.epochs) == (0.5, [2, 4], 8)
+
+
+def test_searched_epochs_are_the_resource_and_are_not_drawn(storage: Storage) -> None:
+    space = {**CONFIG["space"], "epochs": {"low": 2, "high": 8}}
+    study = make(storage, 4, space=space, start=[{"lr": 0.01}, {"lr": 0.02, "epochs": 3}])
+    rule = make_promotion(study.config)
+    assert rule is not None and (rule.rungs, rule.epochs) == ([2, 4], 8)
+    configs = []
+    for _ in range(3):
+        trial = LeasedTrial(study, get(study))
+        configs.append(trial.configure(threads=1, precision="fp32"))
+        assert "epochs" not in trial.frozen().params
+    assert [config.epochs for config in configs] == [8, 3, 8]
+    drawing = StudyConfig.from_dict({**CONFIG, "space": space, "pruner": "median"})
+    assert compare_definitions(define(study.config, "f"), define(drawing, "f")) == ""
+
+
+def test_a_finite_space_is_counted_without_its_epochs() -> None:
+    space = {"lr": [0.01, 0.02], "batch_size": [8, 16], "epochs": {"low": 2, "high": 8}}
+    configs = {name: StudyConfig.from_dict({**CONFIG, "space": space, "pruner": name}) for name in ("promote", "none")}
+    assert {name: count_configurations(config) for name, config in configs.items()} == {"promote": 4, "none": 28}
+
+
+def test_a_schedule_that_depends_on_the_epochs_wants_them_fixed() -> None:
+    with pytest.raises(UsageError, match="fix epochs, or set pruner: none"):
+        StudyConfig.from_dict({**CONFIG, "space": {"lr": 0.01, "schedule": "cosine", "epochs": {"low": 2, "high": 8}}})
+
+
+def test_a_start_row_with_epochs_of_its_own_ends_there_and_is_ranked_at_the_rungs_it_reaches(storage: Storage) -> None:
+    study, accuracies = make(storage, 6, start=[{"epochs": 3}, {"epochs": 12}]), curves(6, seed=2)
+    long = [[0.9] * 3, [0.5 + 0.01 * epoch for epoch in range(12)], *accuracies]
+    while isinstance(lease := claim(study), Lease):
+        train(study, lease, long[lease.number], epochs=len(long[lease.number]))
+    lengths = [len(trial.intermediate_values) for trial in study.frozen_trials()]
+    assert states(study)[0] == "COMPLETE" and lengths[0] == 3 and study.leases.counts().finished == 6
+    assert all(" of 6" in row.reason for row in list_trials(study) if row.state == "PRUNED" and "epoch 1:" in row.reason)

@@ -72,6 +72,16 @@ class StudyConfig:
         return int(min(ends)), int(max(ends))
 
     @property
+    def drawn(self) -> Mapping[str, Dimension]:
+        """What a trial draws of `space`: all, but for epochs where the pruner gives each trial as many as it earns."""
+        return {k: d for k, d in self.space.items() if k != "epochs"} if PRUNERS[self.pruner[0]].pauses else self.space
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The values of all hyper-parameters but widths, where neither the space nor a start row says otherwise."""
+        return DEFAULTS | dict(self.fixed) | {"epochs": self.epochs_range[1]}
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Every network that a trial may train."""
         return tuple(sorted(self.possible("model")))
@@ -83,7 +93,7 @@ class StudyConfig:
     @property
     def row_limit(self) -> int | None:
         """How many trials there can be where nothing is searched: one a start row, or one in all. None where something is searched."""
-        return None if self.space else max(1, len(self.start))
+        return None if self.drawn else max(1, len(self.start))
 
     def override(self, *, source: str | None = None, seed: int | None = None) -> StudyConfig:
         """With the data and the seed of the command line, where given."""

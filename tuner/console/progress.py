@@ -45,7 +45,7 @@ class Progress:
 
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
-        self.names = tuple(study.config.space)
+        self.names = tuple(study.config.drawn)
         self.placements = placements
         self.rows = [_WorkerRow() for _ in placements]
         self.standing = counts

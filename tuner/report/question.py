@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..config.data_sources import name_source
 from ..config.hyperparameters import DEFAULTS
+from ..config.pruners import PRUNERS
 from ..console.text import format_duration, format_value
 from ..study.study import Study
 from ..study.trials import TrialRow
@@ -29,6 +30,8 @@ def write_question(study: Study) -> list[Block]:
     if config.space:
         sampler, pruner = config.sampler[0], config.pruner[0]
         pruning = "no trial was cut short" if pruner == "none" else f"the {pruner} pruner ended trials that fell behind"
+        if PRUNERS[pruner].pauses:
+            pruning = "every trial paused after its first epochs, and only those went on that still stood a chance to be the best"
         started = f" It began with {count(len(config.start), 'configuration')} known beforehand." if config.start else ""
         how = f"These hyper-parameters were searched with the {sampler.upper()} sampler; {pruning}.{started}"
         blocks.append(Paragraph(text=f"{how} {_fixed(study)}".strip()))

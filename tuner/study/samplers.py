@@ -99,7 +99,7 @@ def make_sampler(config: StudyConfig) -> SeededSampler:
 
 def _check_finite(name: str, config: StudyConfig) -> None:
     if count_configurations(config) is None:
-        free = [k for k, d in config.space.items() if not isinstance(d, Choice) and d.step is None]
+        free = [k for k, d in config.drawn.items() if not isinstance(d, Choice) and d.step is None]
         raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
     joint = find_joint_space(config)
     if len(config.models) > 1 and any(find_width_pattern(each) is not None and each not in joint for each in config.space):

@@ -44,8 +44,8 @@ def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
 
 def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
     """Every searched dimension by name, the model first, because the others depend on it."""
-    names = sorted(config.space, key=lambda name: name != "model")
-    return {name: to_distribution(name, config.space[name]) for name in names}
+    names = sorted(config.drawn, key=lambda name: name != "model")
+    return {name: to_distribution(name, config.drawn[name]) for name in names}
 
 
 def applies(name: str, model: str) -> bool:
@@ -65,7 +65,7 @@ def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
     """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
-    values = DEFAULTS | dict(config.fixed) | dict(row)
+    values = config.constants | dict(row)
     for name, dist in to_distributions(config).items():
         if applies(name, values["model"]):
             values[name] = put_on_step(_draw(trial, name, dist), config.space[name])
@@ -110,7 +110,7 @@ def find_untried(
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
-        axes = {name: _list_values(config, name, given) for name in config.space if applies(name, model)}
+        axes = {name: _list_values(config, name, given) for name in config.drawn if applies(name, model)}
         total = math.prod(len(values) for values in axes.values())
         first = derive_seed(seed, "first") % total
         for offset in range(min(total, len(tried) + 1)):
@@ -131,7 +131,7 @@ def count_configurations(config: StudyConfig) -> int | None:
     """How many different configurations the space holds; None where a dimension is continuous."""
     total = 0
     for model in config.models:
-        counts = [_count(name, d) for name, d in config.space.items() if name != "model" and applies(name, model)]
+        counts = [_count(name, d) for name, d in config.drawn.items() if name != "model" and applies(name, model)]
         if None in counts:
             return None
         total += math.prod(count for count in counts if count)

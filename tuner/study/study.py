@@ -10,7 +10,6 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config.dimension import put_on_step
-from ..config.hyperparameters import DEFAULTS
 from ..config.study_config import StudyConfig
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
@@ -86,7 +85,7 @@ class Study:
         configuration of a finite space has a row.
         """
         total = count_configurations(self.config)
-        if not self.config.start and self.config.space and total is None:
+        if not self.config.start and self.config.drawn and total is None:
             return NewTrial(params={}, user_attrs={})  # without reading all rows
         rows = self._live_rows()
         used = [t.user_attrs["set"] for t in rows if "start" in t.user_attrs and "set" in t.user_attrs]
@@ -94,9 +93,9 @@ class Study:
             if dict(row) in used:
                 used.remove(dict(row))  # known by what it says, wherever it stands; a row that stands twice runs twice
                 continue
-            params = {name: put_on_step(value, self.config.space[name]) for name, value in row.items() if name in self.config.space}
+            params = {name: put_on_step(value, self.config.drawn[name]) for name, value in row.items() if name in self.config.drawn}
             return NewTrial(params=params, user_attrs={"start": index, "set": dict(row)})
-        if not self.config.space:
+        if not self.config.drawn:
             bare = not self.config.start and not rows
             return NewTrial(params={}, user_attrs={}) if bare else None
         begun = sum(not t.state.is_finished() and "config" not in t.user_attrs for t in rows)  # each will be a point of its own
@@ -114,6 +113,6 @@ class Study:
 
     def _points(self, rows: list[FrozenTrial]) -> set[tuple[tuple[str, Any], ...]]:
         """A start row that sets what the study fixes otherwise is no point of the space."""
-        fixed = DEFAULTS | dict(self.config.fixed)
-        free = [r for r in rows if all(fixed.get(k, v) == v for k, v in r.user_attrs.get("set", {}).items() if k not in self.config.space)]
+        fixed = self.config.constants
+        free = [r for r in rows if all(fixed.get(k, v) == v for k, v in r.user_attrs.get("set", {}).items() if k not in self.config.drawn)]
         return {find_point(self.config, row.params) for row in free if row.params}

@@ -28,7 +28,7 @@ def try_methods(config: StudyConfig) -> None:
     """
     make_sampler(config)
     make_pruner(config)
-    if config.space:
+    if config.drawn:
         _try(config, "sampler", trials=1)
         _try(_start_up_early(config, "sampler"), "sampler", trials=TRIALS)
     _try(replace(config, sampler=("random", {})), "pruner", trials=1)

@@ -82,7 +82,7 @@ class LeasedTrial:
         Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
         """
         study_config = self.study.config
-        finite = count_configurations(study_config) is not None and bool(study_config.space)
+        finite = count_configurations(study_config) is not None and bool(study_config.drawn)
         untried: dict[str, Any] = {}
 
         def draw() -> TrialConfig:

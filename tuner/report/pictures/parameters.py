@@ -73,7 +73,7 @@ def name_parameter(name: str) -> str:
 
 def list_scales(study: Study) -> list[Scale]:
     """The searched dimensions that hold more than one value, in the order of the study file."""
-    found = [Scale(name=name, dimension=dimension) for name, dimension in study.config.space.items()]
+    found = [Scale(name=name, dimension=dimension) for name, dimension in study.config.drawn.items()]
     return [s for s in found if (len(s.dimension.values) > 1 if isinstance(s.dimension, Choice) else s.dimension.low < s.dimension.high)]
 
 
