@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 import optuna
 import sqlalchemy as sa
@@ -43,13 +43,19 @@ class Finished:
 class OptunaStudy(optuna.Study):
     """Optuna's study, which asks `finished` for finished trials.
 
-    Optuna's own reads the rows of all running trials whenever a sampler or a pruner asks for the finished ones.
+    Optuna's own reads the rows of all running trials whenever a sampler or a pruner asks for the finished ones. Rows that
+    `finished` shows although they are not stand in no other list.
     """
 
-    finished: Finished
+    finished: Callable[[], list[FrozenTrial]]
 
     def _get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False) -> list[FrozenTrial]:
+        unfinished: list[FrozenTrial] = []
         if states is None or any(state in states for state in UNFINISHED):
-            return super()._get_trials(deepcopy, states, use_cache)
-        rows = [row for row in self.finished() if row.state in states]
+            unfinished = super()._get_trials(False, UNFINISHED, use_cache)  # first: a trial may end meanwhile
+        rows = self.finished()
+        if unfinished:
+            numbers = {row.number for row in rows}
+            rows = sorted([*rows, *(row for row in unfinished if row.number not in numbers)], key=lambda row: row.number)
+        rows = [row for row in rows if states is None or row.state in states]
         return copy.deepcopy(rows) if deepcopy else rows

@@ -49,6 +49,12 @@ class PausingLeases(Leases):
         """Say of how many validation images the errors are fractions."""
         self.rule = replace(self.rule, val_images=images)
 
+    def read_standing(self) -> Standing:
+        """How the study stands now, as it is committed. Do not change it."""
+        with self.storage.engine.connect() as connection:
+            self._standing.read(connection)
+        return self._standing
+
     # -- claims
 
     def _find_more(

@@ -53,6 +53,7 @@ class Standing:
         self.final: dict[int, float] = {}
         self.decided: dict[int, Decided] = {}
         self._paused: dict[int, int] = {}  # of those decided
+        self.version = 0  # rises when anything changed
         self._turn = -1  # the study's when rows were last read
         self._ended: set[int] = set()
 
@@ -77,6 +78,7 @@ class Standing:
 
     def _take_in(self, connection: sa.Connection, rows: list[Any]) -> None:
         curves = self._read_curves(connection, [row.trial_id for row in rows])
+        self.version += bool(rows)
         for row in rows:
             number, ended = row.number, row.state not in UNFINISHED
             for known in (self.best, self.final, self.decided, self._paused):
@@ -118,6 +120,12 @@ class Standing:
             if step == len(curve) + 1 and accuracy is not None:
                 curve.append(1.0 - accuracy)
         return curves
+
+    def place(self, numbers: Iterable[int], epochs: Iterable[int]) -> dict[int, int]:
+        """The last of these epochs that each of the trials has; those that have none are left out."""
+        places = sorted(epochs)
+        found = {number: max((epoch for epoch in places if epoch <= len(self.best.get(number, []))), default=0) for number in numbers}
+        return {number: epoch for number, epoch in found.items() if epoch}
 
     def read_curve(self, connection: sa.Connection, trial_id: int) -> list[float]:
         """The curve of one trial as it stands now."""

@@ -16,6 +16,7 @@ from ..config.study_config import StudyConfig
 from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from . import files
+from .carried import Carried
 from .finished import Finished
 from .leases import Leases
 from .pausing import PausingLeases
@@ -73,7 +74,8 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
     study_id = storage.optuna.get_study_id_from_name(name)
     attrs = storage.optuna.get_study_user_attrs(study_id)
     config, found = StudyConfig.from_dict(attrs["config"], f"study {name!r}"), files.find_files(storage, name, attrs["uid"], attrs)
-    rule = make_promotion(config)
+    rule, finished = make_promotion(config), Finished(storage, study_id)
+    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry) if rule is not None else None
     return Study(
         storage=storage,
         name=name,
@@ -81,8 +83,9 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         config=config,
         data=attrs["definition"]["data"],
         files=found,
-        leases=Leases(storage, study_id, retry) if rule is None else PausingLeases(storage, study_id, rule, found, config.seed, retry),
-        _finished=Finished(storage, study_id),
+        leases=pausing or Leases(storage, study_id, retry),
+        _finished=finished,
+        _carried=Carried(finished, pausing) if pausing is not None else None,
     )
 
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config.dimension import put_on_step
 from ..config.study_config import StudyConfig
+from .carried import Carried
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
@@ -34,6 +35,7 @@ class Study:
     files: StudyFiles
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)
+    _carried: Carried | None = field(default=None, repr=False)
 
     @property
     def retry(self) -> Retry:
@@ -44,10 +46,13 @@ class Study:
         """Where a trial's checkpoint is: a name without an ending, for weights and JSON beside them."""
         return self.files.path(number)
 
-    def optuna_study(self) -> optuna.Study:
-        """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage."""
+    def optuna_study(self, *, carried: bool = False) -> optuna.Study:
+        """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage.
+
+        With `carried` trials that paused are shown as a sampler should see them: at their end.
+        """
         made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config), make_pruner(self.config))
-        made.finished = self._finished
+        made.finished = self._carried if carried and self._carried is not None else self._finished
         return made
 
     def finished_trials(self) -> list[FrozenTrial]:

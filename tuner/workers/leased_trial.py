@@ -70,7 +70,7 @@ class LeasedTrial:
     def optuna_study(self) -> optuna.Study:
         """Optuna's study, made once, and anew over a storage whose cache was dropped."""
         if self._optuna_study is None or self._optuna_study._storage is not self.storage:
-            self._optuna_study = self.study.optuna_study()
+            self._optuna_study = self.study.optuna_study(carried=True)
         return self._optuna_study
 
     def frozen(self) -> FrozenTrial:
