@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import socket
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from tuner.study.outcome import Outcome
 from tuner.study.pausing import PausingLeases
 from tuner.study.promotion import Promotion, find_promoted, find_raced, to_curve
 from tuner.study.pruners import make_promotion, make_pruner
+from tuner.study.safety import describe_safety
 from tuner.study.search_space import compare_definitions, count_configurations, define
 from tuner.study.standing import Standing
 from tuner.study.storage import Storage
@@ -412,3 +415,53 @@ def test_a_start_row_with_epochs_of_its_own_ends_there_and_is_ranked_at_the_rung
     lengths = [len(trial.intermediate_values) for trial in study.frozen_trials()]
     assert states(study)[0] == "COMPLETE" and lengths[0] == 3 and study.leases.counts().finished == 6
     assert all(" of 6" in row.reason for row in list_trials(study) if row.state == "PRUNED" and "epoch 1:" in row.reason)
+
+
+def test_before_its_time_runs_out_a_search_trains_the_best_to_its_end(storage: Storage) -> None:
+    """Epochs that took 10 s each, and a search that ends in 1,000 s, then in 90 s: 7 epochs take 70."""
+    study, leases = make(storage, 20), storage.optuna
+    assert isinstance(study.leases, PausingLeases)
+    study.leases.deadline = time.time() + 1000
+
+    def epoch(lease: Lease, epoch: int) -> str | None:
+        report(study, lease, {lease.number: [0.5 + 0.1 * lease.number + 0.01 * epoch] * EPOCHS}, epoch)  # type: ignore[arg-type]
+        leases.set_trial_user_attr(lease.trial_id, "curve", [{"seconds": 10.0}] * epoch)
+        return pause(study, lease, epoch)
+
+    for number in range(2):
+        lease = get(study)
+        assert lease.number == number and epoch(lease, 1)
+    study.leases.deadline = time.time() + 90
+    lease = get(study)
+    assert (lease.number, lease.taken) == (1, "time")
+    assert [epoch(lease, each) for each in range(2, EPOCHS)] == [None] * 6, "every level on the way is passed at once"
+    study.leases.finish(lease, lambda: study.optuna_study().tell(1, 0.7))
+    study.leases.deadline = None
+    assert get(study).number == 2, "with time again there are new trials, and no race"
+
+
+def test_a_trial_in_training_makes_way_for_the_best_when_the_time_runs_out(storage: Storage) -> None:
+    study = make(storage, 20)
+    assert isinstance(study.leases, PausingLeases)
+    best, other = get(study), get(study)
+    for lease, accuracy in ((best, 0.9), (other, 0.1)):
+        report(study, lease, {lease.number: [accuracy] * EPOCHS}, 1)  # type: ignore[arg-type]
+        storage.optuna.set_trial_user_attr(lease.trial_id, "curve", [{"seconds": 10.0}])
+    assert pause(study, best, 1)
+    study.leases.deadline = time.time() + 90
+    assert pause(study, other, 1)
+    taken = get(study)
+    assert (taken.number, taken.taken) == (best.number, "time")
+
+
+def test_the_audit_trains_some_of_those_left_to_the_end_and_says_what_it_found(tmp_path: Path) -> None:
+    storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
+    study = make(storage, 40, pruner={"name": "promote", "audit": 0.1})
+    reasons, accuracies = [], curves(40)
+    while isinstance(lease := claim(study), Lease):
+        reasons.append(lease.taken)
+        train(study, lease, accuracies[lease.number])
+    checked = len(study.leases.read_standing().list_taken("audit")) if isinstance(study.leases, PausingLeases) else 0
+    assert 1 <= checked <= 4 and "race" in reasons[: reasons.index("audit")], "after the race"
+    assert f"Trained to the end all the same, to check the pruner: of {checked} checked, none would have won." in describe_safety(study)
+    assert any(sentence.startswith("How well the rank early on foretells") for sentence in describe_safety(study))

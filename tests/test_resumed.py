@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +17,18 @@ import yaml
 from tests.conftest import Background, Tuner
 from tests.test_promote import claim
 from tuner.config.study_config import StudyConfig
+from tuner.console.show import show_study
+from tuner.dashboard.notes import write_study_note
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.placement import Placement
+from tuner.report.journal import list_attempts, write_journal
+from tuner.report.question import write_answer
 from tuner.study.lease import Lease
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
 from tuner.study.study import Study
-from tuner.study.trials import TrialRow, list_trials
+from tuner.study.trials import TrialRow, export_config, find_best, list_trials
 from tuner.training.checkpoint import remove
 from tuner.workers.events import Event, Message, TrialStarted
 from tuner.workers.objective import tidy, train_trial
@@ -146,3 +151,42 @@ def test_a_lost_checkpoint_means_training_from_the_start_and_is_said(tmp_path: P
     assert "trial 0: no checkpoint was found: trained again from the start" in lost
     assert facts(robbed) == facts(whole)
     assert list_trials(robbed)[0].run["notes"] == ["no checkpoint was found: trained again from the start"]
+
+
+def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
+    tmp_path: Path, parts: Parts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make(tmp_path / "a")
+    while not any(state == "COMPLETE" for state, *_ in facts(study)):
+        lease = claim(study)
+        assert isinstance(lease, Lease)
+        train_trial(study, lease, parts, Placement(), stop=bool, say=lambda event: None)
+    rows = list_trials(study)
+    paused = [row for row in rows if row.paused]
+    assert paused and all(re.fullmatch(r"paused at epoch \d: \d(st|nd|rd|th) of \d", row.reason) for row in paused)
+    show_study(study)
+    shown = " ".join(capsys.readouterr().out.split())
+    note = write_study_note(study, rows, find_best(study)[0], 1)
+    answer = str(write_answer(study, rows, find_best(study)[0]))
+    assert f"{len(paused)} paused" in shown
+    for row in paused:
+        assert row.reason in shown and f"trial {row.number}: {row.reason}" in note and f"trial {row.number} ({row.reason})" in answer
+
+    search(study, parts)
+    rows = list_trials(study)
+    left = [row for row in rows if row.state == "PRUNED"]
+    show_study(study)
+    shown = " ".join(capsys.readouterr().out.split())
+    answer, journal = str(write_answer(study, rows, find_best(study)[0])), str(write_journal(list_attempts(rows)))
+    lost = f"{len(left)} trials were left where they paused; the chance that any of them would have been the best is about "
+    assert left and lost in shown and lost in answer
+    for row in left:
+        assert f"It was {row.reason.partition(';')[0]}, at " in journal and row.reason.split("; ")[1] in shown
+
+
+def test_an_exported_trial_names_the_epochs_that_its_value_was_reached_with(tmp_path: Path, parts: Parts) -> None:
+    study = make(tmp_path / "a", space={**STUDY["space"], "epochs": {"low": 1, "high": 6}})
+    search(study, parts)
+    for row in list_trials(study):
+        exported = yaml.safe_load(export_config(study, row))
+        assert exported["epochs"] == len(row.epochs) and (len(row.epochs) == 6) == (row.state == "COMPLETE")

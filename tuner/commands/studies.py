@@ -46,7 +46,8 @@ def studies(storage: str | None, as_json: bool) -> None:
                 "pruned": counts.pruned,
                 "failed": counts.fail,
                 "running": counts.running,
-                "waiting": counts.waiting,
+                "waiting": counts.queued,
+                "paused": counts.paused,
                 "best_trial": top[0].number if top else None,
                 "best_value": top[0].value if top else None,
             }
@@ -66,7 +67,7 @@ def studies(storage: str | None, as_json: bool) -> None:
     for row in found:
         best_text = "-" if row["best_value"] is None else f"{row['best_value']:.4f} (trial {row['best_trial']})"
         done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['slots']}"
-        open_rows = row["running"] + row["waiting"]
+        open_rows = row["running"] + row["waiting"] + row["paused"]
         table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
     if found:
         open_console().print(table)

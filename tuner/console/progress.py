@@ -89,9 +89,9 @@ class Progress:
         """A remark that stays on the screen."""
 
     def left(self) -> str:
-        """Time left at the pace so far; nothing until every worker has ended a trial."""
+        """Time left at the pace so far; nothing until every worker has ended a trial, or where trials pause: who knows which go on."""
         remaining = self.standing.n_trials - self.standing.finished
-        if self.ended_here < max(2, len(self.placements)) or remaining <= 0:
+        if self.standing.rungs or self.ended_here < max(2, len(self.placements)) or remaining <= 0:
             return ""
         begun = sum(row.epoch / row.epochs for row in self.rows if row.trial is not None and row.epochs)
         return f"about {format_duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
@@ -99,6 +99,9 @@ class Progress:
     def summary(self) -> str:
         counts = self.standing
         parts = [f"{counts.finished} of {counts.n_trials} trials", f"{counts.pruned} pruned"]
+        if counts.rungs:
+            at = ", ".join(f"{count} at epoch {epoch}" for epoch, count in counts.rungs.items())
+            parts[1] = f"{counts.paused} paused ({at}), {counts.promoted} promoted"
         if counts.fail:
             parts.append(f"{counts.fail} failed")
         if self.best is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
@@ -23,6 +24,7 @@ def collect_facts(study: Study) -> dict[str, Any]:
         "data_fingerprint": study.data,
         "slots": counts.n_trials,
         "finished": counts.finished,
+        "paused": counts.paused,
         "best_trial": top[0].number if top else None,
         "best_value": top[0].value if top else None,
         "trials": [row.to_dict() for row in list_trials(study)],
@@ -34,7 +36,7 @@ def show_study(study: Study) -> None:
     counts = study.leases.counts()
     config, console = study.config, open_console()
     states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
-    states |= {"running": counts.running, "in the queue": counts.waiting}
+    states |= {"running": counts.running, "paused": counts.paused, "in the queue": counts.queued}
     standing = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     console.print(
         f"Study {study.name}: {counts.finished} of {counts.n_trials} trials finished ({standing or 'none begun'})", highlight=False
@@ -56,7 +58,7 @@ def show_study(study: Study) -> None:
         mark = " *" if top and row.number == top[0].number else ""
         table.add_row(
             f"{row.number}{mark}",
-            row.state.lower(),
+            row.standing,
             value,
             str(len(accuracies)),
             draw_sparkline(accuracies),
@@ -64,6 +66,8 @@ def show_study(study: Study) -> None:
         )
     console.print(table)
     draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
+    for sentence in describe_safety(study):
+        console.print(sentence, highlight=False)
     if top:
         console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
 
@@ -86,9 +90,7 @@ def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
 def show_trial(study: Study, row: TrialRow) -> None:
     """One trial: what it was, why it ended, and its figures epoch by epoch."""
     console = open_console()
-    console.print(
-        f"Trial {row.number} of study {study.name}: {row.state.lower()}" + (f", {row.reason}" if row.reason else ""), highlight=False
-    )
+    console.print(f"Trial {row.number} of study {study.name}: {row.standing}" + (f", {row.reason}" if row.reason else ""), highlight=False)
     console.print(format_params(row.params), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "seconds"):

@@ -19,7 +19,7 @@ def make_trial_table(rows: list[TrialRow], title: str) -> Table:
         reason = f" ({row.remark})" if row.remark else ""
         table.add_row(
             str(row.number),
-            row.state.lower(),
+            row.standing,
             "-" if row.value is None else f"{row.value:.4f}",
             str(len(row.epochs)),
             f"{row.seconds:.1f}",

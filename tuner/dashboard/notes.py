@@ -7,8 +7,11 @@ from shlex import quote
 
 from ..console.text import format_duration
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
+from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config
+
+MOST_PAUSED = 20  # that a study's note lists
 
 
 def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
@@ -27,6 +30,11 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))
         lines.append(f"Sampler {config.sampler[0]}, pruner {config.pruner[0]}.")
+        lines += describe_safety(study)
+    if waiting := [f"- trial {row.number}: {row.reason}" for row in rows if row.paused]:
+        lines.append("\n".join(["Paused, and taken up again when they are worth it:", "", *waiting[:MOST_PAUSED]]))
+        if len(waiting) > MOST_PAUSED:
+            lines.append(f"and {len(waiting) - MOST_PAUSED:,} more.")
     else:
         lines.append(f"Nothing is searched: its {count(max(1, len(config.start)), 'configuration')} are given.")
     commands = {

@@ -162,6 +162,8 @@ def _pruned(row: TrialRow) -> str:
         after = f" after {count(epochs, 'whole epoch')}" if epochs else " in its first epoch"
         return f"It ended{after}: {_sentence(row.reason)}"
     reached = f", at {percent(row.epochs[-1]['val_accuracy'])}" if row.epochs else ""
+    if row.reason.startswith("paused at epoch"):
+        return f"It was {row.reason.partition(';')[0]}{reached}, and left there:{row.reason.rpartition(':')[2]}."
     standing = row.reason.partition(": ")[2]  # not in trials of version 0.1.0
     return f"It was pruned after epoch {epochs}{reached}, below the others at that epoch{standing and f' ({standing})'}."
 
@@ -172,6 +174,8 @@ def _outcome(attempt: Attempt) -> str:
         return f"failed: {row.reason}"
     if row.state == "PRUNED":
         ended = row.reason if row.outcome in UNSTABLE else ""
+        if row.reason.startswith("paused at epoch"):
+            return row.reason.partition(";")[0]
         return ended or f"pruned at epoch {len(row.epochs)}"
     if row.outcome is Outcome.SAME_AS:
         return f"same as trial {row.run['same_as']}"

@@ -8,6 +8,7 @@ from ..config.data_sources import name_source
 from ..config.hyperparameters import DEFAULTS
 from ..config.pruners import PRUNERS
 from ..console.text import format_duration, format_value
+from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
@@ -58,6 +59,8 @@ def write_answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
     still = f" {count(left, 'more trial').capitalize()} {'is' if left == 1 else 'are'} to come." if left > 0 else ""
+    if waiting := [f"trial {row.number} ({row.reason})" for row in rows if row.paused]:
+        still += f" Paused are {joined(few([(name, name) for name in waiting]))}."
     spent = sum(row.seconds for row in rows if "same_as" not in row.run)
     devices = sorted({str(row.run["device"]) for row in rows if row.run.get("device")})
     where = f" on {joined(devices)}" if devices else ""
@@ -77,6 +80,7 @@ def write_answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list
             text=f"{count(finished, 'trial').capitalize()} ended{how}. "
             f"Together they trained for {format_duration(spent)}{where}, epoch by epoch added up.{still}"
         ),
+        *(Paragraph(text=sentence) for sentence in describe_safety(study)),
     ]
 
 

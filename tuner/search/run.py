@@ -131,6 +131,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             raise StorageAway(stop.text) from None
         raise
     standing = f"{counts.finished} of {counts.n_trials} trials"
+    queued = f"{counts.queued} back in the queue" + (f", {counts.paused} paused" if counts.paused else "")
     if request.trials is not None and study.config.row_limit is None and counts.n_trials != request.trials:
         say(f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it.")
     match stop.reason:
@@ -138,7 +139,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
             raise error(f"{stop.text}; {standing} are finished, `tuner show {quote(study.name)}` has the details")
         case StopReason.INTERRUPTED:
-            raise Interrupted(f"interrupted: {standing} finished, {counts.waiting} back in the queue; the same command goes on")
+            raise Interrupted(f"interrupted: {standing} finished, {queued}; the same command goes on")
         case StopReason.FULL if counts.running and (stale := study.leases.stale_trials()):
             left = f"{len(stale)} RUNNING without a worker of tuner"
             raise TunerError(f"only {standing} are finished, {left}: `tuner repair {quote(study.name)}` puts them back in the queue")
@@ -147,7 +148,7 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
         case StopReason.EXHAUSTED:
             say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
-            say(f"Search ended, {stop.text}: {standing} finished, {counts.waiting} back in the queue.")
+            say(f"Search ended, {stop.text}: {standing} finished, {queued}.")
     print_best(study)
     if request.publish:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from .lease import Counts
 from .storage import Storage
-from .tables import is_copy, list_tables, pauses, studies, trials
+from .tables import is_copy, pauses, studies, trials
 
 
 def read_counts(storage: Storage, study_id: int) -> Counts:
@@ -18,12 +20,27 @@ def read_counts(storage: Storage, study_id: int) -> Counts:
         by_state = sa.select(trials.c.state, sa.func.count()).where(ours).group_by(trials.c.state)
         states = {state.name.lower(): count for state, count in connection.execute(by_state)}
         copies = connection.execute(sa.select(sa.func.count()).select_from(trials).where(ours, is_copy)).scalar_one()
-        paused = 0
-        if states.get("waiting") and pauses in list_tables(connection):
-            waiting = (pauses.c.study_id == study_id, pauses.c.paused, trials.c.state == TrialState.WAITING)
-            joined = pauses.join(trials, trials.c.trial_id == pauses.c.trial_id)
-            paused = connection.execute(sa.select(sa.func.count()).select_from(joined).where(*waiting)).scalar_one()
-    return Counts(n_trials=found.slots, stops=found.stops, copies=copies, paused=paused, **states)
+        paused, promoted = {}, 0
+        if sa.inspect(connection).has_table(pauses.name):
+            query = _waiting(sa.select(pauses.c.epoch, sa.func.count().label("trials")), study_id)
+            by_epoch = query.group_by(pauses.c.epoch).order_by(pauses.c.epoch)
+            paused = {row.epoch: row.trials for row in connection.execute(by_epoch)}
+            went_on = (pauses.c.study_id == study_id, pauses.c.taken.is_not(None))
+            promoted = connection.execute(sa.select(sa.func.count()).select_from(pauses).where(*went_on)).scalar_one()
+    return Counts(n_trials=found.slots, stops=found.stops, copies=copies, rungs=paused, promoted=promoted, **states)
+
+
+def read_paused(storage: Storage, study_id: int) -> set[int]:
+    """The ids of the trials that pause."""
+    with storage.engine.connect() as connection:
+        if not sa.inspect(connection).has_table(pauses.name):
+            return set()
+        return set(connection.execute(_waiting(sa.select(pauses.c.trial_id), study_id)).scalars())
+
+
+def _waiting(query: sa.Select[Any], study_id: int) -> sa.Select[Any]:
+    joined = pauses.join(trials, trials.c.trial_id == pauses.c.trial_id)
+    return query.select_from(joined).where(pauses.c.study_id == study_id, pauses.c.paused, trials.c.state == TrialState.WAITING)
 
 
 def count_used(connection: sa.Connection, study_id: int) -> int:

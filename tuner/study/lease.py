@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
@@ -78,7 +79,8 @@ class NewTrial:
 class Counts:
     """How a study stands. `n_trials` is its total; all rows but the failed and the copies of others count towards it.
 
-    `copies` are among `complete`, `paused` among `waiting`. `stops` rises with every `tuner stop`.
+    `copies` are among `complete`. `rungs` says how many of the waiting pause, by the epoch at which they do; `promoted`
+    trials went on from a rung. `stops` rises with every `tuner stop`.
     """
 
     n_trials: int
@@ -89,11 +91,16 @@ class Counts:
     waiting: int = 0
     fail: int = 0
     copies: int = 0
-    paused: int = 0
+    rungs: Mapping[int, int] = field(default_factory=dict)
+    promoted: int = 0
 
     @property
     def used(self) -> int:
         return self.finished + self.running + self.waiting
+
+    @property
+    def paused(self) -> int:
+        return sum(self.rungs.values())
 
     @property
     def queued(self) -> int:

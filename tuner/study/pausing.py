@@ -166,17 +166,19 @@ class PausingLeases(Leases):
                 return None  # it was let go on from here before
             best = {**standing.best, lease.number: standing.read_curve(connection, lease.trial_id)[:epoch]}
             racing, levels = standing.is_racing(n_trials, (RACE, AUDIT)), {**standing.paused(self.rule.levels), lease.number: epoch}
-            late = self._is_late(best, levels)
+            late = (known is not None and known.taken == TIME) or self._is_late(best, levels)
             if not (racing or late) and epoch not in self.rule.rungs:
                 return None
-            chosen = self._find(TIME, best, levels) if racing or late else None
-            if chosen is None and racing:
-                chosen = self._find(AUDIT, best, levels)
-            if chosen is None and not racing and epoch in self.rule.rungs:
-                chosen = self._find(PROMOTION, best, {**standing.paused(self.rule.rungs), lease.number: epoch})
-            if chosen == lease.number:
-                self._note(connection, lease.trial_id, epoch=epoch, paused=False)
-                return None
+            reasons = [RACE, AUDIT] if racing else [TIME] if late else []
+            if not racing and epoch in self.rule.rungs:
+                reasons.append(PROMOTION)
+            for why in reasons:
+                rungs = {**standing.paused(self.rule.rungs), lease.number: epoch} if why == PROMOTION else levels
+                if (chosen := self._find(why, best, rungs)) == lease.number:
+                    self._note(connection, lease.trial_id, epoch=epoch, paused=False, taken=why, slots=n_trials)
+                    return None
+                if chosen is not None:
+                    break
             reason = f"paused {standing.find_place(best, lease.number)}"
             prepare(reason)
             self.storage.optuna.set_trial_state_values(lease.trial_id, TrialState.WAITING)

@@ -135,6 +135,10 @@ class Standing:
         """Whether the race to the end has begun in a study of so many trials: one was taken up for these reasons."""
         return any(row.slots == slots and row.taken in reasons for row in self.decided.values())
 
+    def list_taken(self, reason: str) -> set[int]:
+        """The trials that went on last for this reason."""
+        return {number for number, row in self.decided.items() if row.taken == reason}
+
     def find_place(self, best: Curves, number: int) -> Place:
         """Where a trial stands at the end of its curve; equals stand as they began."""
         epoch = len(best[number])

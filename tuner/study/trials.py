@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any
 
@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from .. import __version__
 from ..config.trial_config import TrialConfig, write_config
 from ..errors import NothingToShow, UsageError
+from .counts import read_paused
 from .outcome import Outcome, read_outcome
 from .study import Study
 
@@ -28,6 +29,12 @@ class TrialRow:
     run: Mapping[str, Any]
     config: TrialConfig | None
     start: int | None
+    paused: bool = False  # waits at a rung; its reason says where it stands
+
+    @property
+    def standing(self) -> str:
+        """The state in a word for people."""
+        return "paused" if self.paused else self.state.lower()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -41,7 +48,9 @@ class TrialRow:
 
     @property
     def remark(self) -> str:
-        """The reason, where the state and the curve do not say it all: a fault, or figures that were taken over."""
+        """The reason, where the state and the curve do not say it all: a fault, figures that were taken over, a pause."""
+        if self.paused or self.reason.startswith("paused at"):
+            return self.reason if self.paused or self.state == "PRUNED" else ""
         return "" if self.outcome is None or self.outcome.is_usual else self.reason
 
     @property
@@ -54,7 +63,7 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def read_trial(trial: FrozenTrial) -> TrialRow:
+def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
     config = trial.user_attrs.get("config")
     changed = trial.user_attrs.get("set") or {}
     params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
@@ -67,12 +76,14 @@ def read_trial(trial: FrozenTrial) -> TrialRow:
         run=trial.user_attrs.get("run", {}),
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
         start=trial.user_attrs.get("start"),
+        paused=paused,
     )
 
 
 def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
-    return [read_trial(trial) for trial in study.frozen_trials()]
+    paused = read_paused(study.storage, study.leases.study_id)
+    return [read_trial(trial, paused=trial._trial_id in paused) for trial in study.frozen_trials()]
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
@@ -102,8 +113,11 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
 
 
 def export_config(study: Study, trial: TrialRow) -> str:
-    """The configuration file of a trial."""
+    """The configuration file of a trial. Where each trial has as many of the searched epochs as it earned, it names those."""
     assert trial.config is not None
+    config, earned = trial.config, "epochs" in study.config.space and "epochs" not in study.config.drawn
+    if earned and 0 < len(trial.epochs) < config.epochs:
+        config = replace(config, epochs=len(trial.epochs))
     origin = {
         "study": study.name,
         "trial": trial.number,
@@ -111,4 +125,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(trial.config, fingerprint=study.data, origin=origin)
+    return write_config(config, fingerprint=study.data, origin=origin)

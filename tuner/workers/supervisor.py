@@ -96,11 +96,19 @@ class Supervisor:
         self._study = study
         self._view = view
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        wall = None if timeout is None else time.time() + timeout  # workers may be on other machines
         self._target = target
         self._slots = [
             _Slot(
                 assignment=Assignment(
-                    url=url, study=study.name, source=source, keep=keep, placement=each, stall=stall, trial_timeout=trial_timeout
+                    url=url,
+                    study=study.name,
+                    source=source,
+                    keep=keep,
+                    placement=each,
+                    stall=stall,
+                    trial_timeout=trial_timeout,
+                    deadline=wall,
                 )
             )
             for each in placements
