@@ -33,6 +33,7 @@ from tuner.study.study import Study
 from tuner.study.trials import list_trials
 from tuner.study.worker_id import WorkerId
 from tuner.workers.leased_trial import LeasedTrial
+from tuner.workers.objective import tidy
 
 EPOCHS = 8
 CONFIG: dict[str, Any] = {
@@ -465,3 +466,26 @@ def test_the_audit_trains_some_of_those_left_to_the_end_and_says_what_it_found(t
     assert 1 <= checked <= 4 and "race" in reasons[: reasons.index("audit")], "after the race"
     assert f"Trained to the end all the same, to check the pruner: of {checked} checked, none would have won." in describe_safety(study)
     assert any(sentence.startswith("How well the rank early on foretells") for sentence in describe_safety(study))
+
+
+def test_a_paused_trial_that_can_hardly_go_on_loses_its_checkpoint(storage: Storage) -> None:
+    """Ten trials: two good ones, of which one is trained to its end, and eight that are far behind in rank and in chance."""
+    study = make(storage, 12, pruner={"name": "promote", "fraction": 0.2, "audit": 0})
+    accuracies = [[0.9 - 0.01 * number] * EPOCHS if number < 2 else [0.1 + 0.001 * number] * EPOCHS for number in range(12)]
+    while len(states(study)) < 10 or "RUNNING" in states(study):
+        lease = get(study)
+        LeasedTrial(study, lease).configure(threads=1, precision="fp32")
+        if lease.number:
+            train(study, lease, accuracies[lease.number])
+            continue
+        for epoch in range(1, EPOCHS + 1):
+            report(study, lease, accuracies, epoch)
+        study.leases.finish(lease, lambda: study.optuna_study().tell(0, 0.9))
+    assert states(study) == ["COMPLETE"] + ["WAITING"] * 9
+    study.files.folder.mkdir(parents=True)
+    for number in range(10):
+        (study.files.folder / f"trial-{number:05}.json").write_text(json.dumps({"study": study.uid}))
+    tidy(study, 1)
+    assert study.files.numbers() == {0, 1, 9, 8, 7}, "the best, and those that are near a place to go on from"
+    play(study, accuracies)
+    assert study.leases.counts().finished == 12

@@ -52,6 +52,9 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         more=request.more,
         checkpoints=request.checkpoints,
     )
+    left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
+    if left:
+        say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
     supervise(study, request, engine)
 
 

@@ -12,6 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from .storage import Storage
 from .tables import UNFINISHED, trials
 
+MANY = 50  # rows, from which on it is quicker to read all that are not known at once
+
 
 class Finished:
     """The rows of one study that no longer change. Finished trials are only ever added, so a changed count says that there are more."""
@@ -20,24 +22,27 @@ class Finished:
         self._storage = storage
         self._study_id = study_id
         self._rows: list[FrozenTrial] = []
-        self._from_id = 0  # rows before it are finished, and known
-        self._counted = 0  # finished rows from it on, when they were last read
+        self._known: set[int] = set()  # their ids
 
     def __call__(self) -> list[FrozenTrial]:
         """By number. Not copies: do not change them."""
-        ours = (trials.c.study_id == self._study_id, trials.c.trial_id >= self._from_id, trials.c.state.not_in(UNFINISHED))
+        ours = (trials.c.study_id == self._study_id, trials.c.state.not_in(UNFINISHED))
         with self._storage.engine.connect() as connection:
             count = connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
-        if count != self._counted:
-            self._read()
+            new: set[int] = set()
+            if count != len(self._known):
+                new = set(connection.execute(sa.select(trials.c.trial_id).where(*ours)).scalars()) - self._known
+        if new:
+            self._read(new)
         return self._rows
 
-    def _read(self) -> None:
-        rows = self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
-        self._rows = [row for row in rows if row.state.is_finished()]
-        last = max((row._trial_id for row in rows), default=0)
-        self._from_id = min((row._trial_id for row in rows if not row.state.is_finished()), default=last + 1)
-        self._counted = sum(row._trial_id >= self._from_id for row in self._rows)
+    def _read(self, new: set[int]) -> None:
+        """Optuna reads every unfinished row again to list all, and there are many of them where trials pause."""
+        optuna = self._storage.optuna
+        rows = optuna.get_all_trials(self._study_id, deepcopy=False) if len(new) > MANY else [optuna.get_trial(each) for each in new]
+        found = [row for row in rows if row.state.is_finished() and row._trial_id not in self._known]
+        self._known |= {row._trial_id for row in found}
+        self._rows = sorted([*self._rows, *found], key=lambda row: row.number)
 
 
 class OptunaStudy(optuna.Study):

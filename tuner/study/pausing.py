@@ -8,8 +8,10 @@ rows alone, so that any worker, after any interruption, comes to the same answer
 
 from __future__ import annotations
 
+import math
 import socket
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +33,7 @@ from .tables import leases, pauses, studies, trials
 from .worker_id import WorkerId
 
 PROMOTION, RACE, AUDIT, TIME = "promotion", "race", "audit", "time"  # why a paused trial goes on; part of the stored format
+HOPELESS = 0.1  # of the least chance in the race: below it a checkpoint is not kept
 SPARE = 1.2  # how much longer than measured an epoch may take, where the time for the best is reckoned
 
 
@@ -190,6 +193,25 @@ class PausingLeases(Leases):
         if reason is not None:
             self.storage.write_through()
         return reason
+
+    def find_hopeless(self) -> set[int]:
+        """The paused trials that will hardly go on any more: neither near a place to be promoted, nor with a chance in the race.
+
+        Should one of them go on all the same without its checkpoint, it is trained from the start.
+        """
+        standing, rule = self.read_standing(), self.rule
+        paused = standing.paused(rule.levels)
+        if not standing.final or not paused or 0 in paused.values():
+            return set()
+        chances = estimate_chances(rule, standing.best, standing.final, paused)
+        unlikely = [number for number in paused if chances[number] < rule.chance * HOPELESS]
+        found = set()
+        for rung, following in zip(rule.rungs, [*rule.rungs[1:], rule.epochs], strict=True):
+            reached = sorted(curve[rung - 1] for curve in standing.best.values() if len(curve) >= rung)
+            places = len(reached) * rule.fraction ** math.log2(following / rung)
+            waiting = [number for number in unlikely if rung <= paused[number] < following]
+            found |= {number for number in waiting if bisect_left(reached, standing.best[number][rung - 1]) > 2 * places}
+        return found
 
     @contextmanager
     def _ending(self, lease: Lease) -> Iterator[sa.Connection]:

@@ -18,6 +18,7 @@ from ..errors import Interrupted, TunerError
 from ..placement import Placement
 from ..study.lease import EndedByOtherTool, Lease, LeaseLost
 from ..study.outcome import Outcome
+from ..study.pausing import PausingLeases
 from ..study.retry import StorageAway
 from ..study.storage import read_first_line
 from ..study.study import Study
@@ -245,9 +246,12 @@ def _discard(path: Path) -> None:
 
 
 def tidy(study: Study, keep: int) -> None:
-    """Leave the checkpoints of the best `keep` trials and of unfinished ones; the others keep their curves only."""
+    """Leave the checkpoints of the best `keep` trials and of unfinished ones that may go on; the others keep their curves only."""
     found = study.files.numbers()
     if len(found) > keep:
+        if isinstance(study.leases, PausingLeases):
+            for number in found & study.retry(study.leases.find_hopeless):
+                _discard(study.checkpoint_path(number))
         finished = {trial.number for trial in study.finished_trials()}
         for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
             _discard(study.checkpoint_path(number))
