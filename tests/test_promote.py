@@ -17,9 +17,12 @@ from optuna.trial import TrialState
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
 from tuner.config.study_config import StudyConfig
+from tuner.console.progress import LiveProgress, PlainProgress
+from tuner.console.text import open_console
 from tuner.errors import UsageError
+from tuner.placement import Placement
 from tuner.study import tables
-from tuner.study.lease import Lease, NothingToClaim
+from tuner.study.lease import Counts, Lease, NothingToClaim
 from tuner.study.outcome import Outcome
 from tuner.study.pausing import PausingLeases
 from tuner.study.promotion import Promotion, find_promoted, find_raced, to_curve
@@ -32,6 +35,7 @@ from tuner.study.studies import create_or_load, delete, load
 from tuner.study.study import Study
 from tuner.study.trials import list_trials
 from tuner.study.worker_id import WorkerId
+from tuner.workers.events import NothingLeft, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
 from tuner.workers.objective import tidy
 
@@ -489,3 +493,23 @@ def test_a_paused_trial_that_can_hardly_go_on_loses_its_checkpoint(storage: Stor
     assert study.files.numbers() == {0, 1, 9, 8, 7}, "the best, and those that are near a place to go on from"
     play(study, accuracies)
     assert study.leases.counts().finished == 12
+
+
+def test_the_view_of_a_search_tells_of_pauses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = make(Storage(f"sqlite:///{tmp_path}/x.db", make=True), 12)
+    view = PlainProgress(study, [Placement()], study.leases.counts())
+    config = LeasedTrial(study, get(study)).configure(threads=1, precision="fp32")
+    view.event(0, TrialStarted(number=0, config=config, epoch=2, taken="race"))
+    view.event(0, TrialEnded(number=0, outcome=Outcome.PAUSED, reason="paused at epoch 3: 11th of 27"))
+    view.counts(Counts(n_trials=12, complete=1, waiting=9, rungs={1: 7, 2: 2}, promoted=5))
+    view.event(0, NothingLeft(exhausted=False, settled=9))
+    began, paused, counted, settled = capsys.readouterr().err.splitlines()
+    assert began.startswith("trial 0 goes on, in the race to the end, from epoch 3: lr ")
+    assert paused == "trial 0 paused at epoch 3: 11th of 27"
+    assert counted == "1 of 12 trials, 9 paused, 5 promoted; paused are 7 at epoch 1, 2 at epoch 2"
+    assert settled == "9 paused trials are left where they are: none of them is likely enough to be the best"
+    live = LiveProgress(study, [Placement()], study.leases.counts(), open_console())
+    live.counts(Counts(n_trials=12, complete=1, waiting=9, rungs={1: 7, 2: 2}, promoted=5))
+    live.console.print(live)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 of 12 trials, 9 paused, 5 promoted" in shown and "paused are 7 at epoch 1, 2 at epoch 2" in shown

@@ -164,6 +164,8 @@ def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
     rows = list_trials(study)
     paused = [row for row in rows if row.paused]
     assert paused and all(re.fullmatch(r"paused at epoch \d: \d(st|nd|rd|th) of \d", row.reason) for row in paused)
+    frozen = study.frozen_trials()
+    assert all(frozen[row.number].system_attrs["fixed_params"] == row.params for row in paused), "for other tools"
     show_study(study)
     shown = " ".join(capsys.readouterr().out.split())
     note = write_study_note(study, rows, find_best(study)[0], 1)

@@ -100,13 +100,17 @@ class Progress:
         counts = self.standing
         parts = [f"{counts.finished} of {counts.n_trials} trials", f"{counts.pruned} pruned"]
         if counts.rungs:
-            at = ", ".join(f"{count} at epoch {epoch}" for epoch, count in counts.rungs.items())
-            parts[1] = f"{counts.paused} paused ({at}), {counts.promoted} promoted"
+            parts[1] = f"{counts.paused} paused, {counts.promoted} promoted"
         if counts.fail:
             parts.append(f"{counts.fail} failed")
         if self.best is not None:
             parts.append(f"best {self.best[1]:.4f} (trial {self.best[0]})")
         return ", ".join(parts)
+
+    def describe_rungs(self) -> str:
+        """How many trials pause at each epoch; nothing where none does."""
+        at = ", ".join(f"{count} at epoch {epoch}" for epoch, count in self.standing.rungs.items())
+        return f"paused are {at}" if at else ""
 
 
 class PlainProgress(Progress):
@@ -137,7 +141,7 @@ class PlainProgress(Progress):
         changed = (counts.finished, counts.fail) != (self.standing.finished, self.standing.fail)
         super().counts(counts)
         if changed:
-            say("; ".join(part for part in (self.summary(), self.left()) if part))
+            say("; ".join(part for part in (self.summary(), self.describe_rungs(), self.left()) if part))
 
     def say(self, line: str) -> None:
         say(line)
@@ -165,7 +169,7 @@ class LiveProgress(Progress):
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         elapsed = f"{format_duration(time.monotonic() - self.began)} so far"
-        times = ", ".join(part for part in (elapsed, self.left()) if part)
+        times = ", ".join(part for part in (self.describe_rungs(), elapsed, self.left()) if part)
         bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
         table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
         for heading, justify in (("worker", "right"), ("trial", "right"), ("epoch", "right"), ("accuracy", "right"), ("curve", "left")):
