@@ -24,16 +24,17 @@ from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.trials import find_best
 from ..training import checkpoint, memory
+from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
 from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
-from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
+from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
+from .reporter import BelowOthers, Paused, Reporter
 from .watch import Watch, share
 
 SendEvent = Callable[[Event], None]
-Save = Callable[..., None]
 
 
 class DeviceLost(Exception):
@@ -64,7 +65,7 @@ def train_trial(
     stop: Callable[[], bool],
     say: SendEvent,
     make_run: Callable[..., Run] = Run,
-    save: Save = checkpoint.save,
+    make_writer: Callable[..., CheckpointWriter] = CheckpointWriter,
     watch: Watch | None = None,
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
@@ -91,7 +92,7 @@ def train_trial(
         else:
             seen = watch or _watch_nothing()
             foresight = look_ahead(study, parts, placement.device)
-            attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, save, seen, foresight)
+            attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, make_writer, seen, foresight)
             ending, facts = attempt(config)
             heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
             while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -132,12 +133,12 @@ def _train(
     stop: Callable[[], bool],
     say: SendEvent,
     make_run: Callable[..., Run],
-    save: Save,
+    make_writer: Callable[..., CheckpointWriter],
     watch: Watch,
     foresight: Foresight | None,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
-    """Train epoch by epoch: save a checkpoint, report, pause or prune. Returns the ending and the facts to write with it.
+    """Train to an end, epoch by epoch. Returns the ending and the facts to write with it.
 
     What surely does not fit into memory is not tried.
     """
@@ -151,54 +152,41 @@ def _train(
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
 
-    def begin_step() -> bool:
-        watch.step()
-        return stop()
-
-    def prove() -> None:
-        watch.rest()
-        trial.prove()
-        watch.begin("checkpoint")
-
     def collect_facts(reason: str) -> dict[str, Any]:
         return _collect_facts(Ending(outcome=Outcome.PAUSED, reason=reason), notes, trial, config, run, placement)
 
+    def note(text: str) -> None:
+        _note(text, notes, trial, say)
+
     try:
-        watch.begin("start of training")
-        memory.reset_peak(placement.device)
-        run = make_run(
-            config,
-            parts.train(config.augment),
-            parts.val(),
-            classes=parts.classes,
-            device=placement.device,
-            stop=begin_step,
-            evaluating=lambda: watch.begin("evaluation"),
-            recorder=choose_recorder(placement.device, placement.capture),
-        )
-        trained = _resume(run, path, trial, notes, say)
-        watch.rest()
-        say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
-        for score in run.epochs():
-            if score.epoch > trained:
-                watch.end_epoch()
-                watch.begin("checkpoint")
-                save(path, run, uid=trial.study.uid, allowed=prove)
-            watch.rest()
-            _note_refusal(run, trial, notes, say)
-            trial.report(score)
-            say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
-            if score.epoch < trained or score.epoch == config.epochs:
-                continue
-            if (paused := trial.pause(score.epoch, collect_facts)) is not None:
-                ending = Ending(outcome=Outcome.PAUSED, reason=paused)
-                break
-            if trial.should_prune():
-                reason = f"below the others at epoch {score.epoch}: {trial.describe_standing(score)}"
-                ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=reason)
-                break
-        else:
-            ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+        with make_writer(path, uid=trial.study.uid) as writer:
+            reporter = Reporter(trial, config, writer, watch, say, note, collect_facts)
+
+            def begin_step() -> bool:
+                reporter.look()
+                watch.step()
+                return stop()
+
+            watch.begin("start of training")
+            memory.reset_peak(placement.device)
+            run = make_run(
+                config,
+                parts.train(config.augment),
+                parts.val(),
+                classes=parts.classes,
+                device=placement.device,
+                stop=begin_step,
+                evaluating=lambda: watch.begin("evaluation"),
+                recorder=choose_recorder(placement.device, placement.capture),
+            )
+            trained = _resume(run, path, trial, notes, say)
+            say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
+            reporter.follow(run)
+        ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+    except Paused as paused:
+        ending = Ending(outcome=Outcome.PAUSED, reason=str(paused))
+    except BelowOthers as below:
+        ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=str(below))
     except Stopped:
         ending = Ending(outcome=Outcome.STOPPED, reason="stopped: back in the queue")
     except Diverged as fault:
@@ -255,12 +243,6 @@ def tidy(study: Study, keep: int) -> None:
         finished = {trial.number for trial in study.finished_trials()}
         for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
             _discard(study.checkpoint_path(number))
-
-
-def _note_refusal(run: Run, trial: LeasedTrial, notes: list[str], say: SendEvent) -> None:
-    """Say that steps are not replayed although that was wanted, and why."""
-    if run.captured is not None and run.captured.refusal:
-        _note(f"steps are not replayed from a CUDA graph: {run.captured.refusal}", notes, trial, say)
 
 
 def _note(note: str, notes: list[str], trial: LeasedTrial, say: SendEvent) -> None:
