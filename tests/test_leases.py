@@ -389,14 +389,17 @@ def test_finished_trials_are_read_again_only_when_there_are_more(storage: Storag
     study = create_or_load(storage, "s", config(), "f", trials=9)
     other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
     slow = claim(other)  # runs all the while
-    reads: list[int] = []
-    real = type(storage.optuna).get_all_trials
-    monkeypatch.setattr(type(storage.optuna), "get_all_trials", lambda self, *a, **k: reads.append(1) or real(self, *a, **k))
+    reads: list[str] = []
+    for name in ("get_trial", "get_all_trials"):  # one by itself, not all with the rows of those that are not finished
+        real = getattr(type(storage.optuna), name)
+        monkeypatch.setattr(
+            type(storage.optuna), name, lambda self, *a, name=name, real=real, **k: reads.append(name) or real(self, *a, **k)
+        )
     assert study.finished_trials() == [] and not reads
     for count in (1, 2):
         finish(other, claim(other), 0.5)
         reads.clear()
-        assert [t.value for t in study.finished_trials()] == [0.5] * count and len(reads) == 1
+        assert [t.value for t in study.finished_trials()] == [0.5] * count and reads == ["get_trial"]
         assert len(study.finished_trials()) == count and len(reads) == 1
         assert study.optuna_study().get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) == study.finished_trials() and len(reads) == 1
     finish(other, slow, 0.75)
