@@ -513,3 +513,12 @@ def test_the_view_of_a_search_tells_of_pauses(tmp_path: Path, capsys: pytest.Cap
     live.console.print(live)
     shown = " ".join(capsys.readouterr().out.split())
     assert "1 of 12 trials, 9 paused, 5 promoted" in shown and "paused are 7 at epoch 1, 2 at epoch 2" in shown
+
+
+def test_a_study_file_that_names_no_pruner_promotes_and_a_study_that_is_there_keeps_its_own(storage: Storage) -> None:
+    unnamed = {name: value for name, value in CONFIG.items() if name != "pruner"}
+    assert create_or_load(storage, "new", StudyConfig.from_dict(unnamed), "f").config.pruner == ("promote", {})
+    make(storage, 4, pruner={"name": "median", "n_warmup_steps": 2})
+    kept = create_or_load(storage, "s", StudyConfig.from_dict(unnamed), "f", trials=5)
+    assert kept.config.pruner == load(storage, "s").config.pruner == ("median", {"n_warmup_steps": 2})
+    assert make(storage, 6, pruner="promote").config.pruner[0] == "promote"

@@ -29,7 +29,7 @@ from tuner.study.studies import load
 from tuner.study.study import Study
 from tuner.study.trials import find_best
 
-SPACE = {"model": "mynet", "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "epochs": {"low": 1, "high": 6}}}
+SPACE = {"model": "mynet", "pruner": "median", "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "epochs": {"low": 1, "high": 6}}}
 FILES = ["config.yaml", "confusion-matrix.png", "learning-curve.png", "weights.pt"]
 
 

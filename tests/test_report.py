@@ -27,6 +27,7 @@ from tuner.study.storage import Storage
 
 SPACE = {
     "model": "mynet",
+    "pruner": "median",
     "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "batch_size": [4, 8, 16], "epochs": {"low": 1, "high": 6}},
 }
 

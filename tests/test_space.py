@@ -213,7 +213,7 @@ def test_the_definition_covers_what_decides_a_trial_and_leaves_out_what_may_chan
 
 def test_sizes_and_grids() -> None:
     assert count_configurations(StudyConfig.from_dict({"space": SPACE})) is None
-    config = StudyConfig.from_dict({"space": {"epochs": {"low": 2, "high": 8, "step": 2}, "lr": [1, 2]}})
+    config = StudyConfig.from_dict({"pruner": "none", "space": {"epochs": {"low": 2, "high": 8, "step": 2}, "lr": [1, 2]}})
     assert count_configurations(config) == 8
     assert list_grid(config) == {"epochs": [2, 4, 6, 8], "lr": [1.0, 2.0]}
 

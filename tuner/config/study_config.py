@@ -31,7 +31,8 @@ class StudyConfig:
     width: float = 1.0
     data: DataConfig = field(default_factory=DataConfig)
     sampler: tuple[str, Mapping[str, Any]] = ("tpe", {})
-    pruner: tuple[str, Mapping[str, Any]] = ("median", {})
+    pruner: tuple[str, Mapping[str, Any]] = ("promote", {})
+    names_pruner: bool = field(default=True, compare=False)  # where it does not, a study that is there keeps its own
     fixed: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Dimension] = field(default_factory=dict)
     start: tuple[Mapping[str, Any], ...] = ()
@@ -155,7 +156,8 @@ class StudyConfig:
                 width=plain.get("width", 1.0),
                 data=DataConfig(**data, **read_normalize(plain.get("normalize", {}))),
                 sampler=_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),
-                pruner=_method("pruner", plain.get("pruner", "median"), PRUNERS),
+                pruner=_method("pruner", plain.get("pruner", "promote"), PRUNERS),
+                names_pruner="pruner" in plain,
                 fixed=fixed,
                 space=searched,
                 start=rows,

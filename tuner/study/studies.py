@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -127,6 +128,8 @@ def create_or_load(
         if changed := compare_definitions(found.user_attrs["definition"], wanted):
             remedy = f"copy its file under another name, or `tuner delete {quote(name)}`"
             raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
+        if not config.names_pruner:
+            config = replace(config, pruner=study.config.pruner)
         counts = study.leases.counts()
         if trials is not None and trials < counts.used:
             raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")
