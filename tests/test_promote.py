@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
 from tuner.config.study_config import StudyConfig
-from tuner.console.progress import LiveProgress, PlainProgress
+from tuner.console.progress import LiveProgress, PlainProgress, Progress
 from tuner.console.text import open_console
 from tuner.errors import UsageError
 from tuner.placement import Placement
@@ -37,7 +37,9 @@ from tuner.study.trials import list_trials
 from tuner.study.worker_id import WorkerId
 from tuner.workers.events import NothingLeft, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
+from tuner.workers.local import LocalEngine
 from tuner.workers.objective import tidy
+from tuner.workers.supervisor import Supervisor
 
 EPOCHS = 8
 CONFIG: dict[str, Any] = {
@@ -522,3 +524,15 @@ def test_a_study_file_that_names_no_pruner_promotes_and_a_study_that_is_there_ke
     kept = create_or_load(storage, "s", StudyConfig.from_dict(unnamed), "f", trials=5)
     assert kept.config.pruner == load(storage, "s").config.pruner == ("median", {"n_warmup_steps": 2})
     assert make(storage, 6, pruner="promote").config.pruner[0] == "promote"
+
+
+def test_a_trial_that_pauses_is_no_fault_and_ends_a_row_of_them(tmp_path: Path) -> None:
+    study = make(Storage(f"sqlite:///{tmp_path}/x.db", make=True), 12)
+    view = Progress(study, [Placement()], study.leases.counts())
+    supervisor = Supervisor(study, None, [Placement()], view, LocalEngine())
+    failed = TrialEnded(number=0, outcome=Outcome.ERROR, reason="no such image")
+    for event in (failed, failed, TrialEnded(number=1, outcome=Outcome.PAUSED, reason="paused at epoch 1: 1st of 2"), failed):
+        supervisor._judge(event)
+    assert supervisor._stop is None
+    supervisor._judge(failed), supervisor._judge(failed)
+    assert supervisor._stop is not None and "3 trials in a row failed the same way" in supervisor._stop.text

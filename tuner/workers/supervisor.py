@@ -243,7 +243,7 @@ class Supervisor:
     def _judge(self, event: TrialEnded) -> None:
         """The same fault three times in a row, or a value that reaches the target."""
         state = event.outcome.state
-        if state in ("COMPLETE", "PRUNED", "FAIL"):
+        if state in ("COMPLETE", "PRUNED", "FAIL") or event.outcome is Outcome.PAUSED:
             if event.outcome is not Outcome.WORKER_LOST:
                 self._crashes = 0
             self._count_faults(event.reason if state == "FAIL" else None)
