@@ -13,15 +13,18 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import NotOpen, Storage, is_read_only, read_first_line
+from .storage import NotOpen, Storage, is_read_only, read_first_line, takes_no_writes
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
-_PASSING = ("locked", "busy", "unable to open", "disk is full")  # SQLite's errors that another process causes and ends
+# SQLite's errors that another process causes and ends, or a disk that stutters.
+_PASSING = ("locked", "busy", "unable to open", "disk is full", "disk i/o error", "locking protocol")
 
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
+    if isinstance(error, NotOpen):
+        return True
     if isinstance(error, optuna.exceptions.StorageInternalError):
         error = error.__cause__
     if isinstance(error, (sa.exc.TimeoutError, sa.exc.PendingRollbackError, sa.exc.DisconnectionError)):
@@ -77,6 +80,7 @@ class Retry:
         self.noticed: float | None = None
         self._stop = stop or threading.Event()
         self._say = say or (lambda line: None)
+        self._searching = say is not None  # a search could write when it began; a command of a moment is told at once that it cannot
 
     def __call__(self, call: Callable[[], T]) -> T:
         """The call's result, tried again while the database is away.
@@ -86,7 +90,7 @@ class Retry:
         """
         away = False
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(is_outage),
+            retry=tenacity.retry_if_exception(self._passes),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
             stop=tenacity.stop_after_delay(self.seconds),
             sleep=self._sleep,
@@ -100,7 +104,7 @@ class Retry:
                     try:
                         result = call()
                     except Exception as error:
-                        if is_outage(error):
+                        if self._passes(error):
                             if not away:
                                 self._say(f"database away ({read_first_line(error)}): waiting for it")
                             away = True
@@ -108,7 +112,7 @@ class Retry:
                             self.storage.drop_cache()
                         raise
         except Exception as error:
-            if is_outage(error):
+            if self._passes(error):
                 away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({read_first_line(error)})"
                 raise StorageAway(f"{away_for}: search again to go on") from None
             if is_read_only(error):
@@ -118,9 +122,13 @@ class Retry:
             self._say("database back")
         return result
 
+    def _passes(self, error: BaseException) -> bool:
+        """Whether an error is worth waiting for. In a search that is also a database that takes no writes, as after a failover."""
+        return is_outage(error) or (self._searching and not self.storage.read_only and takes_no_writes(error))
+
     def stop_with(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """From now on end a wait when `stop` is set, and say when one begins and ends."""
-        self._stop, self._say = stop, say
+        self._stop, self._say, self._searching = stop, say, True
 
     def give_up(self) -> None:
         """Wait for no further outage: this one was waited for already, by another process."""

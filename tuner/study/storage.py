@@ -73,10 +73,21 @@ def _set_session(connection: Any, _: Any) -> None:
 
 def is_read_only(error: BaseException) -> bool:
     """Whether an error says that the database, or what we may do in it, is for reading only."""
+    return getattr(_find_cause(error), "sqlstate", None) == "42501" or takes_no_writes(error)
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Whether an error says that the database takes no writes at all: a server's standby, a disk that was made read-only."""
+    cause = _find_cause(error)
+    return getattr(cause, "sqlstate", None) == "25006" or "readonly database" in str(cause)
+
+
+def _find_cause(error: BaseException) -> BaseException:
+    """The driver's own error."""
     while error.__cause__ is not None:
         error = error.__cause__
-    original = getattr(error, "orig", None) or error
-    return getattr(original, "sqlstate", None) in ("42501", "25006") or "readonly database" in str(original)
+    original: BaseException | None = getattr(error, "orig", None)
+    return original or error
 
 
 def parse(url: str) -> sa.URL:
@@ -211,7 +222,7 @@ class Storage:
                 yield
         except (sa.exc.DBAPIError, optuna.exceptions.StorageInternalError, Timeout) as error:
             if is_read_only(error):
-                raise self.refuse_to_write(error) from None
+                raise self.refuse_to_write(error) from error  # a search looks at the cause, and waits
             if isinstance(error, (sa.exc.ProgrammingError, sa.exc.IntegrityError, sa.exc.DataError)):
                 raise
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
@@ -271,11 +282,9 @@ class Storage:
 
 def read_first_line(error: BaseException) -> str:
     """What went wrong in one line, from the innermost cause, without SQLAlchemy's links."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    original = getattr(error, "orig", None) or error
-    lines = [line.strip() for line in str(original).splitlines() if line.strip()]
-    return (lines[0] if lines else type(original).__name__).removesuffix(".")
+    cause = _find_cause(error)
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__).removesuffix(".")
 
 
 def _check_place(path: Path, *, make: bool) -> None:
