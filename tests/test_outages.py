@@ -170,6 +170,20 @@ def test_a_command_of_a_moment_does_not_wait_for_a_server_that_takes_no_writes(s
     study.storage.close()
 
 
+def test_a_search_needs_no_more_connections_than_it_has_processes(
+    tuner: Tuner,
+    background: Start,
+    small_study: Path,
+    server: Database,
+) -> None:
+    assert isinstance(server, Postgres)
+    server.limit_connections(3 + 2)
+    search = background("search", "small.yaml", "--trials", "6", "--workers", "3", env={"TUNER_STORAGE": server.url})
+    assert search.end() == 0
+    assert not any("database away" in line or "Error" in line for line in search.lines), search.lines
+    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 6
+
+
 @pytest.fixture
 def limit_files() -> Iterator[Callable[[int], None]]:
     """Lets this process write files up to so many bytes only: SQLite then has what it calls a disk I/O error."""

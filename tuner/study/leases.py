@@ -57,7 +57,7 @@ class Leases:
     def peek(self) -> Counts:
         """The counts, without waiting out an outage."""
         self.storage.check_file()
-        with self.storage.engine.connect() as connection:
+        with self.storage.connect() as connection:
             found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == self.study_id)).one()
             by_state = sa.select(trials.c.state, sa.func.count()).where(trials.c.study_id == self.study_id).group_by(trials.c.state)
             states = {state.name.lower(): count for state, count in connection.execute(by_state)}
@@ -268,7 +268,7 @@ class Leases:
         """RUNNING rows that no living worker holds."""
 
         def read() -> list[Any]:
-            with self.storage.engine.connect() as connection:
+            with self.storage.connect() as connection:
                 return [row for row in self._unfinished(connection) if self._stale(row)]
 
         why = {True: "no worker of tuner ever held it", False: "its worker is gone"}

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import NotOpen, Storage, is_read_only, read_first_line, takes_no_writes
+from .driver_errors import is_read_only, takes_no_writes
+from .storage import NotOpen, Storage, read_first_line
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
@@ -86,8 +87,11 @@ class Retry:
         """The call's result, tried again while the database is away.
 
         The call must be one transaction that is safe to repeat when its commit's acknowledgement was lost.
+        Inside a transaction nothing is tried again: whoever began it does that.
         Errors: StorageAway when the database stays away, Interrupted when `stop` is set meanwhile.
         """
+        if self.storage.in_transaction:
+            return call()
         away = False
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._passes),

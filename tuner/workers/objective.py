@@ -77,13 +77,14 @@ def train_trial(
     try:
         heap_full = False
         try:
-            config = trial.configure(threads=placement.threads, precision=placement.precision)
+            with study.storage.visit():
+                config = trial.configure(threads=placement.threads, precision=placement.precision)
+                other = None if trial.reported else trial.find_duplicate(config)
         except CannotDraw as fault:
             reason = f"cannot be drawn: {fault}"
             trial.fail({"reason": reason, "outcome": Outcome.ERROR, "workers_lost": lease.crashes})
             say(TrialEnded(number=lease.number, outcome=Outcome.ERROR, reason=reason, value=None))
             return
-        other = None if trial.reported else trial.find_duplicate(config)
         if other is not None:
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
@@ -180,9 +181,11 @@ def _train(
                 save(path, run, uid=trial.study.uid, allowed=prove)
             watch.rest()
             _note_refusal(run, trial, notes, say)
-            trial.report(score)
-            say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
-            if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
+            with trial.study.storage.visit():
+                trial.report(score)
+                say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
+                prune = trained <= score.epoch < config.epochs and trial.should_prune()
+            if prune:
                 reason = f"below the others at epoch {score.epoch}: {trial.describe_standing(score)}"
                 ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=reason)
                 break
