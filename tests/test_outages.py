@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.conftest import Tuner
 from tests.test_leases import claim, config, elsewhere, silence, states  # noqa: F401 - a fixture
 from tests.test_search import Start, longer, shown  # noqa: F401 - a fixture
 from tuner.errors import Interrupted, TunerError
+from tuner.study.contact import read_clock
 from tuner.study.retry import Retry, open_again
 from tuner.study.storage import NotOpen, Storage
 from tuner.study.studies import create_or_load
@@ -86,12 +86,11 @@ def test_who_heard_nothing_for_long_judges_nobody(study: Study, elsewhere: Worke
     """A foreign lock, a stopped process or a machine that slept: no call failed, and yet all leases look expired."""
     mine, other = claim(study), claim(study, elsewhere)
     silence(study, other)
-    now = time.time
-    monkeypatch.setattr("tuner.study.leases.time.time", lambda: now() + 1000)
+    monkeypatch.setattr(study.retry, "clock", lambda: read_clock() + 1000)
     assert claim(study).number == 2
     study.leases.retry.noticed = None  # a lease's time later
     for seconds in (1010, 1020, 1030):
-        monkeypatch.setattr("tuner.study.leases.time.time", lambda after=seconds: now() + after)
+        monkeypatch.setattr(study.retry, "clock", lambda after=seconds: read_clock() + after)
         assert study.leases.heartbeat(mine)
     assert claim(study).number == 1, "beats keep in touch, and then a silent owner is gone"
 
@@ -177,7 +176,7 @@ def test_a_search_needs_no_more_connections_than_it_has_processes(
     server: Database,
 ) -> None:
     assert isinstance(server, Postgres)
-    server.limit_connections(3 + 2)
+    server.limit_connections(3 + 1)
     search = background("search", "small.yaml", "--trials", "6", "--workers", "3", env={"TUNER_STORAGE": server.url})
     assert search.end() == 0
     assert not any("database away" in line or "Error" in line for line in search.lines), search.lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_FULL = ("too many clients", "connection slots are reserved", "too many connections for")  # a refused connection has no code
+
 
 def find_cause(error: BaseException) -> BaseException:
     """The driver's own error."""
@@ -20,3 +22,9 @@ def takes_no_writes(error: BaseException) -> bool:
     """Whether the database takes nobody's writes: a server's standby, a disk that was made read-only."""
     cause = find_cause(error)
     return getattr(cause, "sqlstate", None) == "25006" or "readonly database" in str(cause)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a server has no connection left for us now: it is there, and busy with others."""
+    cause = find_cause(error)
+    return getattr(cause, "sqlstate", None) == "53300" or any(words in str(cause) for words in _FULL)

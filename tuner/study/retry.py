@@ -13,11 +13,13 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .driver_errors import is_read_only, takes_no_writes
+from .contact import read_clock
+from .driver_errors import is_full, is_read_only, takes_no_writes
 from .storage import NotOpen, Storage, read_first_line
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
+FULL_SECONDS = 5.0  # without a word: many workers that take turns at a server's connections are no outage
 # SQLite's errors that another process causes and ends, or a disk that stutters.
 _PASSING = ("locked", "busy", "unable to open", "disk is full", "disk i/o error", "locking protocol")
 
@@ -73,11 +75,19 @@ def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], N
 
 
 class Retry:
-    """Runs calls that may meet an outage. `noticed` is when one was last met, on this process's clock."""
+    """Runs calls that may meet an outage. `noticed` is when one was last met, by `clock`."""
 
-    def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        stop: threading.Event | None = None,
+        say: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = read_clock,
+    ) -> None:
         self.storage = storage
         self.seconds = read_outage_seconds()
+        self.clock = clock
         self.noticed: float | None = None
         self._stop = stop or threading.Event()
         self._say = say or (lambda line: None)
@@ -92,7 +102,8 @@ class Retry:
         """
         if self.storage.in_transaction:
             return call()
-        away = False
+        away = said = False
+        began = self.clock()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._passes),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
@@ -109,9 +120,10 @@ class Retry:
                         result = call()
                     except Exception as error:
                         if self._passes(error):
-                            if not away:
-                                self._say(f"database away ({read_first_line(error)}): waiting for it")
                             away = True
+                            if not said and not (is_full(error) and self.clock() - began < FULL_SECONDS):
+                                self._say(f"database away ({read_first_line(error)}): waiting for it")
+                                said = True
                             self.notice()  # now, not at the end: the next attempt may already judge leases
                             self.storage.drop_cache()
                         raise
@@ -122,7 +134,7 @@ class Retry:
             if is_read_only(error):
                 raise self.storage.refuse_to_write(error) from None
             raise
-        if away:
+        if said:
             self._say("database back")
         return result
 
@@ -143,8 +155,8 @@ class Retry:
 
     def notice(self) -> None:
         """The database is, or may have been, away."""
-        self.noticed = time.monotonic()
+        self.noticed = self.clock()
 
     def noticed_within(self, seconds: float) -> bool:
         """Whether an outage was noticed less than so many seconds ago."""
-        return self.noticed is not None and time.monotonic() - self.noticed < seconds
+        return self.noticed is not None and self.clock() - self.noticed < seconds
