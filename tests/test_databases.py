@@ -19,7 +19,7 @@ from tests.conftest import Tuner
 from tests.test_leases import claim, config, finish
 from tuner.commands import main
 from tuner.errors import TunerError
-from tuner.study import storage as storage_module
+from tuner.study import file_systems
 from tuner.study.storage import NoStudyYet, Storage
 from tuner.study.studies import create_or_load, list_studies, load
 
@@ -150,7 +150,7 @@ def test_a_network_file_system_is_seen_behind_a_link(tmp_path: Path, monkeypatch
     (tmp_path / "link").symlink_to(tmp_path / "mounted")
     mounted = str((tmp_path / "mounted").resolve())
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=mounted, fstype=system)]
-    monkeypatch.setattr(storage_module.psutil, "disk_partitions", lambda all: mounts)
+    monkeypatch.setattr(file_systems.psutil, "disk_partitions", lambda all: mounts)
     with pytest.raises(TunerError, match=rf"is on a network file system \({system}\)"):
         Storage(f"sqlite:///{tmp_path}/link/s.db", make=True)
     Storage(f"sqlite:///{tmp_path}/here.db", make=True).close()

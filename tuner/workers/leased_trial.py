@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
@@ -50,7 +49,7 @@ class LeasedTrial:
         self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
         self._optuna_study: optuna.Study | None = None
         self._stored_curve = 0  # epochs of it that the storage has
-        self._proved = time.time()
+        self._proved = study.retry.clock()
         self._forgiven = False  # whether the crashes before this lease are
 
     @property
@@ -261,11 +260,11 @@ class LeasedTrial:
         The database is asked only where so long has passed that another worker could have taken the trial: one that
         slept, and wakes late.
         """
-        if abs(time.time() - self._proved) > read_lease_seconds() / 2:
+        if self.study.retry.clock() - self._proved > read_lease_seconds() / 2:
             self._write(lambda: None)
 
     def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:
-        began = time.time()
+        began = self.study.retry.clock()
         result = self.study.leases.write(self.lease, call, alone=alone)
         self._proved = began
         return result

@@ -79,13 +79,14 @@ def train_trial(
     try:
         heap_full = False
         try:
-            config = trial.configure(threads=placement.threads, precision=placement.precision)
+            with study.storage.visit():
+                config = trial.configure(threads=placement.threads, precision=placement.precision)
+                other = None if trial.reported else trial.find_duplicate(config)
         except CannotDraw as fault:
             reason = f"cannot be drawn: {fault}"
             trial.fail({"reason": reason, "outcome": Outcome.ERROR, "workers_lost": lease.crashes})
             say(TrialEnded(number=lease.number, outcome=Outcome.ERROR, reason=reason, value=None))
             return
-        other = None if trial.reported else trial.find_duplicate(config)
         if other is not None:
             trial.take_over(other)
             ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
@@ -152,7 +153,7 @@ def _train(
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
 
-    def collect_facts(reason: str) -> dict[str, Any]:
+    def collect_facts(reason: str, run: Run | None) -> dict[str, Any]:
         return _collect_facts(Ending(outcome=Outcome.PAUSED, reason=reason), notes, trial, config, run, placement)
 
     def note(text: str) -> None:

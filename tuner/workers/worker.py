@@ -200,7 +200,9 @@ def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: floa
     """Say now and then that the worker gets on. An outage is no reason to stop: the next heartbeat may get through."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    while not done.wait(interval):
+    pause = interval
+    while not done.wait(pause):
+        pause = interval
         if watch.late:
             continue  # the lease runs out, should nobody be there to end this process
         try:
@@ -208,4 +210,4 @@ def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: floa
                 lost.set()
                 return
         except SQLAlchemyError:
-            continue
+            pause = interval / 8  # a server that has too few connections has one soon
