@@ -98,12 +98,13 @@ def work(
     from ..study.retry import StorageAway
     from ..study.storage import NotOpen
     from . import objective
+    from .ending import DeviceLost
 
     try:
         full = _train_trials(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
     except (Interrupted, objective.HeapFull):
         sys.exit(EXIT_STOPPED)  # after HeapFull the supervisor starts another
-    except objective.DeviceLost as lost:
+    except DeviceLost as lost:
         signals.say(Message(text=f"GPU error: {lost}"))
         os._exit(EXIT_DEVICE_LOST)  # at once: nothing on the GPU can be put in order any more
     except TunerError as error:
