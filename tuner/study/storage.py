@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import optuna
 import psutil
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from optuna.storages._rdb import models as optuna_models
 
 from ..errors import TunerError, UsageError
-from . import tables
+from . import schema, tables
+from .connections import BUSY_SECONDS, ReadOnlyConnection, WalConnection, set_session
 
 DEFAULT_URL = "sqlite:///studies/tuner.db"
-BUSY_SECONDS = 60
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
 NETWORK_FILE_SYSTEMS = {
     *("nfs", "nfs4", "cifs", "smbfs", "smb2", "smb3", "afpfs", "afs", "9p", "ceph", "glusterfs"),
@@ -34,6 +34,9 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
+_opened: deque[weakref.ref[Storage]] = deque(maxlen=1)
+
+
 class NoStudyYet(UsageError):
     """There is no database to read: nothing was searched here."""
 
@@ -42,33 +45,8 @@ class NotOpen(TunerError):
     """The database does not open now: away, locked, or not what the URL says."""
 
 
-class _WalConnection(sqlite3.Connection):
-    """SQLite as several processes need it: readers beside one writer, no fsync at each commit, and a whole database after a crash."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.execute("PRAGMA journal_mode=WAL")
-        self.execute("PRAGMA synchronous=NORMAL")
-
-
-class _ReadOnlyConnection(sqlite3.Connection):
-    """SQLite that only reads. Where not even SQLite's own files can be made beside it, the file is taken as it is."""
-
-    def __init__(self, database: Any, *args: Any, **options: Any) -> None:
-        path = Path(database)
-        plain = os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists()
-        super().__init__(f"file:{quote(str(path))}?{'mode=ro' if plain else 'immutable=1'}", *args, **{**options, "uri": True})
-
-
 def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _set_session(connection: Any, _: Any) -> None:
-    """Settings of a new PostgreSQL connection: set now, because poolers refuse them as options of its start."""
-    # A worker frozen inside a transaction must not hold up the others for longer than a lease.
-    connection.execute("SET idle_in_transaction_session_timeout = 30000")
-    connection.commit()
 
 
 def is_read_only(error: BaseException) -> bool:
@@ -77,6 +55,14 @@ def is_read_only(error: BaseException) -> bool:
         error = error.__cause__
     original = getattr(error, "orig", None) or error
     return getattr(original, "sqlstate", None) in ("42501", "25006") or "readonly database" in str(original)
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error says that a SQLite file is broken, or that its text is none."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    original = getattr(error, "orig", None) or error
+    return type(original) is sqlite3.DatabaseError or isinstance(original, UnicodeError) or "decode to UTF-8" in str(original)
 
 
 def parse(url: str) -> sa.URL:
@@ -122,9 +108,9 @@ class Storage:
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
         options: dict[str, Any] = {"pool_pre_ping": True}
         if self.path is not None:
-            options["connect_args"] = {"timeout": BUSY_SECONDS, "factory": _ReadOnlyConnection if self.read_only else _WalConnection}
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "factory": ReadOnlyConnection if self.read_only else WalConnection}
         else:
-            options |= {"pool_size": 2, "max_overflow": 3, "pool_recycle": 1800, "pool_events": [(_set_session, "connect")]}
+            options |= {"pool_size": 2, "max_overflow": 3, "pool_recycle": 1800, "pool_events": [(set_session, "connect")]}
             # A server whose own encoding is SQL_ASCII would else answer in bytes. Statements are not prepared: behind a
             # pooler the next one may run on another connection.
             named = {"application_name": "tuner", "client_encoding": "utf8", "prepare_threshold": None}
@@ -140,13 +126,16 @@ class Storage:
                         tables.metadata.create_all(self._rdb.engine)
             if not hasattr(self, "_rdb"):
                 self._open(options, make=False)
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, UnicodeError) as error:
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {hide_password(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
+        _opened.append(weakref.ref(self))
 
     def _open(self, options: dict[str, Any], *, make: bool) -> None:
         plain = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
@@ -154,32 +143,11 @@ class Storage:
 
     def _is_made(self) -> bool:
         """Whether our schema is there; the database is only read. Errors: TunerError for one that another program made."""
-        names, columns = self._list_tables()
-        if "version_info" in names and "study_name" in columns:  # Optuna's; others' tables may stand beside it
-            return tables.metadata.tables.keys() <= names
-        known = {*optuna_models.BaseModel.metadata.tables, *tables.metadata.tables}
-        strange = bool(columns) and "study_name" not in columns
-        foreign = names - known  # a file is one program's; in a server's database others' tables may stand beside ours
-        if self.path is None:
-            foreign = names & ({"alembic_version"} if not columns else set())
-        if foreign or strange:
-            told = ", ".join(sorted(foreign or names)[:3])
+        found = schema.list_tables(self.url, self.path, self._connect_args)
+        if foreign := schema.find_foreign(found, server=self.path is None):
+            told = ", ".join(foreign[:3])
             raise TunerError(f"storage {str(self)!r} is another program's database (it has {told}), left as it was: give another --storage")
-        return False
-
-    def _list_tables(self) -> tuple[set[str], set[str]]:
-        """The names of all tables, and of the columns of `studies`."""
-        if self.path is None:
-            engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=self._connect_args)
-            found = sa.inspect(engine)
-            names = set(found.get_table_names())
-            return names, {column["name"] for column in found.get_columns("studies")} if "studies" in names else set()
-        if not self.path.exists():
-            return set(), set()
-        with closing(sqlite3.connect(self.path, factory=_ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
-            listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-            names = {str(name) for (name,) in listed}
-            return names, {row[1] for row in connection.execute("PRAGMA table_info(studies)")}
+        return schema.is_made(found)
 
     def check_file(self) -> None:
         """Errors: TunerError where the SQLite file was removed or replaced: what is written would be lost."""
@@ -214,6 +182,8 @@ class Storage:
                 raise self.refuse_to_write(error) from None
             if isinstance(error, (sa.exc.ProgrammingError, sa.exc.IntegrityError, sa.exc.DataError)):
                 raise
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
 
     @contextmanager
@@ -233,6 +203,9 @@ class Storage:
     def refuse_to_write(self, error: BaseException | None) -> TunerError:
         why = f" ({read_first_line(error)})" if error is not None else ""
         return TunerError(f"storage {str(self)!r} may only be read here{why}: ask for the right to write, or give another --storage")
+
+    def refuse_damage(self, what: str) -> TunerError:
+        return TunerError(f"storage {str(self)!r} is damaged, or was never one ({what}): go back to a copy, or give another --storage")
 
     def drop_cache(self) -> None:
         """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
@@ -267,6 +240,11 @@ class Storage:
 
     def __str__(self) -> str:
         return hide_password(self.url)
+
+
+def find_open() -> Storage | None:
+    """The storage that this process opened last, for when something fails."""
+    return _opened[0]() if _opened else None
 
 
 def read_first_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from ..placement import Placement
 from ..study.lease import EndedByOtherTool, LeaseLost
 from ..study.outcome import Outcome
 from ..study.retry import StorageAway
-from ..study.storage import read_first_line
+from ..study.storage import NotOpen, read_first_line
 from ..training import memory
 from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
@@ -43,7 +43,7 @@ def judge(fault: Exception, device: str) -> Ending:
     What is not the trial's own is raised again: a lost lease, a stop while the database was away, the database itself.
     A GPU that is lost is DeviceLost.
     """
-    if isinstance(fault, (LeaseLost, EndedByOtherTool, StorageAway, Interrupted)) or _is_storage_s(fault):
+    if isinstance(fault, (LeaseLost, EndedByOtherTool, StorageAway, NotOpen, Interrupted)) or _is_storage_s(fault):
         raise fault
     match fault:
         case Stopped():
