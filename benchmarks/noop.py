@@ -6,6 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -95,7 +96,8 @@ def train_nothing(study: Study, lease: Lease, *, pause: float = 0.0, say: Callab
     """A worker's whole way through a trial, but nothing is trained and no checkpoint written: an epoch is a pause of so many seconds."""
     make_run: Any = partial(_NoRun, pause=pause)
     parts: Any = PARTS
-    train_trial(study, lease, parts, Placement(), stop=lambda: False, say=say, make_run=make_run, save=lambda *_, **__: None)
+    make_writer: Any = _NoWriter
+    train_trial(study, lease, parts, Placement(), stop=lambda: False, say=say, make_run=make_run, make_writer=make_writer)
     tidy(study, 5)
 
 
@@ -114,6 +116,23 @@ class _NoRun:
             score = Score(epoch=epoch, train_loss=1.0, train_accuracy=value, val_loss=1.0, val_accuracy=value, seconds=0.5)
             self.curve.append(score)
             yield score
+
+
+class _NoWriter(nullcontext[Any]):
+    """Where each epoch counts without a file."""
+
+    written = True
+
+    def __init__(self, path: Path, *, uid: str) -> None:
+        super().__init__(self)
+        self._score: Score | None = None
+
+    def begin(self, run: Any, score: Score) -> None:
+        self._score = score
+
+    def commit(self, allowed: Callable[[], None] = lambda: None) -> Score | None:
+        score, self._score = self._score, None
+        return score
 
 
 class _Hasty(sqlite3.Connection):

@@ -25,7 +25,7 @@ import psutil
 from tuner.search.request import Request
 from tuner.search.run import run
 from tuner.study.leases import Leases
-from tuner.training import checkpoint
+from tuner.training.checkpoint_writer import CheckpointWriter
 from tuner.training.run import Run
 from tuner.training.score import Score
 from tuner.workers.engine import Worker
@@ -126,6 +126,8 @@ def timed_work(assignment: Assignment, connection: Connection) -> None:
         (LeasedTrial, "report", "reports"),
         (LeasedTrial, "should_prune", "pruning"),
         (LeasedTrial, "finish", "ending"),
+        (CheckpointWriter, "begin", "checkpoints"),
+        (CheckpointWriter, "commit", "checkpoints"),
         (Signals, "say", "events"),
     ):
         setattr(owner, method, clock.timed(getattr(owner, method), name))
@@ -136,7 +138,7 @@ def timed_work(assignment: Assignment, connection: Connection) -> None:
         return claim(*args)
 
     Leases.claim = first_claim  # type: ignore[method-assign]
-    train = functools.partial(train_trial, make_run=clock.run(), save=clock.timed(checkpoint.save, "checkpoints"))
+    train = functools.partial(train_trial, make_run=clock.run())
     try:
         work(assignment, connection, train=clock.timed(train, "trials"), tidy=clock.timed(tidy, "tidying"))
     finally:

@@ -16,6 +16,7 @@ import torch
 from tests.test_capture import Full
 from tests.test_leases import claim, elsewhere, silence  # noqa: F401 - a fixture
 from tuner.config.study_config import StudyConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.errors import TunerError
@@ -229,19 +230,20 @@ def test_where_memory_runs_out_later_the_trial_goes_on_from_its_checkpoint(study
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(study: Study, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = checkpoint.save
     kept: list[str] = []
+    real = checkpoint.write
 
-    def save(path: Path, run: Run, **options: Any) -> None:
-        if len(run.curve) == 3:
-            monkeypatch.setattr(Path, "write_bytes", lambda self, content: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-            try:
-                real(path, run, **options)
-            finally:
-                kept.extend(sorted(each.name for each in path.parent.iterdir()))
-        real(path, run, **options)
+    def write(path: Path, config: TrialConfig, state: dict[str, Any], *, uid: str) -> checkpoint.Written:
+        if len(state["curve"]) < 3:
+            return real(path, config, state, uid=uid)
+        monkeypatch.setattr(Path, "write_bytes", lambda self, content: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        try:
+            return real(path, config, state, uid=uid)
+        finally:
+            kept.extend(sorted(each.name for each in path.parent.iterdir()))
 
-    row = train(study, claim(study), parts, save=save)
+    monkeypatch.setattr(checkpoint, "write", write)
+    row = train(study, claim(study), parts)
     assert (row.state, row.reason, len(row.epochs)) == ("FAIL", "OSError: [Errno 28] No space left on device", 2)
     assert len(kept) == 2 and ".e2." in kept[0] and kept[1] == "trial-00000.json", "that of epoch 2, and nothing half written"
 

@@ -19,10 +19,12 @@ from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
 from .signals import catch_signals
 from .training import checkpoint
+from .training.checkpoint_writer import CheckpointWriter
 from .training.cuda_graph import choose_recorder
 from .training.evaluation import choose_precision
 from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
+from .training.score import Score
 
 RESULT = "result.json"
 WEIGHTS = "weights.pt"
@@ -80,12 +82,14 @@ def retrain(
         )
         going_on = _resume(run, folder / "checkpoint", stamp, tell)
         try:
-            for score in run.epochs():
-                if score.epoch > going_on:
-                    checkpoint.save(folder / "checkpoint", run, uid=stamp)
-                held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
-                figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
-                tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
+            with CheckpointWriter(folder / "checkpoint", uid=stamp) as writer:
+                try:
+                    for score in run.epochs():
+                        _tell_of(score if score.epoch <= going_on else writer.commit(), config, tell)
+                        if score.epoch > going_on:
+                            writer.begin(run, score)
+                finally:
+                    _tell_of(writer.commit(), config, tell)
             if run.captured is not None and run.captured.refusal:
                 tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         except Stopped:
@@ -149,6 +153,14 @@ def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:
     except checkpoint.CheckpointError as fault:
         tell(f"{fault}: trained again from the start")
     return 0
+
+
+def _tell_of(score: Score | None, config: TrialConfig, tell: Say) -> None:
+    """Say an epoch's figures, once its checkpoint counts."""
+    if score is not None:
+        held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
+        figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
+        tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
 
 
 def _finished(result: Path, stamp: str) -> dict[str, Any] | None:

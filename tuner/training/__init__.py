@@ -5,7 +5,7 @@ evaluation.py  loss and accuracy of a network on a part of the images
 optimizer.py   the optimiser, and its learning rate at each step
 metrics.py     loss and hits, summed on the device
 score.py       the figures of an epoch
-checkpoint.py  a run on disk, whole at any moment
+checkpoint.py  a run on disk, whole at any moment; checkpoint_writer.py writes it beside the next epoch
 cuda_graph.py  a step recorded once and replayed
 memory.py      when a device has too little, how much was used
 malloc.py      how the process keeps the memory that training frees

@@ -17,6 +17,7 @@ import pickle
 import re
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,42 @@ class CheckpointError(Exception):
     """There is a checkpoint, but no run can resume from it; the text is the reason."""
 
 
-def save(path: Path, run: Run, *, uid: str, allowed: Callable[[], None] = lambda: None) -> None:
-    """Save a run between two epochs. `path` is the checkpoint's name without suffix; `uid` the id, of a study or of a folder,
-    that `load` asks for.
+@dataclass(frozen=True)
+class Written:
+    """A checkpoint whose files are written under temporary names: it counts from `commit` on."""
 
-    `allowed` is asked last, right before the files count; it raises where they must not.
-    OSError when it cannot be written. After any error the checkpoint before it is as it was.
+    path: Path
+    files: dict[Path, Path]  # by the name that each will have, the name it has now; the weights come first
+
+    def commit(self, allowed: Callable[[], None] = lambda: None) -> None:
+        """Let it count. `allowed` is asked right before, and raises where it must not. After any error the one before counts."""
+        try:
+            allowed()
+            for target, written in self.files.items():
+                written.replace(target)
+        except BaseException:
+            self.discard()
+            raise
+        for old in _weights(self.path):
+            if old not in self.files:
+                old.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for written in self.files.values():
+            written.unlink(missing_ok=True)
+
+
+def write(path: Path, config: TrialConfig, state: dict[str, Any], *, uid: str) -> Written:
+    """Write a run's `state` to the disk; nothing counts yet. `path` is the checkpoint's name without suffix; `uid` the id, of a
+    study or of a folder, that `load` asks for.
+
+    Uses nothing of the run, so it may be called in a thread beside its training. OSError when it cannot be written: then nothing
+    is left of it.
     """
-    state = run.state()
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    content = buffer.getvalue()
+    content = buffer.getbuffer()
     epoch, crc32 = len(state["curve"]), zlib.crc32(content)
     weights = path.with_name(f"{path.name}.e{epoch}.{crc32:08x}.pt")
     commit = {
@@ -50,26 +76,25 @@ def save(path: Path, run: Run, *, uid: str, allowed: Callable[[], None] = lambda
         "weights": weights.name,
         "size": len(content),
         "crc32": crc32,
-        "config": run.config.to_dict(),
+        "config": config.to_dict(),
         "curve": state["curve"],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     # Both are written before either counts, so that a full disk is met while the old checkpoint stands.
-    new = {weights: content, _json(path): json.dumps(commit, indent=1).encode()}
-    temporary = {target: path.with_name(f"{path.name}{target.suffix}.{os.getpid()}.tmp") for target in new}
+    new: dict[Path, bytes | memoryview] = {weights: content, _json(path): json.dumps(commit, indent=1).encode()}
+    written = Written(path, {target: path.with_name(f"{path.name}{target.suffix}.{os.getpid()}.tmp") for target in new})
     try:
-        for target, written in temporary.items():
-            written.write_bytes(new[target])
-        allowed()
-        for target, written in temporary.items():
-            written.replace(target)
+        for target, temporary in written.files.items():
+            temporary.write_bytes(new[target])
     except BaseException:
-        for written in temporary.values():
-            written.unlink(missing_ok=True)
+        written.discard()
         raise
-    for old in _weights(path):
-        if old != weights:
-            old.unlink(missing_ok=True)
+    return written
+
+
+def save(path: Path, run: Run, *, uid: str, allowed: Callable[[], None] = lambda: None) -> None:
+    """Save a run between two epochs: `write` and `commit` at once."""
+    write(path, run.config, run.state(), uid=uid).commit(allowed)
 
 
 def load(path: Path, run: Run, *, uid: str) -> bool:

@@ -19,16 +19,17 @@ from ..study.outcome import Outcome
 from ..study.study import Study
 from ..study.trials import find_best
 from ..training import checkpoint, memory
+from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
 from .ending import Ending, collect_facts, judge, name_ending
-from .events import EpochReported, Event, Message, TrialEnded, TrialStarted
+from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
+from .reporter import BelowOthers, Reporter
 from .watch import Watch, share
 
 SendEvent = Callable[[Event], None]
-Save = Callable[..., None]
 
 
 class HeapFull(Exception):
@@ -44,7 +45,7 @@ def train_trial(
     stop: Callable[[], bool],
     say: SendEvent,
     make_run: Callable[..., Run] = Run,
-    save: Save = checkpoint.save,
+    make_writer: Callable[..., CheckpointWriter] = CheckpointWriter,
     watch: Watch | None = None,
 ) -> None:
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
@@ -57,7 +58,7 @@ def train_trial(
     heap_full = False
     try:
         try:
-            ending, heap_full = _bring_to_end(trial, parts, placement, stop, say, make_run, save, watch or _watch_nothing())
+            ending, heap_full = _bring_to_end(trial, parts, placement, stop, say, make_run, make_writer, watch or _watch_nothing())
         except CannotDraw as fault:
             ending = _fail(trial, Ending(outcome=Outcome.ERROR, reason=f"cannot be drawn: {fault}"))
         except Exception as fault:  # before its training or after it
@@ -82,7 +83,7 @@ def _bring_to_end(
     stop: Callable[[], bool],
     say: SendEvent,
     make_run: Callable[..., Run],
-    save: Save,
+    make_writer: Callable[..., CheckpointWriter],
     watch: Watch,
 ) -> tuple[Ending, bool]:
     """Configure, train and end the trial. Returns its ending, and whether the heap is full."""
@@ -94,7 +95,7 @@ def _bring_to_end(
         return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
     path = study.checkpoint_path(trial.lease.number)
     foresight = look_ahead(study, parts, placement.device)
-    attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, save, watch, foresight)
+    attempt = partial(_train, trial, [], path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
     ending, facts = attempt(config)
     heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
     while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -130,12 +131,12 @@ def _train(
     stop: Callable[[], bool],
     say: SendEvent,
     make_run: Callable[..., Run],
-    save: Save,
+    make_writer: Callable[..., CheckpointWriter],
     watch: Watch,
     foresight: Foresight | None,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
-    """Train epoch by epoch: save a checkpoint, report, prune. Returns the ending and the facts to write with it.
+    """Train to an end, epoch by epoch. Returns the ending and the facts to write with it.
 
     What surely does not fit into memory is not tried.
     """
@@ -149,46 +150,32 @@ def _train(
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
 
-    def begin_step() -> bool:
-        watch.step()
-        return stop()
-
-    def prove() -> None:
-        watch.rest()
-        trial.prove()
-        watch.begin("checkpoint")
-
     try:
-        watch.begin("start of training")
-        memory.reset_peak(placement.device)
-        run = make_run(
-            config,
-            parts.train(config.augment),
-            parts.val(),
-            classes=parts.classes,
-            device=placement.device,
-            stop=begin_step,
-            evaluating=lambda: watch.begin("evaluation"),
-            recorder=choose_recorder(placement.device, placement.capture),
-        )
-        trained = _resume(run, path, trial, notes, say)
-        watch.rest()
-        say(TrialStarted(number=number, config=config, epoch=trained))
-        for score in run.epochs():
-            if score.epoch > trained:
-                watch.end_epoch()
-                watch.begin("checkpoint")
-                save(path, run, uid=trial.study.uid, allowed=prove)
-            watch.rest()
-            _note_refusal(run, trial, notes, say)
-            trial.report(score)
-            say(EpochReported(number=number, epochs=config.epochs, score=score, new=score.epoch > trained))
-            if score.epoch >= trained and score.epoch < config.epochs and trial.should_prune():
-                reason = f"below the others at epoch {score.epoch}: {trial.describe_standing(score)}"
-                ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=reason)
-                break
-        else:
-            ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+        with make_writer(path, uid=trial.study.uid) as writer:
+            reporter = Reporter(trial, config, writer, watch, say, note=lambda text: _note(text, notes, trial, say))
+
+            def begin_step() -> bool:
+                reporter.look()
+                watch.step()
+                return stop()
+
+            watch.begin("start of training")
+            memory.reset_peak(placement.device)
+            run = make_run(
+                config,
+                parts.train(config.augment),
+                parts.val(),
+                classes=parts.classes,
+                device=placement.device,
+                stop=begin_step,
+                evaluating=lambda: watch.begin("evaluation"),
+                recorder=choose_recorder(placement.device, placement.capture),
+            )
+            say(TrialStarted(number=number, config=config, epoch=_resume(run, path, trial, notes, say)))
+            reporter.follow(run)
+        ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
+    except BelowOthers as below:
+        ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=str(below))
     except Exception as fault:
         ending = judge(fault, placement.device)
     return ending, collect_facts(ending, notes, trial, config, run, placement)
@@ -229,12 +216,6 @@ def tidy(study: Study, keep: int) -> None:
         finished = {trial.number for trial in study.finished_trials()}
         for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
             _discard(study, number)
-
-
-def _note_refusal(run: Run, trial: LeasedTrial, notes: list[str], say: SendEvent) -> None:
-    """Say that steps are not replayed although that was wanted, and why."""
-    if run.captured is not None and run.captured.refusal:
-        _note(f"steps are not replayed from a CUDA graph: {run.captured.refusal}", notes, trial, say)
 
 
 def _note(note: str, notes: list[str], trial: LeasedTrial, say: SendEvent) -> None:
