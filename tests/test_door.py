@@ -59,7 +59,7 @@ def serve() -> Iterator[Callable[..., int]]:
         def begin(application: Any = answer, token: str | None = None, writes: bool = False, host: str = "127.0.0.1") -> int:
             door = make(token, writes)
             server, port = listen(guard(application, door), door, host=host, port=0, allow_writes=writes)
-            thread = threading.Thread(target=server.run)
+            thread = threading.Thread(target=server.run, daemon=True)
 
             def end() -> None:
                 server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
