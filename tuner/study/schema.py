@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Set
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from optuna.storages._rdb import models as optuna_models
 
 from . import tables
-from .connections import BUSY_SECONDS, ReadOnlyConnection
 
 Columns = Mapping[str, Set[str]]  # of every table, by its name
 
@@ -20,20 +16,19 @@ OURS: Columns = {name: set(table.columns.keys()) for name, table in tables.metad
 OPTUNAS: Columns = {name: set(table.columns.keys()) for name, table in optuna_models.BaseModel.metadata.tables.items()}
 
 
-def list_tables(url: sa.URL, path: Path | None, connect_args: dict[str, Any]) -> dict[str, set[str]]:
-    """All tables by name, and the columns of those that are called as ours or Optuna's. `path` is the SQLite file's."""
-    if path is None:
-        engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=connect_args)
-        listed = sa.inspect(engine).get_multi_columns()
-        return {name: {column["name"] for column in columns} for (_, name), columns in listed.items()}
-    if not path.exists():
-        return {}
+def list_server_tables(connection: sa.Connection) -> dict[str, set[str]]:
+    """The columns of a server's tables by name."""
+    listed = sa.inspect(connection).get_multi_columns()
+    return {name: {column["name"] for column in columns} for (_, name), columns in listed.items()}
+
+
+def list_file_tables(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """The tables of a file by name, and the columns of those that are called as ours or Optuna's."""
     found: dict[str, set[str]] = {}
-    with closing(sqlite3.connect(path, factory=ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-        for (name,) in names.fetchall():
-            known = name in OPTUNAS or name in OURS  # a virtual table of another program may not be read without its module
-            found[name] = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")} if known else set()
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    for (name,) in names.fetchall():
+        known = name in OPTUNAS or name in OURS  # a virtual table of another program may not be read without its module
+        found[name] = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")} if known else set()
     return found
 
 

@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +143,22 @@ class Storage:
 
     def _is_made(self) -> bool:
         """Whether our schema is there; the database is only read. Errors: TunerError for one that another program made."""
-        found = schema.list_tables(self.url, self.path, self._connect_args)
+        found = self._list_tables()
         if foreign := schema.find_foreign(found, server=self.path is None):
             told = ", ".join(foreign[:3])
             raise TunerError(f"storage {str(self)!r} is another program's database (it has {told}), left as it was: give another --storage")
         return schema.is_made(found)
+
+    def _list_tables(self) -> dict[str, set[str]]:
+        """The names of all tables, and the columns of those that are called as ours."""
+        if self.path is None:
+            engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=self._connect_args)
+            with engine.connect() as connection:
+                return schema.list_server_tables(connection)
+        if not self.path.exists():
+            return {}
+        with closing(sqlite3.connect(self.path, factory=ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
+            return schema.list_file_tables(connection)
 
     def check_file(self) -> None:
         """Errors: TunerError where the SQLite file was removed or replaced: what is written would be lost."""
