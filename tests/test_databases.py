@@ -26,7 +26,11 @@ from tuner.study.studies import create_or_load, list_studies, load
 READING = (("studies",), ("show", "s"), ("show",), ("best", "s"), ("report", "s"), ("stop", "s"), ("repair", "s"), ("delete", "s", "--yes"))
 
 
-@pytest.mark.parametrize("table", ["studies (id INTEGER)", "alembic_version (version_num TEXT)", "runs (id INTEGER)"])
+# Some have a name that is one of ours or of Optuna's.
+THEIRS = ["studies (id INTEGER)", "trials (trial_id INTEGER, result TEXT)", "version_info (version TEXT)", "tuner_leases (flat TEXT)"]
+
+
+@pytest.mark.parametrize("table", [*THEIRS, "alembic_version (version_num TEXT)", "runs (id INTEGER)"])
 def test_another_program_s_file_is_left_as_it_was_and_named(tmp_path: Path, table: str) -> None:
     path = tmp_path / "theirs.db"
     other = sqlite3.connect(path)
@@ -42,7 +46,7 @@ def test_another_program_s_file_is_left_as_it_was_and_named(tmp_path: Path, tabl
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["theirs.db"]
 
 
-@pytest.mark.parametrize("table", ["studies (id INTEGER)", "alembic_version (version_num TEXT)"])
+@pytest.mark.parametrize("table", [*THEIRS, "alembic_version (version_num TEXT)"])
 def test_another_program_s_server_database_is_left_as_it_was_and_named(postgres: str, table: str) -> None:
     engine = sa.create_engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
     with engine.begin() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 _FULL = ("too many clients", "connection slots are reserved", "too many connections for")  # a refused connection has no code
 
 
@@ -28,3 +30,9 @@ def is_full(error: BaseException) -> bool:
     """Whether a server has no connection left for us now: it is there, and busy with others."""
     cause = find_cause(error)
     return getattr(cause, "sqlstate", None) == "53300" or any(words in str(cause) for words in _FULL)
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error says that a SQLite file is broken, or that its text is none."""
+    cause = find_cause(error)
+    return type(cause) is sqlite3.DatabaseError or isinstance(cause, UnicodeError) or "decode to UTF-8" in str(cause)

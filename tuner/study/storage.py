@@ -6,6 +6,8 @@ import os
 import sqlite3
 import threading
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -14,12 +16,11 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from optuna.storages._rdb import models as optuna_models
 
 from ..errors import TunerError, UsageError
-from . import tables
+from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
-from .driver_errors import find_cause, is_read_only
+from .driver_errors import find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
 DEFAULT_URL = "sqlite:///studies/tuner.db"
@@ -28,6 +29,9 @@ SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
 # What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+_opened: deque[weakref.ref[Storage]] = deque(maxlen=1)
 
 
 class NoStudyYet(UsageError):
@@ -94,13 +98,16 @@ class Storage:
                     if not self._is_made():  # nobody else was quicker
                         self._make_schema(options["connect_args"])
             self._rdb = self._open(options)
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, UnicodeError) as error:
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {hide_password(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
+        _opened.append(weakref.ref(self))
 
     def _make_schema(self, connect_args: dict[str, Any]) -> None:
         # Optuna opens connections within each other while it makes its tables.
@@ -124,32 +131,21 @@ class Storage:
 
     def _is_made(self) -> bool:
         """Whether our schema is there; the database is only read. Errors: TunerError for one that another program made."""
-        names, columns = self._list_tables()
-        if "version_info" in names and "study_name" in columns:  # Optuna's; others' tables may stand beside it
-            return names >= tables.FIRST_TABLES
-        known = {*optuna_models.BaseModel.metadata.tables, *tables.metadata.tables}
-        strange = bool(columns) and "study_name" not in columns
-        foreign = names - known  # a file is one program's; in a server's database others' tables may stand beside ours
-        if self.path is None:
-            foreign = names & ({"alembic_version"} if not columns else set())
-        if foreign or strange:
-            told = ", ".join(sorted(foreign or names)[:3])
+        found = self._list_tables()
+        if foreign := schema.find_foreign(found, server=self.path is None):
+            told = ", ".join(foreign[:3])
             raise TunerError(f"storage {str(self)!r} is another program's database (it has {told}), left as it was: give another --storage")
-        return False
+        return schema.is_made(found)
 
-    def _list_tables(self) -> tuple[set[str], set[str]]:
-        """The names of all tables, and of the columns of `studies`."""
+    def _list_tables(self) -> dict[str, set[str]]:
+        """The names of all tables, and the columns of those that are called as ours."""
         if self.path is None:
             with self._connect_aside() as connection:
-                found = sa.inspect(connection)
-                names = set(found.get_table_names())
-                return names, {column["name"] for column in found.get_columns("studies")} if "studies" in names else set()
+                return schema.list_server_tables(connection)
         if not self.path.exists():
-            return set(), set()
+            return {}
         with closing(sqlite3.connect(self.path, factory=ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
-            listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-            names = {str(name) for (name,) in listed}
-            return names, {row[1] for row in connection.execute("PRAGMA table_info(studies)")}
+            return schema.list_file_tables(connection)
 
     def check_file(self) -> None:
         """Errors: TunerError where the SQLite file was removed or replaced: what is written would be lost."""
@@ -184,6 +180,8 @@ class Storage:
                 raise self.refuse_to_write(error) from error  # a search looks at the cause, and waits
             if isinstance(error, (sa.exc.ProgrammingError, sa.exc.IntegrityError, sa.exc.DataError)):
                 raise
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
 
     @contextmanager
@@ -203,6 +201,9 @@ class Storage:
     def refuse_to_write(self, error: BaseException | None) -> TunerError:
         why = f" ({read_first_line(error)})" if error is not None else ""
         return TunerError(f"storage {str(self)!r} may only be read here{why}: ask for the right to write, or give another --storage")
+
+    def refuse_damage(self, what: str) -> TunerError:
+        return TunerError(f"storage {str(self)!r} is damaged, or was never one ({what}): go back to a copy, or give another --storage")
 
     def drop_cache(self) -> None:
         """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
@@ -267,6 +268,11 @@ class Storage:
 
     def __str__(self) -> str:
         return hide_password(self.url)
+
+
+def find_open() -> Storage | None:
+    """The storage that this process opened last, for when something fails."""
+    return _opened[0]() if _opened else None
 
 
 def read_first_line(error: BaseException) -> str:

@@ -204,9 +204,7 @@ class LeasedTrial:
         """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""
 
         def end() -> None:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
-            if self.curve and len(self.curve) != self._stored_curve:
-                self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            self._keep(facts)
             if infeasible is not None:
                 optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, 1.0)
             self.optuna_study().tell(self.lease.number, value, state=state)
@@ -214,13 +212,19 @@ class LeasedTrial:
         self.study.leases.finish(self.lease, end)
 
     def fail(self, facts: dict[str, Any]) -> None:
-        """End a row that was never drawn. The sampler is not asked: it may be what is at fault."""
+        """End a row as FAIL. The sampler is not asked: it may be what is at fault."""
 
         def end() -> None:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self._keep(facts)
             self.storage.set_trial_state_values(self.lease.trial_id, TrialState.FAIL)
 
         self.study.leases.finish(self.lease, end)
+
+    def _keep(self, facts: dict[str, Any]) -> None:
+        """Write the trial's facts, and its curve where the storage has less of it."""
+        self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+        if self.curve and len(self.curve) != self._stored_curve:
+            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
 
     def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
         """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
