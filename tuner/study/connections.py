@@ -22,7 +22,7 @@ BUSY_SECONDS = 60
 # A server whose own encoding is SQL_ASCII would else answer in bytes. Statements are not prepared: behind a pooler the next
 # one may run on another connection.
 CONNECT_ARGS = {"connect_timeout": 10, "application_name": "tuner", "client_encoding": "utf8", "prepare_threshold": None}
-IN_TURN_SECONDS = 60  # how long a thread waits until another one has given back the process's connection
+IN_TURN_SECONDS = 5  # how long a thread waits until another one has given back the process's connection
 
 
 class WalConnection(sqlite3.Connection):

@@ -112,7 +112,8 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
-        metadata.create_all(storage.engine)  # what a database of an earlier version lacks
+        with storage.transaction() as connection:
+            metadata.create_all(connection)  # what a database of an earlier version lacks
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:
