@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import sqlalchemy as sa
+
 
 class Database(Protocol):
     """A database with a URL. `away` takes it away, and `back` gives it back."""
@@ -55,6 +57,24 @@ class Postgres:
 
     def back(self) -> None:
         self._server.start()
+
+    def set_read_only(self, on: bool) -> None:
+        """Refuse all writes, as a standby does, or take them again. Connections live on."""
+        self._set(default_transaction_read_only="on" if on else "off")
+
+    def limit_connections(self, most: int) -> None:
+        """Start again with so many connections for all together."""
+        self._set(max_connections=most, superuser_reserved_connections=0)
+        self.away()
+        self.back()
+
+    def _set(self, **settings: object) -> None:
+        engine = sa.create_engine(sa.make_url(self.url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET default_transaction_read_only = off")
+            for name, value in settings.items():
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = {value}")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
 
 
 @contextmanager

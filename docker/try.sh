@@ -42,7 +42,7 @@ end() {
     code=$?
     [ "$code" = 0 ] || for each in errors search; do tail -n 30 "$work/$each" >&2 || true; done
     compose down --volumes >/dev/null || true
-    podman volume rm --force "${project}_study" "${project}_database" >/dev/null 2>&1 || true
+    podman volume rm --force "${project}_study" "${project}_database" "${project}_sockets" >/dev/null 2>&1 || true
     rm -rf "$work"
     exit "$code"
 }
@@ -87,6 +87,14 @@ compose run -T -d --name "${project}_worker_2" worker worker --wait --workers 1 
 for number in 1 2; do wait_for 60 "worker $number" sh -c "podman logs $(container worker "$number") 2>&1 | grep -q 'waiting for searches'"; done
 podman ps --format '{{.Names}}: {{.Status}} {{.Ports}}'
 
+step "what they may do"
+for each in "$database" "$(container dashboard 1)" "$(container worker 1)"; do
+    quietly podman exec "$each" sh -c 'grep -qx "CapBnd:.0*" /proc/1/status && grep -qx "NoNewPrivs:.1" /proc/1/status && ! touch /usr/written 2>/dev/null'
+    memory=$(podman inspect --format '{{.HostConfig.Memory}}' "$each")
+    [ "$memory" -gt 0 ] || { echo "$each has no limit of memory" >&2; exit 1; }
+    echo "$each: no capability, no new privilege, nothing to write to but its volumes, $((memory >> 30)) GB"
+done
+
 step "search quickstart, $trials trials"
 loudly run -T --rm search quickstart --trials "$trials" --workers 1 --no-publish >"$work/search" 2>&1 &
 search=$!
@@ -108,7 +116,7 @@ python3 - "$work/show" "$trial" "$trials" <<'CHECK'
 import json, sys
 
 text = open(sys.argv[1]).read()
-facts = json.loads(text[text.index('{\n') : text.rindex('}') + 1])  # podman-compose speaks too
+facts, _ = json.JSONDecoder().raw_decode(text[text.index('{\n') :])  # podman-compose speaks too, before it or after
 states = [t["state"] for t in facts["trials"]]
 finished = sum(s in ("COMPLETE", "PRUNED") for s in states)
 lost = next(t for t in facts["trials"] if t["number"] == int(sys.argv[2]))

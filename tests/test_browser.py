@@ -69,9 +69,12 @@ def test_the_dashboard_shows_study_trial_note_and_artifact(page: Any, searched: 
     picture = page.locator("img[src*='/artifacts/']").first
     picture.scroll_into_view_if_needed()
     page.wait_for_function("image => image.complete && image.naturalWidth > 600", arg=picture.element_handle())
-    with page.expect_response(re.compile("/artifacts/")) as answered:
-        page.goto(address.rstrip("/") + str(picture.get_attribute("src")))
-    assert answered.value.status == 200 and answered.value.headers["content-type"] == "image/png"
+    file = address.rstrip("/") + str(picture.get_attribute("src"))
+    answered = page.request.get(file)
+    assert answered.status == 200 and answered.headers["content-type"] == "image/png"
+    with page.expect_download() as kept:
+        page.evaluate("file => location.assign(file)", file)
+    assert Path(kept.value.path()).read_bytes() == answered.body()
 
 
 def test_the_dashboard_cannot_be_written_to_from_its_own_page(page: Any, searched: None, background: Callable[..., Background]) -> None:

@@ -237,7 +237,9 @@ def test_the_dashboard_asks_for_its_token_and_writes_when_allowed(served: Callab
     response.read()
     cookie = response.getheader("Set-Cookie", "").split(";")[0]
     assert response.status == 303 and ask(connection, "/api/studies", Cookie=cookie)[0] == 200
-    assert ask(connection, "/api/studies/1", "DELETE", Cookie=cookie)[0] == 204
+    assert ask(connection, "/api/studies/1", "DELETE", Cookie=cookie)[0] == 403
+    own = f"http://127.0.0.1:{connection.port}"
+    assert ask(connection, "/api/studies/1", "DELETE", Cookie=cookie, Origin=own)[0] == 204
     connection.close()
 
 

@@ -143,7 +143,9 @@ def test_ctrl_c_ends_a_cluster_of_the_search_s_own_with_its_workers(tuner: Tuner
     search = background("search", "small.yaml", "--trials", "4", "--engine", "ray", "--workers", "2", env={"RAY_ADDRESS": ""})
     search.wait_for(r"trial 0 epoch 2/8")
     started = psutil.Process(search.process.pid).children(recursive=True)
-    assert {"raylet", "gcs_server"} <= {each.name() for each in started}
+    rays = {each.name(): each for each in started if each.name() in ("raylet", "gcs_server")}
+    assert len(rays) == 2
+    assert {each.environ().get("RAY_AUTH_MODE") for each in rays.values()} == {"token"}, "others on this machine could run code in it"
     os.killpg(search.process.pid, signal.SIGINT)
     assert search.end() == 130
     assert "the same command goes on" in search.lines[-1]

@@ -19,14 +19,18 @@ from tests.conftest import Tuner
 from tests.test_leases import claim, config, finish
 from tuner.commands import main
 from tuner.errors import TunerError
-from tuner.study import storage as storage_module
+from tuner.study import file_systems
 from tuner.study.storage import NoStudyYet, Storage
 from tuner.study.studies import create_or_load, list_studies, load
 
 READING = (("studies",), ("show", "s"), ("show",), ("best", "s"), ("report", "s"), ("stop", "s"), ("repair", "s"), ("delete", "s", "--yes"))
 
 
-@pytest.mark.parametrize("table", ["studies (id INTEGER)", "alembic_version (version_num TEXT)", "runs (id INTEGER)"])
+# Some have a name that is one of ours or of Optuna's.
+THEIRS = ["studies (id INTEGER)", "trials (trial_id INTEGER, result TEXT)", "version_info (version TEXT)", "tuner_leases (flat TEXT)"]
+
+
+@pytest.mark.parametrize("table", [*THEIRS, "alembic_version (version_num TEXT)", "runs (id INTEGER)"])
 def test_another_program_s_file_is_left_as_it_was_and_named(tmp_path: Path, table: str) -> None:
     path = tmp_path / "theirs.db"
     other = sqlite3.connect(path)
@@ -42,7 +46,7 @@ def test_another_program_s_file_is_left_as_it_was_and_named(tmp_path: Path, tabl
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["theirs.db"]
 
 
-@pytest.mark.parametrize("table", ["studies (id INTEGER)", "alembic_version (version_num TEXT)"])
+@pytest.mark.parametrize("table", [*THEIRS, "alembic_version (version_num TEXT)"])
 def test_another_program_s_server_database_is_left_as_it_was_and_named(postgres: str, table: str) -> None:
     engine = sa.create_engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
     with engine.begin() as connection:
@@ -150,7 +154,7 @@ def test_a_network_file_system_is_seen_behind_a_link(tmp_path: Path, monkeypatch
     (tmp_path / "link").symlink_to(tmp_path / "mounted")
     mounted = str((tmp_path / "mounted").resolve())
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=mounted, fstype=system)]
-    monkeypatch.setattr(storage_module.psutil, "disk_partitions", lambda all: mounts)
+    monkeypatch.setattr(file_systems.psutil, "disk_partitions", lambda all: mounts)
     with pytest.raises(TunerError, match=rf"is on a network file system \({system}\)"):
         Storage(f"sqlite:///{tmp_path}/link/s.db", make=True)
     Storage(f"sqlite:///{tmp_path}/here.db", make=True).close()

@@ -110,3 +110,9 @@ def test_every_option_named_in_the_readme_is_there() -> None:
     }
     named = {word for line in README.splitlines() if "tuner " in line for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)}
     assert named - known - {"--scale"} == set()
+
+
+def test_no_ray_is_installed_whose_own_cluster_asks_for_no_token() -> None:
+    """Ray 2.59 is the first that does: who could reach an older one's ports ran code in it."""
+    floors = re.findall(r'"ray>=(\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert len(floors) == 2 and all((int(major), int(minor)) >= (2, 59) for major, minor in floors)

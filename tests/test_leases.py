@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from tuner.config.study_config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
-from tuner.study import storage as storage_module
+from tuner.study import connections
 from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released
 from tuner.study.retry import Retry, StorageAway
 from tuner.study.storage import Storage
@@ -305,7 +305,7 @@ def test_stock_optuna_reads_our_studies(study: Study) -> None:
 
 
 def test_a_locked_sqlite_is_waited_for_and_a_stop_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
     storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
     waiting, stop = threading.Event(), threading.Event()
     retry = Retry(storage, stop=stop, say=lambda line: waiting.set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,12 +28,12 @@ from tuner.study.studies import create_or_load
 from tuner.study.study import Study
 from tuner.study.trials import TrialRow, list_trials
 from tuner.study.worker_id import WorkerId
-from tuner.training import checkpoint
+from tuner.training import checkpoint, provenance
 from tuner.training.run import Run
 from tuner.training.score import Score
 from tuner.workers.events import EpochReported, Event, Message, TrialEnded, TrialStarted
 from tuner.workers.leased_trial import LeasedTrial
-from tuner.workers.objective import HeapFull, train_trial
+from tuner.workers.objective import HeapFull, tidy, train_trial
 
 STUDY = {
     "width": 0.01,
@@ -109,6 +110,62 @@ def test_a_fault_ends_the_trial_with_its_reason_and_nothing_else(
         assert "in epochs" in row.run["traceback"]
     assert capfd.readouterr().err == ""
     assert claim(study).number == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "tuner.workers.leased_trial.LeasedTrial.find_duplicate",
+        "tuner.study.study.Study.checkpoint_path",
+        "tuner.workers.objective.look_ahead",
+        "tuner.workers.objective.collect_facts",
+        "optuna.samplers.TPESampler.after_trial",
+    ],
+)
+def test_a_fault_before_or_after_the_training_ends_the_trial_too(
+    study: Study, parts: Parts, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    ended: list[Event] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(step, fail)
+        row = train(study, claim(study), parts, say=ended.append)
+    assert (row.state, row.outcome, row.reason) == ("FAIL", "error", "OSError: [Errno 5] Input/output error")
+    assert "in fail" in row.run["traceback"]
+    assert [event.reason for event in ended if isinstance(event, TrialEnded)] == [row.reason]
+    row = train(study, claim(study), parts)
+    assert (row.number, row.state) == (1, "COMPLETE"), "the worker goes on"
+
+
+def test_a_checkout_on_a_machine_without_git_is_searched_from(
+    study: Study, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "tuner" / "training" / "provenance.py"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    provenance.read_commit.cache_clear()
+    row = train(study, claim(study), parts)
+    provenance.read_commit.cache_clear()
+    assert (row.state, row.run["commit"]) == ("COMPLETE", None)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_listed_does_not_end_the_worker(
+    study: Study, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(study, claim(study), parts)
+    assert study.files.numbers() == {0}
+
+    def fail(*args: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "glob", fail)
+        tidy(study, 0)
+    assert study.files.numbers() == {0}
+    tidy(study, 0)
+    assert study.files.numbers() == set()
 
 
 def test_a_pruned_trial_says_what_it_was_compared_with(tmp_path: Path, parts: Parts) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import resource
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from benchmarks.chaos_databases import Database, database
+from benchmarks.chaos_databases import Database, Postgres, database
 from tests.conftest import Tuner
 from tests.test_leases import claim, config, elsewhere, silence, states  # noqa: F401 - a fixture
 from tests.test_search import Start, longer, shown  # noqa: F401 - a fixture
-from tuner.errors import Interrupted
-from tuner.study.retry import open_again
+from tuner.errors import Interrupted, TunerError
+from tuner.study.contact import read_clock
+from tuner.study.retry import Retry, open_again
 from tuner.study.storage import NotOpen, Storage
 from tuner.study.studies import create_or_load
 from tuner.study.study import Study
@@ -85,12 +86,11 @@ def test_who_heard_nothing_for_long_judges_nobody(study: Study, elsewhere: Worke
     """A foreign lock, a stopped process or a machine that slept: no call failed, and yet all leases look expired."""
     mine, other = claim(study), claim(study, elsewhere)
     silence(study, other)
-    now = time.time
-    monkeypatch.setattr("tuner.study.leases.time.time", lambda: now() + 1000)
+    monkeypatch.setattr(study.retry, "clock", lambda: read_clock() + 1000)
     assert claim(study).number == 2
     study.leases.retry.noticed = None  # a lease's time later
     for seconds in (1010, 1020, 1030):
-        monkeypatch.setattr("tuner.study.leases.time.time", lambda after=seconds: now() + after)
+        monkeypatch.setattr(study.retry, "clock", lambda after=seconds: read_clock() + after)
         assert study.leases.heartbeat(mine)
     assert claim(study).number == 1, "beats keep in touch, and then a silent owner is gone"
 
@@ -136,6 +136,96 @@ def test_postgresql_stopped_in_mid_search_is_waited_for_also_by_a_worker_killed_
     trials = shown(tuner, "small", "--storage", server.url)["trials"]
     assert [t["state"] for t in trials] == ["COMPLETE"] * 4
     assert [len(t["epochs"]) for t in trials] == [8] * 4
+
+
+def test_a_server_that_takes_no_writes_is_waited_for_by_workers_and_by_who_releases_their_trials(
+    tuner: Tuner,
+    background: Start,
+    longer: Path,  # noqa: F811
+    server: Database,
+) -> None:
+    """The symptom of a failover: it answers, its connections live on, and every write is refused."""
+    assert isinstance(server, Postgres)
+    search = background("search", "small.yaml", "--trials", "2", "--workers", "2", env={"TUNER_STORAGE": server.url})
+    search.wait_for(r"trial \d epoch 2/8")
+    workers = search.workers()
+    server.set_read_only(True)
+    search.wait_for("database away.*read-only transaction.*: waiting for it")
+    workers[0].kill()
+    server.set_read_only(False)
+    search.wait_for("worker died")
+    assert search.end() == 0
+    assert not any("Error" in line or "Traceback" in line for line in search.lines)
+    trials = shown(tuner, "small", "--storage", server.url)["trials"]
+    assert [(t["state"], len(t["epochs"])) for t in trials] == [("COMPLETE", 8)] * 2
+
+
+def test_a_command_of_a_moment_does_not_wait_for_a_server_that_takes_no_writes(server: Database) -> None:
+    assert isinstance(server, Postgres)
+    study = create_or_load(Storage(server.url, make=True), "s", config(), "f", trials=4)
+    server.set_read_only(True)
+    with pytest.raises(TunerError, match=r"may only be read here .cannot execute UPDATE in a read-only transaction"):
+        study.leases.stop()
+    study.storage.close()
+
+
+def test_a_search_needs_no_more_connections_than_it_has_processes(
+    tuner: Tuner,
+    background: Start,
+    small_study: Path,
+    server: Database,
+) -> None:
+    assert isinstance(server, Postgres)
+    server.limit_connections(3 + 1)
+    search = background("search", "small.yaml", "--trials", "6", "--workers", "3", env={"TUNER_STORAGE": server.url})
+    assert search.end() == 0
+    assert not any("database away" in line or "Error" in line for line in search.lines), search.lines
+    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 6
+
+
+@pytest.fixture
+def limit_files() -> Iterator[Callable[[int], None]]:
+    """Lets this process write files up to so many bytes only: SQLite then has what it calls a disk I/O error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fails_for_a_while_is_waited_for(tmp_path: Path, limit_files: Callable[[int], None]) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        limit_files(resource.RLIM_INFINITY)
+
+    storage = Storage(f"sqlite:///{tmp_path}/study.db", make=True)
+    study = create_or_load(storage, "s", config(), "f", trials=4, retry=Retry(storage, say=say))
+    limit_files(0)
+    held = claim(study)
+    assert said == ["database away (disk I/O error): waiting for it", "database back"]
+    assert (held.number, states(study)) == (0, ["RUNNING"])
+    limit_files(0)
+    study.leases.requeue(held)
+    assert states(study) == ["WAITING"] and len(said) == 4
+    storage.close()
+
+
+def test_what_is_decided_once_for_a_study_is_decided_after_an_outage(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    study = create_or_load(storage, "s", config(), "f", trials=4, retry=Retry(storage, say=said.append))
+    real = storage.exclusive
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        monkeypatch.setattr(storage, "exclusive", real)
+        with real():
+            raise sa.exc.OperationalError("SELECT", {}, Exception("server closed the connection"))
+        yield
+
+    monkeypatch.setattr(storage, "exclusive", away)
+    assert study.decide("precision", {"precision": "fp32"}) == {"precision": "fp32"}
+    assert len(said) == 2 and "server closed the connection" in said[0]
+    assert study.find_decision("precision") == {"precision": "fp32"}
 
 
 def test_a_search_waits_for_a_worker_that_is_started_again_while_the_database_is_away(

@@ -9,9 +9,34 @@ TunerError        1   something that the command needs is missing or broken: a f
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 import click
+
+_MORE_MEMORY = "raise the limits of memory and processes (`ulimit -v`, `ulimit -u`), or start fewer workers"
+# What a machine refuses, and the remedy. Errors of the operating system by number; a loader's, Python's and PyTorch's by their words.
+_REFUSALS = {
+    errno.ENOSPC: "free some space, or give another place",
+    errno.EDQUOT: "free some space, or give another place",
+    errno.EFBIG: "raise `ulimit -f`",
+    errno.EROFS: "give another place",
+    errno.EACCES: "ask for the right, or give another place",
+    errno.EPERM: "ask for the right, or give another place",
+    errno.EIO: "look at the disk, or give another place",
+    errno.EMFILE: "raise `ulimit -n`",
+    errno.ENFILE: "raise the system's limit of open files",
+    errno.ENOMEM: _MORE_MEMORY,
+    errno.EAGAIN: _MORE_MEMORY,
+}
+_WORDS = {
+    "too many open files": "raise `ulimit -n`",
+    "failed to map segment": _MORE_MEMORY,
+    "cannot allocate memory": _MORE_MEMORY,
+    "can't allocate memory": _MORE_MEMORY,
+    "can't start new thread": _MORE_MEMORY,
+    "resource temporarily unavailable": _MORE_MEMORY,
+}
 
 
 class TunerError(click.ClickException):
@@ -37,3 +62,18 @@ def nearest(word: object, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+
+
+def blame_machine(error: BaseException) -> TunerError | None:
+    """The line for an error that nobody expected, where the machine is its cause: a full disk, a right or a limit. None for others."""
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        where = "" if error.filename is None else f"{str(error.filename)!r}: "
+        return TunerError(f"{where}{str(error.strerror).lower()}: {_REFUSALS[error.errno]}")
+    if isinstance(error, MemoryError):
+        return TunerError(f"out of memory: {_MORE_MEMORY}")
+    if isinstance(error, (ImportError, RuntimeError, OSError)):
+        said = " ".join(str(error).split())
+        for words, remedy in _WORDS.items():
+            if words in said.lower():
+                return TunerError(f"{said[:200]}: {remedy}")
+    return None

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
@@ -64,16 +69,12 @@ def retrain(
     if result.exists() and (found := _finished(result, stamp)) is not None:
         tell(f"{folder} already holds this configuration, trained and tested; remove the folder to do it again")
         return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {str(folder)!r} cannot be made: {error.strerror}") from None
-    parts = Parts(dataset, config.data, device)
-    with catch_signals() as stop:
-        train = parts.everything(config.augment) if all_data else parts.train(config.augment)
+    _try_folder(folder)
+    with catch_signals() as stop, _tell_faults(path, folder, config, device):
+        parts = Parts(dataset, config.data, device)
         run = Run(
             config,
-            train,
+            parts.everything(config.augment) if all_data else parts.train(config.augment),
             None if all_data else parts.val(),
             classes=parts.classes,
             device=device,
@@ -90,37 +91,71 @@ def retrain(
                             writer.begin(run, score)
                 finally:
                     _tell_of(writer.commit(), config, tell)
-            if run.captured is not None and run.captured.refusal:
-                tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         except Stopped:
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
-        except Diverged as fault:
-            raise TunerError(f"{path}: diverged, {fault}: a smaller lr may help") from None
-        except RuntimeError as fault:
-            if not is_out_of_memory(fault):
-                raise
-            raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
-    test_loss, test_accuracy = run.evaluate(parts.test())
-    outcome: dict[str, Any] = {
-        "config": str(path),
-        "model": config.model,
-        "parameters": run.parameters,
-        "epochs": [asdict(score) for score in run.curve],
-        "val_accuracy": run.curve[-1].val_accuracy,
-        "test_loss": test_loss,
-        "test_accuracy": test_accuracy,
-        "test_images": len(parts.test()),
-        "seconds": sum(score.seconds for score in run.curve),
-        "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
-        "all_data": all_data,
-        "stamp": stamp,
-    }
-    torch.save(run.weights(), folder / WEIGHTS)
-    written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
-    (folder / "config.yaml").write_text(written, encoding="utf-8")
-    result.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
-    checkpoint.remove(folder / "checkpoint")
+        if run.captured is not None and run.captured.refusal:
+            tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
+        test_loss, test_accuracy = run.evaluate(parts.test())
+        outcome: dict[str, Any] = {
+            "config": str(path),
+            "model": config.model,
+            "parameters": run.parameters,
+            "epochs": [asdict(score) for score in run.curve],
+            "val_accuracy": run.curve[-1].val_accuracy,
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
+            "test_images": len(parts.test()),
+            "seconds": sum(score.seconds for score in run.curve),
+            "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
+            "all_data": all_data,
+            "stamp": stamp,
+        }
+        written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
+        _keep(folder, run, written, outcome)
     return outcome
+
+
+def _try_folder(folder: Path) -> None:
+    """Make the folder and a file in it, before anything is trained for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {str(folder)!r} cannot be written to: {error.strerror}: give another --out") from None
+
+
+@contextmanager
+def _tell_faults(path: Path, folder: Path, config: TrialConfig, device: str) -> Iterator[None]:
+    """From the first image on the device to the last file in the folder: what goes wrong is a line with its remedy."""
+    try:
+        yield
+    except Diverged as fault:
+        raise TunerError(f"{path}: diverged, {fault}: a smaller lr may help") from None
+    except OSError as error:
+        remedy = "make room there, and the same command goes on after the last whole epoch"
+        raise TunerError(f"--out {str(folder)!r} cannot be written to: {error.strerror}: {remedy}") from None
+    except (RuntimeError, MemoryError) as fault:
+        if not is_out_of_memory(fault):
+            raise
+        raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
+
+
+def _keep(folder: Path, run: Run, config: str, outcome: dict[str, Any]) -> None:
+    """Write what the folder is for. `result.json` comes last: it says that the files beside it belong to it."""
+    buffer = io.BytesIO()
+    torch.save(run.weights(), buffer)
+    (folder / RESULT).unlink(missing_ok=True)  # of another training
+    result = json.dumps(outcome, indent=2) + "\n"
+    for name, content in ((WEIGHTS, buffer.getvalue()), ("config.yaml", config.encode()), (RESULT, result.encode())):
+        partial = folder / f"{name}.{os.getpid()}.tmp"
+        try:
+            partial.write_bytes(content)
+            partial.replace(folder / name)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    checkpoint.remove(folder / "checkpoint")
 
 
 def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:

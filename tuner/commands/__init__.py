@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import Interrupted, UsageError, nearest
+from ..errors import Interrupted, TunerError, UsageError, blame_machine, nearest
 from ..signals import end_cleanly
 from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, stop, studies, train, worker
 
@@ -38,6 +38,21 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # before the command could see to it itself: nothing has begun
             raise Interrupted("interrupted: the same command starts again") from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            told = blame_machine(error) or _blame_storage(error)
+            if told is None:
+                raise
+            raise told from None
+
+
+def _blame_storage(error: Exception) -> TunerError | None:
+    if "tuner.study.storage" not in sys.modules:  # nothing was opened
+        return None
+    from ..study.damage import blame_storage
+
+    return blame_storage(error)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -15,7 +15,7 @@ from .tables import is_copy, pauses, studies, trials
 def read_counts(storage: Storage, study_id: int) -> Counts:
     storage.check_file()
     ours = trials.c.study_id == study_id
-    with storage.engine.connect() as connection:
+    with storage.connect() as connection:
         found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == study_id)).one()
         by_state = sa.select(trials.c.state, sa.func.count()).where(ours).group_by(trials.c.state)
         states = {state.name.lower(): count for state, count in connection.execute(by_state)}
@@ -32,7 +32,7 @@ def read_counts(storage: Storage, study_id: int) -> Counts:
 
 def read_paused(storage: Storage, study_id: int) -> set[int]:
     """The ids of the trials that pause."""
-    with storage.engine.connect() as connection:
+    with storage.connect() as connection:
         if not sa.inspect(connection).has_table(pauses.name):
             return set()
         return set(connection.execute(_waiting(sa.select(pauses.c.trial_id), study_id)).scalars())

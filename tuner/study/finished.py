@@ -27,7 +27,7 @@ class Finished:
     def __call__(self) -> list[FrozenTrial]:
         """By number. Not copies: do not change them."""
         ours = (trials.c.study_id == self._study_id, trials.c.state.not_in(UNFINISHED))
-        with self._storage.engine.connect() as connection:
+        with self._storage.connect() as connection:
             count = connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
             new: set[int] = set()
             if count != len(self._known):

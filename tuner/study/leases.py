@@ -8,7 +8,6 @@ in the same transaction, so a writer that lost its lease is refused, whenever it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from ..errors import TunerError
+from .contact import Contact, tolerated_step
 from .counts import count_used, read_counts
 from .lease import FORGIVEN, Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
@@ -42,13 +42,7 @@ class Leases:
         self.storage = storage
         self.study_id = study_id
         self.retry = retry or Retry(storage)
-        self._answered = time.time()  # a clock that runs on while this process or its machine sleeps
-
-    def _note_answer(self) -> None:
-        """The database answers. After a long silence it was away or this process slept, and others' heartbeats may be missing."""
-        silent, self._answered = abs(time.time() - self._answered), time.time()
-        if silent > read_lease_seconds() * 2 / 3:
-            self.retry.notice()
+        self._contact = Contact(self.retry)
 
     def counts(self) -> Counts:
         return self.retry(self.peek)
@@ -124,15 +118,17 @@ class Leases:
         with self.storage.transaction() as connection:
             mine = studies.c.study_id == self.study_id
             connection.execute(sa.update(studies).where(mine).values(turn=studies.c.turn + 1))
-            self._note_answer()
-            n_trials = connection.execute(sa.select(studies.c.slots).where(mine)).scalar_one_or_none()
-            if n_trials is None:
+            found = connection.execute(sa.select(studies.c.slots, self.storage.now.label("now")).where(mine)).one_or_none()
+            if found is None:
                 raise TunerError("the study was deleted meanwhile: search again to make it anew")
-            yield connection, n_trials
+            self._contact.note(found.now)
+            yield connection, found.slots
 
     def _unfinished(self, connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Any]:
         joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
-        expired = (leases.c.beat < self.storage.now - read_lease_seconds()).label("expired")
+        # A heartbeat of the future is from before the clock was set back: who lives sends another.
+        lives = leases.c.beat.between(self.storage.now - read_lease_seconds(), self.storage.now + tolerated_step())
+        expired = (~lives).label("expired")
         columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, expired)
         where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED), *where)
         return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
@@ -141,7 +137,7 @@ class Leases:
         """Whether a RUNNING row's worker is gone: seen to be dead, or silent for a lease's time.
 
         After an outage every lease looks expired at once, so each worker is given one lease's time for a heartbeat.
-        An outage is noticed by a call that failed, or by having heard nothing from the database for long.
+        An outage is noticed by a call that failed, or by what `Contact` heard.
         """
         if row.owner is None:
             return False
@@ -227,7 +223,8 @@ class Leases:
         """Say that the worker lives. False where the lease is lost. No waiting: the next heartbeat comes soon."""
         with self.storage.engine.begin() as connection:
             held = self._renew(connection, lease)
-        self._note_answer()
+            now = connection.execute(sa.select(self.storage.now)).scalar_one()
+        self._contact.note(now)
         return held
 
     def requeue(self, lease: Lease) -> None:
@@ -268,7 +265,7 @@ class Leases:
         """RUNNING rows that no living worker holds."""
 
         def read() -> list[Any]:
-            with self.storage.engine.connect() as connection:
+            with self.storage.connect() as connection:
                 return [row for row in self._unfinished(connection) if self._stale(row)]
 
         why = {True: "no worker of tuner ever held it", False: "its worker is gone"}

@@ -54,7 +54,7 @@ class PausingLeases(Leases):
 
     def read_standing(self) -> Standing:
         """How the study stands now, as it is committed. Do not change it."""
-        with self.storage.engine.connect() as connection:
+        with self.storage.connect() as connection:
             self._standing.read(connection)
         return self._standing
 

@@ -13,15 +13,21 @@ import sqlalchemy as sa
 import tenacity
 
 from ..errors import Interrupted, TunerError
-from .storage import NotOpen, Storage, is_read_only, read_first_line
+from .contact import read_clock
+from .driver_errors import is_full, is_read_only, takes_no_writes
+from .storage import NotOpen, Storage, read_first_line
 
 T = TypeVar("T")
 OUTAGE_SECONDS = 300.0
-_PASSING = ("locked", "busy", "unable to open", "disk is full")  # SQLite's errors that another process causes and ends
+FULL_SECONDS = 5.0  # without a word: many workers that take turns at a server's connections are no outage
+# SQLite's errors that another process causes and ends, or a disk that stutters.
+_PASSING = ("locked", "busy", "unable to open", "disk is full", "disk i/o error", "locking protocol")
 
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
+    if isinstance(error, NotOpen):
+        return True
     if isinstance(error, optuna.exceptions.StorageInternalError):
         error = error.__cause__
     if isinstance(error, (sa.exc.TimeoutError, sa.exc.PendingRollbackError, sa.exc.DisconnectionError)):
@@ -69,24 +75,37 @@ def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], N
 
 
 class Retry:
-    """Runs calls that may meet an outage. `noticed` is when one was last met, on this process's clock."""
+    """Runs calls that may meet an outage. `noticed` is when one was last met, by `clock`."""
 
-    def __init__(self, storage: Storage, *, stop: threading.Event | None = None, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        stop: threading.Event | None = None,
+        say: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = read_clock,
+    ) -> None:
         self.storage = storage
         self.seconds = read_outage_seconds()
+        self.clock = clock
         self.noticed: float | None = None
         self._stop = stop or threading.Event()
         self._say = say or (lambda line: None)
+        self._searching = say is not None  # a search could write when it began; a command of a moment is told at once that it cannot
 
     def __call__(self, call: Callable[[], T]) -> T:
         """The call's result, tried again while the database is away.
 
         The call must be one transaction that is safe to repeat when its commit's acknowledgement was lost.
+        Inside a transaction nothing is tried again: whoever began it does that.
         Errors: StorageAway when the database stays away, Interrupted when `stop` is set meanwhile.
         """
-        away = False
+        if self.storage.in_transaction:
+            return call()
+        away = said = False
+        began = self.clock()
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(is_outage),
+            retry=tenacity.retry_if_exception(self._passes),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
             stop=tenacity.stop_after_delay(self.seconds),
             sleep=self._sleep,
@@ -100,27 +119,32 @@ class Retry:
                     try:
                         result = call()
                     except Exception as error:
-                        if is_outage(error):
-                            if not away:
-                                self._say(f"database away ({read_first_line(error)}): waiting for it")
+                        if self._passes(error):
                             away = True
+                            if not said and not (is_full(error) and self.clock() - began < FULL_SECONDS):
+                                self._say(f"database away ({read_first_line(error)}): waiting for it")
+                                said = True
                             self.notice()  # now, not at the end: the next attempt may already judge leases
                             self.storage.drop_cache()
                         raise
         except Exception as error:
-            if is_outage(error):
+            if self._passes(error):
                 away_for = f"storage {str(self.storage)!r} was away for {self.seconds:.0f} s ({read_first_line(error)})"
                 raise StorageAway(f"{away_for}: search again to go on") from None
             if is_read_only(error):
                 raise self.storage.refuse_to_write(error) from None
             raise
-        if away:
+        if said:
             self._say("database back")
         return result
 
+    def _passes(self, error: BaseException) -> bool:
+        """Whether an error is worth waiting for. In a search that is also a database that takes no writes, as after a failover."""
+        return is_outage(error) or (self._searching and not self.storage.read_only and takes_no_writes(error))
+
     def stop_with(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """From now on end a wait when `stop` is set, and say when one begins and ends."""
-        self._stop, self._say = stop, say
+        self._stop, self._say, self._searching = stop, say, True
 
     def give_up(self) -> None:
         """Wait for no further outage: this one was waited for already, by another process."""
@@ -131,8 +155,8 @@ class Retry:
 
     def notice(self) -> None:
         """The database is, or may have been, away."""
-        self.noticed = time.monotonic()
+        self.noticed = self.clock()
 
     def noticed_within(self, seconds: float) -> bool:
         """Whether an outage was noticed less than so many seconds ago."""
-        return self.noticed is not None and time.monotonic() - self.noticed < seconds
+        return self.noticed is not None and self.clock() - self.noticed < seconds

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import optuna
-import psutil
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from optuna.storages._rdb import models as optuna_models
 
 from ..errors import TunerError, UsageError
-from . import tables
+from . import schema, tables
+from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
+from .driver_errors import find_cause, is_damage, is_read_only
+from .file_systems import find_network
 
 DEFAULT_URL = "sqlite:///studies/tuner.db"
-BUSY_SECONDS = 60
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
-NETWORK_FILE_SYSTEMS = {
-    *("nfs", "nfs4", "cifs", "smbfs", "smb2", "smb3", "afpfs", "afs", "9p", "ceph", "glusterfs"),
-    *("lustre", "gpfs", "beegfs", "pvfs2", "orangefs", "panfs", "wekafs"),
-}
-LOCAL_FUSE = {"fuse.fuse-overlayfs", "fuse.overlayfs", "fuse.ntfs-3g", "fuse.exfat"}  # any other may be a network's
 
 # What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+_opened: deque[weakref.ref[Storage]] = deque(maxlen=1)
 
 
 class NoStudyYet(UsageError):
@@ -42,41 +42,8 @@ class NotOpen(TunerError):
     """The database does not open now: away, locked, or not what the URL says."""
 
 
-class _WalConnection(sqlite3.Connection):
-    """SQLite as several processes need it: readers beside one writer, no fsync at each commit, and a whole database after a crash."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.execute("PRAGMA journal_mode=WAL")
-        self.execute("PRAGMA synchronous=NORMAL")
-
-
-class _ReadOnlyConnection(sqlite3.Connection):
-    """SQLite that only reads. Where not even SQLite's own files can be made beside it, the file is taken as it is."""
-
-    def __init__(self, database: Any, *args: Any, **options: Any) -> None:
-        path = Path(database)
-        plain = os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists()
-        super().__init__(f"file:{quote(str(path))}?{'mode=ro' if plain else 'immutable=1'}", *args, **{**options, "uri": True})
-
-
 def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _set_session(connection: Any, _: Any) -> None:
-    """Settings of a new PostgreSQL connection: set now, because poolers refuse them as options of its start."""
-    # A worker frozen inside a transaction must not hold up the others for longer than a lease.
-    connection.execute("SET idle_in_transaction_session_timeout = 30000")
-    connection.commit()
-
-
-def is_read_only(error: BaseException) -> bool:
-    """Whether an error says that the database, or what we may do in it, is for reading only."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    original = getattr(error, "orig", None) or error
-    return getattr(original, "sqlstate", None) in ("42501", "25006") or "readonly database" in str(original)
 
 
 def parse(url: str) -> sa.URL:
@@ -120,66 +87,65 @@ class Storage:
         if self.path is not None:
             _check_place(self.path, make=make and url is None)
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
-        options: dict[str, Any] = {"pool_pre_ping": True}
-        if self.path is not None:
-            options["connect_args"] = {"timeout": BUSY_SECONDS, "factory": _ReadOnlyConnection if self.read_only else _WalConnection}
-        else:
-            options |= {"pool_size": 2, "max_overflow": 3, "pool_recycle": 1800, "pool_events": [(_set_session, "connect")]}
-            # A server whose own encoding is SQL_ASCII would else answer in bytes. Statements are not prepared: behind a
-            # pooler the next one may run on another connection.
-            named = {"application_name": "tuner", "client_encoding": "utf8", "prepare_threshold": None}
-            options["connect_args"] = {"connect_timeout": 10, **named}
-        self._connect_args = options["connect_args"]
+        self._one = OneConnection()
+        self._held = threading.local()  # `connection` of the transaction that a thread is in
+        options = self._one.describe_server() if self.path is None else describe_file(read_only=self.read_only)
         try:
             if not self._is_made():
                 if not make:
                     raise NoStudyYet(f"no study in {str(self)!r} yet: make one with `tuner search`")
                 with self.exclusive():
                     if not self._is_made():  # nobody else was quicker
-                        self._open(options, make=True)
-                        tables.metadata.create_all(self._rdb.engine)
-            if not hasattr(self, "_rdb"):
-                self._open(options, make=False)
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError) as error:
+                        self._make_schema(options["connect_args"])
+            self._rdb = self._open(options)
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, UnicodeError) as error:
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {hide_password(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
+        _opened.append(weakref.ref(self))
 
-    def _open(self, options: dict[str, Any], *, make: bool) -> None:
-        plain = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-        self._rdb = optuna.storages.RDBStorage(plain, engine_kwargs=options, skip_table_creation=not make)
+    def _make_schema(self, connect_args: dict[str, Any]) -> None:
+        # Optuna opens connections within each other while it makes its tables.
+        rdb = optuna.storages.RDBStorage(self._plain, engine_kwargs={"poolclass": sa.NullPool, "connect_args": connect_args})
+        tables.metadata.create_all(rdb.engine)
+
+    def _open(self, options: dict[str, Any]) -> optuna.storages.RDBStorage:
+        # And while it compares their version, so that is done here.
+        given: dict[str, Any] = {"skip_table_creation": True, "skip_compatibility_check": True}
+        rdb = optuna.storages.RDBStorage(self._plain, engine_kwargs=options, **given)
+        there, wanted = rdb.get_current_version(), rdb.get_head_version()
+        if there != wanted:
+            remedy = "run `optuna storage upgrade`" if there in rdb.get_all_versions() else "install a newer Optuna"
+            raise TunerError(f"storage {str(self)!r} has tables of Optuna's version {there}, and {wanted} is wanted: {remedy}")
+        return rdb
+
+    @property
+    def _plain(self) -> str:
+        """The URL for Optuna, which fills in what stands in braces."""
+        return self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
 
     def _is_made(self) -> bool:
         """Whether our schema is there; the database is only read. Errors: TunerError for one that another program made."""
-        names, columns = self._list_tables()
-        if "version_info" in names and "study_name" in columns:  # Optuna's; others' tables may stand beside it
-            return names >= tables.FIRST_TABLES
-        known = {*optuna_models.BaseModel.metadata.tables, *tables.metadata.tables}
-        strange = bool(columns) and "study_name" not in columns
-        foreign = names - known  # a file is one program's; in a server's database others' tables may stand beside ours
-        if self.path is None:
-            foreign = names & ({"alembic_version"} if not columns else set())
-        if foreign or strange:
-            told = ", ".join(sorted(foreign or names)[:3])
+        found = self._list_tables()
+        if foreign := schema.find_foreign(found, server=self.path is None):
+            told = ", ".join(foreign[:3])
             raise TunerError(f"storage {str(self)!r} is another program's database (it has {told}), left as it was: give another --storage")
-        return False
+        return schema.is_made(found)
 
-    def _list_tables(self) -> tuple[set[str], set[str]]:
-        """The names of all tables, and of the columns of `studies`."""
+    def _list_tables(self) -> dict[str, set[str]]:
+        """The names of all tables, and the columns of those that are called as ours."""
         if self.path is None:
-            engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=self._connect_args)
-            found = sa.inspect(engine)
-            names = set(found.get_table_names())
-            return names, {column["name"] for column in found.get_columns("studies")} if "studies" in names else set()
+            with self._connect_aside() as connection:
+                return schema.list_server_tables(connection)
         if not self.path.exists():
-            return set(), set()
-        with closing(sqlite3.connect(self.path, factory=_ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
-            listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-            names = {str(name) for (name,) in listed}
-            return names, {row[1] for row in connection.execute("PRAGMA table_info(studies)")}
+            return {}
+        with closing(sqlite3.connect(self.path, factory=ReadOnlyConnection, timeout=BUSY_SECONDS)) as connection:
+            return schema.list_file_tables(connection)
 
     def check_file(self) -> None:
         """Errors: TunerError where the SQLite file was removed or replaced: what is written would be lost."""
@@ -211,9 +177,11 @@ class Storage:
                 yield
         except (sa.exc.DBAPIError, optuna.exceptions.StorageInternalError, Timeout) as error:
             if is_read_only(error):
-                raise self.refuse_to_write(error) from None
+                raise self.refuse_to_write(error) from error  # a search looks at the cause, and waits
             if isinstance(error, (sa.exc.ProgrammingError, sa.exc.IntegrityError, sa.exc.DataError)):
                 raise
+            if is_damage(error):
+                raise self.refuse_damage(read_first_line(error)) from None
             raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
 
     @contextmanager
@@ -224,9 +192,9 @@ class Storage:
             with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
                 yield
             return
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=self._connect_args)
-        with engine.connect() as connection:
-            connection.execute(sa.text("SET idle_in_transaction_session_timeout = 0"))
+        # All that is done under the lock is done by the transaction that holds it. Only the schema is made by Optuna's own.
+        with self.transaction() if hasattr(self, "_rdb") else self._connect_aside() as connection:
+            connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
             yield
 
@@ -234,25 +202,58 @@ class Storage:
         why = f" ({read_first_line(error)})" if error is not None else ""
         return TunerError(f"storage {str(self)!r} may only be read here{why}: ask for the right to write, or give another --storage")
 
+    def refuse_damage(self, what: str) -> TunerError:
+        return TunerError(f"storage {str(self)!r} is damaged, or was never one ({what}): go back to a copy, or give another --storage")
+
     def drop_cache(self) -> None:
         """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
         self.optuna = optuna.storages.get_storage(self._rdb)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """One transaction for our own tables and for all that Optuna's storage does inside it."""
+        """One transaction for our own tables and for all that Optuna's storage does inside it. Inside one it is that one."""
+        if self.in_transaction:
+            yield self._held.connection
+            return
         self.check_file()
         sessions = self._rdb.scoped_session
         with self.engine.begin() as connection:
             sessions.remove()
             sessions(bind=connection, join_transaction_mode="rollback_only")
+            self._held.connection = connection
             try:
                 yield connection
             except BaseException:
                 self.drop_cache()
                 raise
             finally:
+                self._held.connection = None
                 sessions.remove()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is inside a transaction."""
+        return getattr(self._held, "connection", None) is not None
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """For reading: the connection of the transaction that this thread is in, else one that is given back at the end."""
+        if self.in_transaction:
+            yield self._held.connection
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    def visit(self) -> AbstractContextManager[None]:
+        """Around calls that follow each other closely: what a server's connection costs is paid once for all of them."""
+        return self._one.visit(self.engine) if self.path is None else nullcontext()
+
+    @contextmanager
+    def _connect_aside(self) -> Iterator[sa.Connection]:
+        """A server's connection outside the pool: before there is one."""
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool, connect_args=CONNECT_ARGS)
+        with engine.connect() as connection:
+            yield connection
 
     @property
     def now(self) -> sa.ColumnElement[float]:
@@ -269,13 +270,16 @@ class Storage:
         return hide_password(self.url)
 
 
+def find_open() -> Storage | None:
+    """The storage that this process opened last, for when something fails."""
+    return _opened[0]() if _opened else None
+
+
 def read_first_line(error: BaseException) -> str:
     """What went wrong in one line, from the innermost cause, without SQLAlchemy's links."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    original = getattr(error, "orig", None) or error
-    lines = [line.strip() for line in str(original).splitlines() if line.strip()]
-    return (lines[0] if lines else type(original).__name__).removesuffix(".")
+    cause = find_cause(error)
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__).removesuffix(".")
 
 
 def _check_place(path: Path, *, make: bool) -> None:
@@ -287,12 +291,5 @@ def _check_place(path: Path, *, make: bool) -> None:
         raise TunerError(f"storage folder {str(path.parent)!r} does not exist: make it, or give another --storage")
     if path.is_dir():
         raise TunerError(f"storage {str(path)!r} is a folder: give the path of a file")
-    system = _name_file_system(path.resolve())
-    if system in NETWORK_FILE_SYSTEMS or (system.split(".")[0] == "fuse" and system not in LOCAL_FUSE):
+    if (system := find_network(path)) is not None:
         raise TunerError(f"storage {str(path)!r} is on a network file system ({system}), where SQLite loses data: use postgresql://")
-
-
-def _name_file_system(path: Path) -> str:
-    """The type of the file system that a path without links is on; empty where that cannot be seen."""
-    mounts = sorted(psutil.disk_partitions(all=True), key=lambda part: len(part.mountpoint))
-    return next((part.fstype for part in reversed(mounts) if path.is_relative_to(part.mountpoint)), "")

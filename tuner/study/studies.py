@@ -33,14 +33,14 @@ DEFAULT_TRIALS = 50  # of a study that is made without a number
 
 def list_studies(storage: Storage) -> list[str]:
     """The names of our studies in the storage."""
-    with storage.engine.connect() as connection:
+    with storage.connect() as connection:
         ours = {row.study_id for row in connection.execute(sa.select(studies.c.study_id))}
     return [s.study_name for s in storage.optuna.get_all_studies() if s._study_id in ours and "uid" in s.user_attrs]
 
 
 def find_last_searched(storage: Storage) -> str | None:
     """The study that was searched last."""
-    with storage.engine.connect() as connection:
+    with storage.connect() as connection:
         ids = [row.study_id for row in connection.execute(sa.select(studies.c.study_id).order_by(studies.c.searched.desc()))]
     found = {s._study_id: s.study_name for s in storage.optuna.get_all_studies()}
     return next((found[i] for i in ids if i in found), None)
@@ -49,7 +49,7 @@ def find_last_searched(storage: Storage) -> str | None:
 def list_unfinished(storage: Storage) -> list[tuple[str, float]]:
     """The studies that have trials left, with when they were last searched; the latest first."""
     known = {storage.optuna.get_study_id_from_name(name): name for name in list_studies(storage)}
-    with storage.engine.connect() as connection:
+    with storage.connect() as connection:
         rows = connection.execute(sa.select(studies.c.study_id, studies.c.searched).order_by(studies.c.searched.desc())).all()
     found = []
     for study_id, searched in rows:
@@ -112,7 +112,8 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
-        metadata.create_all(storage.engine)  # what a database of an earlier version lacks
+        with storage.transaction() as connection:
+            metadata.create_all(connection)  # what a database of an earlier version lacks
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:

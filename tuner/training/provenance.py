@@ -21,12 +21,13 @@ def read_versions() -> dict[str, str]:
 
 @cache
 def read_commit() -> str | None:
-    """The commit of our own source, where it runs from a checkout."""
+    """The commit of our own source, where it runs from a checkout and git can tell."""
     root = Path(__file__).parent.parent.parent
-    if not (root / ".git").exists():
-        return None
-    done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    with contextlib.suppress(OSError):
+        if (root / ".git").exists():
+            done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+            return done.stdout.strip() or None
+    return None
 
 
 @cache

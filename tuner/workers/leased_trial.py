@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
@@ -50,7 +49,7 @@ class LeasedTrial:
         self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
         self._optuna_study: optuna.Study | None = None
         self._stored_curve = 0  # epochs of it that the storage has
-        self._proved = time.time()
+        self._proved = study.retry.clock()
         self._forgiven = False  # whether the crashes before this lease are
 
     @property
@@ -205,9 +204,7 @@ class LeasedTrial:
         """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""
 
         def end() -> None:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
-            if self.curve and len(self.curve) != self._stored_curve:
-                self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            self._keep(facts)
             if infeasible is not None:
                 optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, 1.0)
             self.optuna_study().tell(self.lease.number, value, state=state)
@@ -215,13 +212,19 @@ class LeasedTrial:
         self.study.leases.finish(self.lease, end)
 
     def fail(self, facts: dict[str, Any]) -> None:
-        """End a row that was never drawn. The sampler is not asked: it may be what is at fault."""
+        """End a row as FAIL. The sampler is not asked: it may be what is at fault."""
 
         def end() -> None:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self._keep(facts)
             self.storage.set_trial_state_values(self.lease.trial_id, TrialState.FAIL)
 
         self.study.leases.finish(self.lease, end)
+
+    def _keep(self, facts: dict[str, Any]) -> None:
+        """Write the trial's facts, and its curve where the storage has less of it."""
+        self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+        if self.curve and len(self.curve) != self._stored_curve:
+            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
 
     def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
         """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
@@ -261,11 +264,11 @@ class LeasedTrial:
         The database is asked only where so long has passed that another worker could have taken the trial: one that
         slept, and wakes late.
         """
-        if abs(time.time() - self._proved) > read_lease_seconds() / 2:
+        if self.study.retry.clock() - self._proved > read_lease_seconds() / 2:
             self._write(lambda: None)
 
     def _write(self, call: Callable[[], T], *, alone: bool = False) -> T:
-        began = time.time()
+        began = self.study.retry.clock()
         result = self.study.leases.write(self.lease, call, alone=alone)
         self._proved = began
         return result

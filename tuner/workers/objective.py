@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,17 @@ from optuna.trial import TrialState
 
 from ..config.trial_config import TrialConfig
 from ..data.parts import Parts
-from ..errors import Interrupted, TunerError
 from ..placement import Placement
 from ..study.lease import EndedByOtherTool, Lease, LeaseLost
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
-from ..study.retry import StorageAway
-from ..study.storage import read_first_line
 from ..study.study import Study
 from ..study.trials import find_best
 from ..training import checkpoint, memory
 from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
-from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
-from ..training.run import Diverged, Run, Stopped
+from ..training.run import Run
+from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
@@ -37,23 +33,8 @@ from .watch import Watch, share
 SendEvent = Callable[[Event], None]
 
 
-class DeviceLost(Exception):
-    """A GPU error after which nothing works in this process any more; the text is the error."""
-
-
 class HeapFull(Exception):
     """Memory ran out on the CPU: this process's heap is in pieces, and only a new one has room again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How a trial ended. `infeasible` names a fault that the sampler should learn from."""
-
-    outcome: Outcome
-    reason: str
-    value: float | None = None
-    infeasible: str | None = None
-    trace: str | None = None
 
 
 def train_trial(
@@ -71,46 +52,18 @@ def train_trial(
     """Train one leased trial to its end, and store with it why it ended. A trial's own faults end the trial only.
 
     `watch` is told of every step.
-    Errors: those of a storage that stays away; DeviceLost and HeapFull, after which the process has to end. With DeviceLost the
+    Errors: those of the storage itself; DeviceLost and HeapFull, after which the process has to end. With DeviceLost the
     trial is still leased.
     """
     trial = LeasedTrial(study, lease)
-    path = study.checkpoint_path(lease.number)
+    heap_full = False
     try:
-        heap_full = False
         try:
-            config = trial.configure(threads=placement.threads, precision=placement.precision)
+            ending, heap_full = _bring_to_end(trial, parts, placement, stop, say, make_run, make_writer, watch or _watch_nothing())
         except CannotDraw as fault:
-            reason = f"cannot be drawn: {fault}"
-            trial.fail({"reason": reason, "outcome": Outcome.ERROR, "workers_lost": lease.crashes})
-            say(TrialEnded(number=lease.number, outcome=Outcome.ERROR, reason=reason, value=None))
-            return
-        other = None if trial.reported else trial.find_duplicate(config)
-        if other is not None:
-            trial.take_over(other)
-            ending = Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}")
-        else:
-            seen = watch or _watch_nothing()
-            foresight = look_ahead(study, parts, placement.device)
-            attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, make_writer, seen, foresight)
-            ending, facts = attempt(config)
-            heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
-            while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
-                config = smaller
-                if heap_full:
-                    reason = f"out of memory: back in the queue, for a new process and {config.micro_batches} micro-batches"
-                    ending = Ending(outcome=Outcome.STOPPED, reason=reason)
-                else:
-                    memory.give_back(placement.device)
-                    ending, facts = attempt(config)
-            if ending.outcome is Outcome.PAUSED:
-                pass  # its rows say so already
-            elif ending.outcome is Outcome.STOPPED:
-                study.leases.requeue(lease)
-            else:
-                trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
-                if ending.outcome is Outcome.ERROR:
-                    _discard(path)
+            ending = _fail(trial, Ending(outcome=Outcome.ERROR, reason=f"cannot be drawn: {fault}"))
+        except Exception as fault:  # before its training or after it
+            ending = _fail(trial, replace(judge(fault, placement.device), outcome=Outcome.ERROR))
         say(TrialEnded(number=lease.number, outcome=ending.outcome, reason=ending.reason, value=ending.value))
         if heap_full:
             raise HeapFull
@@ -118,10 +71,59 @@ def train_trial(
         say(TrialEnded(number=lease.number, outcome=Outcome.TAKEN_OVER, reason=str(lost)))
     except EndedByOtherTool as ended:
         study.leases.drop(lease)
-        _discard(path)
+        _discard(study, lease.number)
         say(TrialEnded(number=lease.number, outcome=Outcome.ENDED_BY_OTHER_TOOL, reason=str(ended)))
     finally:
         memory.give_back(placement.device)
+
+
+def _bring_to_end(
+    trial: LeasedTrial,
+    parts: Parts,
+    placement: Placement,
+    stop: Callable[[], bool],
+    say: SendEvent,
+    make_run: Callable[..., Run],
+    make_writer: Callable[..., CheckpointWriter],
+    watch: Watch,
+) -> tuple[Ending, bool]:
+    """Configure, train and end the trial. Returns its ending, and whether the heap is full."""
+    study = trial.study
+    with study.storage.visit():
+        config = trial.configure(threads=placement.threads, precision=placement.precision)
+        other = None if trial.reported else trial.find_duplicate(config)
+    if other is not None:
+        trial.take_over(other)
+        return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
+    path = study.checkpoint_path(trial.lease.number)
+    foresight = look_ahead(study, parts, placement.device)
+    attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
+    ending, facts = attempt(config)
+    heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
+    while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
+        config = smaller
+        if heap_full:
+            reason = f"out of memory: back in the queue, for a new process and {config.micro_batches} micro-batches"
+            ending = Ending(outcome=Outcome.STOPPED, reason=reason)
+        else:
+            memory.give_back(placement.device)
+            ending, facts = attempt(config)
+    if ending.outcome is Outcome.PAUSED:  # its rows say so already
+        return ending, heap_full
+    if ending.outcome is Outcome.STOPPED:
+        study.leases.requeue(trial.lease)
+        return ending, heap_full
+    trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
+    if ending.outcome is Outcome.ERROR:
+        _discard(study, trial.lease.number)
+    return ending, heap_full
+
+
+def _fail(trial: LeasedTrial, ending: Ending) -> Ending:
+    """End the trial with a fault that its training does not see to."""
+    trial.fail(name_ending(ending, trial))
+    _discard(trial.study, trial.lease.number)
+    return ending
 
 
 def _train(
@@ -147,20 +149,20 @@ def _train(
     if foresight is not None and foresight.is_hopeless(config):
         reason = f"out of memory: {foresight.describe(config)}"
         ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
-        return ending, _collect_facts(ending, notes, trial, config, run, placement)
+        return ending, collect_facts(ending, notes, trial, config, run, placement)
     if config.micro_batches > 1:
         pieces = f"{config.micro_batches} micro-batches of up to {-(-config.batch_size // config.micro_batches)} images"
         _note(f"too little memory for whole batches: trained in {pieces}, which BatchNorm sees one at a time", notes, trial, say)
 
-    def collect_facts(reason: str) -> dict[str, Any]:
-        return _collect_facts(Ending(outcome=Outcome.PAUSED, reason=reason), notes, trial, config, run, placement)
+    def collect_pause(reason: str, run: Run | None) -> dict[str, Any]:
+        return collect_facts(Ending(outcome=Outcome.PAUSED, reason=reason), notes, trial, config, run, placement)
 
     def note(text: str) -> None:
         _note(text, notes, trial, say)
 
     try:
         with make_writer(path, uid=trial.study.uid) as writer:
-            reporter = Reporter(trial, config, writer, watch, say, note, collect_facts)
+            reporter = Reporter(trial, config, writer, watch, say, note, collect_pause)
 
             def begin_step() -> bool:
                 reporter.look()
@@ -187,24 +189,9 @@ def _train(
         ending = Ending(outcome=Outcome.PAUSED, reason=str(paused))
     except BelowOthers as below:
         ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=str(below))
-    except Stopped:
-        ending = Ending(outcome=Outcome.STOPPED, reason="stopped: back in the queue")
-    except Diverged as fault:
-        ending = Ending(outcome=Outcome.DIVERGED, reason=f"diverged: {fault}", infeasible="diverged")
-    except (LeaseLost, EndedByOtherTool, StorageAway, Interrupted):
-        raise
-    except TunerError as fault:
-        ending = Ending(outcome=Outcome.ERROR, reason=fault.message)
     except Exception as fault:
-        if memory.is_out_of_memory(fault):
-            reason = f"out of memory: {read_first_line(fault)[:200]}"
-            ending = Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
-        elif memory.is_lost(placement.device):
-            raise DeviceLost(read_first_line(fault)[:500]) from None
-        else:
-            reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
-            ending = Ending(outcome=Outcome.ERROR, reason=reason, trace=traceback.format_exc(limit=-8))
-    return ending, _collect_facts(ending, notes, trial, config, run, placement)
+        ending = judge(fault, placement.device)
+    return ending, collect_facts(ending, notes, trial, config, run, placement)
 
 
 def _watch_nothing() -> Watch:
@@ -227,22 +214,24 @@ def _resume(run: Run, path: Path, trial: LeasedTrial, notes: list[str], say: Sen
     return 0
 
 
-def _discard(path: Path) -> None:
+def _discard(study: Study, number: int) -> None:
     """Remove a checkpoint that nobody needs. If it cannot be removed, that is no reason to end a search."""
     with contextlib.suppress(OSError):
-        checkpoint.remove(path)
+        checkpoint.remove(study.checkpoint_path(number))
 
 
 def tidy(study: Study, keep: int) -> None:
     """Leave the checkpoints of the best `keep` trials and of unfinished ones that may go on; the others keep their curves only."""
-    found = study.files.numbers()
+    found: set[int] = set()
+    with contextlib.suppress(OSError):  # a folder that is not read today is tidied after the next trial
+        found = study.files.numbers()
     if len(found) > keep:
         if isinstance(study.leases, PausingLeases):
             for number in found & study.retry(study.leases.find_hopeless):
-                _discard(study.checkpoint_path(number))
+                _discard(study, number)
         finished = {trial.number for trial in study.finished_trials()}
         for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
-            _discard(study.checkpoint_path(number))
+            _discard(study, number)
 
 
 def _note(note: str, notes: list[str], trial: LeasedTrial, say: SendEvent) -> None:
@@ -250,32 +239,3 @@ def _note(note: str, notes: list[str], trial: LeasedTrial, say: SendEvent) -> No
     if note not in notes:
         notes.append(note)
         say(Message(text=f"trial {trial.lease.number}: {note}"))
-
-
-def _collect_facts(
-    ending: Ending, notes: list[str], trial: LeasedTrial, config: TrialConfig, run: Run | None, placement: Placement
-) -> dict[str, Any]:
-    """What stands on the trial beside its curve: why it ended, and what it cost."""
-    facts: dict[str, Any] = {"reason": ending.reason, "outcome": ending.outcome}
-    if notes:
-        facts["notes"] = notes
-    if ending.trace:
-        facts["traceback"] = ending.trace
-    seconds = [score["seconds"] for score in trial.curve]
-    if run is not None:
-        facts["parameters"] = run.parameters
-        if seconds:
-            facts["images_per_second"] = round(len(run.train) * len(seconds) / sum(seconds), 1)
-        if run.captured is not None:
-            facts["captured"] = not run.captured.refusal
-    facts |= {
-        "epoch_seconds": [round(s, 4) for s in seconds],
-        "peak_memory_mb": memory.read_peak(placement.device),
-        "device": name_device(placement.device),
-        "fp32_convolutions": name_fp32_convolutions(placement.device),
-        "threads": config.threads,
-        "workers_lost": trial.lease.crashes,
-        "versions": {**read_versions(), **read_device_versions(placement.device)},
-        "commit": read_commit(),
-    }
-    return facts

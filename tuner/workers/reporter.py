@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,8 @@ class Paused(Exception):
 class Reporter:
     """Takes the epochs of one trial. An epoch is reported as soon as its checkpoint is written, which is beside the next one.
 
-    `note` is told once what is to be known of the trial; `collect_facts` gives what is stored with a pause, from its reason. Errors
-    of every call: BelowOthers, Paused, those of a leased trial's writes,
-    and those of writing the checkpoint.
+    `note` is told once what is to be known of the trial; `collect_facts` gives what is stored with a pause, from its reason and the
+    run. Errors of every call: BelowOthers, Paused, those of a leased trial's writes, and those of writing the checkpoint.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Reporter:
         watch: Watch,
         say: Callable[[Event], None],
         note: Callable[[str], None],
-        collect_facts: Callable[[str], dict[str, Any]],
+        collect_facts: Callable[[str, Run | None], dict[str, Any]],
     ) -> None:
         self._trial = trial
         self._config = config
@@ -47,10 +47,13 @@ class Reporter:
         self._say = say
         self._note = note
         self._collect_facts = collect_facts
+        # The run asks us before each step: held here, it would be a cycle, and a device's memory stay until it is collected.
+        self._run: Callable[[], Run | None] = lambda: None
 
     def follow(self, run: Run) -> None:
         """Train the run to its end. The epochs that it has already are reported too, and the last of them judged."""
         trained = len(run.curve)
+        self._run = weakref.ref(run)
         self._watch.rest()
         try:
             for score in run.epochs():
@@ -86,11 +89,13 @@ class Reporter:
         self._watch.begin("checkpoint")
 
     def _report(self, score: Score, *, new: bool, judged: bool) -> None:
-        self._trial.report(score)
-        self._say(EpochReported(number=self._trial.lease.number, epochs=self._config.epochs, score=score, new=new))
-        if not judged or score.epoch >= self._config.epochs:
-            return
-        if (reason := self._trial.pause(score.epoch, self._collect_facts)) is not None:
-            raise Paused(reason)
-        if self._trial.should_prune():
-            raise BelowOthers(f"below the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")
+        with self._trial.study.storage.visit():
+            self._trial.report(score)
+            self._say(EpochReported(number=self._trial.lease.number, epochs=self._config.epochs, score=score, new=new))
+            if not judged or score.epoch >= self._config.epochs:
+                return
+            if (reason := self._trial.pause(score.epoch, lambda reason: self._collect_facts(reason, self._run()))) is not None:
+                raise Paused(reason)
+            if not self._trial.should_prune():
+                return
+        raise BelowOthers(f"below the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")

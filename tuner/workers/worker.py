@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..errors import Interrupted, TunerError
+from ..errors import Interrupted, TunerError, blame_machine
 from ..placement import Placement
 from ..study.outcome import Outcome
 from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
@@ -96,15 +96,36 @@ def work(
     after a GPU error that only a new process gets over, 1 after an error sent as WorkerFailed.
     """
     signals = Signals(connection)
+    try:
+        _work(assignment, signals, train, tidy)
+    except Exception as error:
+        told = _blame(error)
+        if told is None:
+            raise  # a bug of ours
+        signals.say(WorkerFailed(text=told.message, storage_away=False))
+        sys.exit(1)
+
+
+def _blame(error: Exception) -> TunerError | None:
+    """The line for an error of the machine or of the database."""
+    if told := blame_machine(error):
+        return told
+    from ..study.damage import blame_storage
+
+    return blame_storage(error)
+
+
+def _work(assignment: Assignment, signals: Signals, train: Callable[..., None] | None, tidy: Callable[..., None] | None) -> None:
     from ..study.retry import StorageAway
     from ..study.storage import NotOpen
     from . import objective
+    from .ending import DeviceLost
 
     try:
         full = _train_trials(assignment, signals, train or objective.train_trial, tidy or objective.tidy)
     except (Interrupted, objective.HeapFull):
         sys.exit(EXIT_STOPPED)  # after HeapFull the supervisor starts another
-    except objective.DeviceLost as lost:
+    except DeviceLost as lost:
         signals.say(Message(text=f"GPU error: {lost}"))
         os._exit(EXIT_DEVICE_LOST)  # at once: nothing on the GPU can be put in order any more
     except TunerError as error:
@@ -200,7 +221,9 @@ def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: floa
     """Say now and then that the worker gets on. An outage is no reason to stop: the next heartbeat may get through."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    while not done.wait(interval):
+    pause = interval
+    while not done.wait(pause):
+        pause = interval
         if watch.late:
             continue  # the lease runs out, should nobody be there to end this process
         try:
@@ -208,4 +231,4 @@ def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: floa
                 lost.set()
                 return
         except SQLAlchemyError:
-            continue
+            pause = interval / 8  # a server that has too few connections has one soon

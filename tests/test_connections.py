@@ -1,0 +1,114 @@
+"""How many connections a process has to a server, and when: one at most, and none while it trains."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from benchmarks import noop
+from tests.test_leases import claim, config, finish
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load, load
+
+Count = Callable[[], int]
+
+
+@pytest.fixture
+def count(postgres: str) -> Iterator[Count]:
+    """How many connections `tuner` has to the database now."""
+    engine = sa.create_engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    query = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tuner'")
+    with engine.connect() as connection:
+        yield lambda: int(connection.execute(query).scalar_one())
+    engine.dispose()
+
+
+def wait_for_none(count: Count) -> bool:
+    """A connection that was closed takes the server a moment."""
+    for _ in range(50):
+        if count() == 0:
+            return True
+        threading.Event().wait(0.02)
+    return False
+
+
+def test_no_connection_is_held_while_a_trial_trains_and_one_serves_all_of_it(
+    postgres: str, count: Count, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(postgres, make=True)
+    searched = config(pruner={"name": "median", "n_min_trials": 1}, space=noop.SPACE, sampler={"name": "tpe", "n_startup_trials": 1})
+    study = create_or_load(storage, "s", searched, "f", trials=3, checkpoints=tmp_path)
+    counted: list[int] = []
+    opened: list[object] = []
+    sa.event.listen(storage.engine, "connect", lambda connection, record: opened.append(connection))
+
+    class Run(noop._NoRun):
+        def epochs(self) -> Iterator[Any]:
+            for score in super().epochs():
+                assert wait_for_none(count), "held while the next epoch trains"
+                yield score
+
+    monkeypatch.setattr(noop, "_NoRun", Run)
+    for _ in range(3):
+        before = len(opened)
+        noop.train_nothing(study, claim(study))
+        assert len(opened) - before <= 1 + 1 + noop.EPOCHS + 4, "claimed, drawn, each epoch's report, ended and tidied"
+        counted.append(count())
+    assert max(counted) <= 1 and wait_for_none(count)
+    assert study.leases.counts().finished == 3
+    storage.close()
+
+
+def test_calls_of_one_visit_share_a_connection_that_is_closed_at_its_end(postgres: str, count: Count) -> None:
+    storage = Storage(postgres, make=True)
+    study = create_or_load(storage, "s", config(), "f", trials=3)
+    opened: list[object] = []
+    sa.event.listen(storage.engine, "connect", lambda connection, record: opened.append(connection))
+    with storage.visit():
+        held = claim(study)
+        with storage.visit():
+            study.leases.counts()
+        beats = threading.Thread(target=partial(study.leases.heartbeat, held))
+        beats.start()
+        beats.join()
+        finish(study, held)
+        assert count() == 1
+    assert wait_for_none(count) and len(opened) == 1
+    study.leases.counts()
+    study.leases.counts()
+    assert wait_for_none(count) and len(opened) == 3
+    with storage.visit():
+        study.leases.counts()
+        with sa.create_engine(storage.url, poolclass=sa.NullPool).connect() as other:
+            query = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tuner' AND datname = current_database()"
+            )
+            other.execute(sa.text(query))
+        assert study.leases.counts().complete == 1, "one that died in between is made again"
+    assert wait_for_none(count)
+    storage.close()
+
+
+def test_what_is_done_under_the_lock_of_studies_is_done_by_the_connection_that_holds_it(
+    postgres: str, count: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(postgres, make=True)
+    most: list[int] = []
+    real = storage.exclusive
+
+    def watched() -> Any:
+        sa.event.listen(storage.engine, "before_cursor_execute", lambda *_: most.append(count()))
+        return real()
+
+    monkeypatch.setattr(storage, "exclusive", watched)
+    study = create_or_load(storage, "s", config(), "f", trials=3)
+    create_or_load(storage, "s", config(), "f", trials=4)
+    assert study.decide("precision", {"precision": "fp32"}) == load(storage, "s").find_decision("precision")
+    assert max(most) == 1
+    storage.close()
