@@ -51,6 +51,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         trials=request.trials,
         more=request.more,
         checkpoints=request.checkpoints,
+        classes=dataset.classes,
     )
     supervise(study, request, engine)
 
