@@ -22,7 +22,7 @@ from tests.conftest import Tuner
 from tests.test_leases import claim, config, finish
 from tuner.commands import main
 from tuner.errors import TunerError
-from tuner.study import file_systems
+from tuner.study import connections, file_systems
 from tuner.study.storage import NoStudyYet, Storage
 from tuner.study.studies import create_or_load, list_studies, load
 
@@ -225,7 +225,7 @@ def test_a_transaction_that_cannot_be_serialised_is_tried_again_and_no_death_of_
 
 
 def test_a_locked_sqlite_file_is_waited_for_and_no_death_of_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.01)
     opened = Storage(f"sqlite:///{tmp_path}/s.db", make=True)
     said: list[str] = []
     other = sqlite3.connect(tmp_path / "s.db")
