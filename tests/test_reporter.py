@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from tuner.study.worker_id import WorkerId
 from tuner.training import checkpoint
 from tuner.training.checkpoint_writer import CheckpointWriter
 from tuner.training.run import Diverged, Run
-from tuner.workers.events import EpochReported, Event
+from tuner.workers.events import EpochReported, Event, TrialEnded
 from tuner.workers.leased_trial import LeasedTrial
 
 
@@ -183,3 +185,33 @@ def test_a_checkpoint_that_nobody_commits_leaves_no_file(study: Study, parts: Pa
         writer.begin(run, score)
         raise KeyboardInterrupt
     assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("ends", ["trained", "stopped", "pruned", "paused"])
+def test_no_run_outlives_its_trial(
+    ends: str,
+    study: Study,
+    parts: Parts,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a reference cycle it would hold the device's memory until Python's collector comes."""
+    made: list[weakref.ref[Run]] = []
+
+    def make_run(*args: Any, **options: Any) -> Run:
+        run = Run(*args, **options)
+        made.append(weakref.ref(run))
+        return run
+
+    if ends == "pruned":
+        monkeypatch.setattr("tuner.workers.leased_trial.LeasedTrial.should_prune", lambda self: True)
+    if ends == "paused":
+        monkeypatch.setattr("tuner.workers.leased_trial.LeasedTrial.pause", lambda self, epoch, collect: str(collect("paused")["reason"]))
+    said: list[Event] = []
+    gc.disable()
+    try:
+        train(study, claim(study), parts, said.append, lambda: ends == "stopped" and len(list_epochs(said)) == 1, make_run=make_run)
+        outlived = [run() for run in made]
+    finally:
+        gc.enable()
+    assert made and outlived == [None]
+    assert isinstance(said[-1], TrialEnded) and said[-1].outcome.name == ends.upper().replace("PRUNED", "BELOW_OTHERS")
