@@ -7,6 +7,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -122,6 +123,24 @@ def test_a_folder_that_may_only_be_read_is_read_and_writing_told_in_a_line(tmp_p
         done = CliRunner().invoke(main, [*command, "--storage", url])
         assert done.exit_code == 1 and "may only be read here" in done.output and done.output.count("\n") == 1, done.output
     assert [p.name for p in tmp_path.iterdir()] == ["s.db"], "no lock, no log"
+
+
+def test_a_disk_that_may_only_be_read_is_read_and_writing_told_in_a_line(tmp_path: Path) -> None:
+    """A real mount, which root cannot write to either, in a mount namespace of its own."""
+    if subprocess.run(["unshare", "-m", "mount", "--bind", tmp_path, tmp_path], capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    opened = Storage(f"sqlite:///{tmp_path}/s.db", make=True)
+    study = create_or_load(opened, "s", config(), "f", trials=3)
+    finish(study, claim(study))
+    opened.close()
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd "$1" && for each in show repair stop; do\n'
+    script += '  echo "== $each"; "$2" -m tuner $each s --storage sqlite:///s.db 2>&1; echo "code $?"\ndone'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), sys.executable]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    show, repair, stop = said.split("== ")[1:]
+    assert "1 of 3 trials finished" in show and show.endswith("code 0\n")
+    assert "has no trial that is RUNNING without a worker" in repair and repair.endswith("code 0\n")
+    assert "may only be read here" in stop and stop.endswith("code 1\n") and stop.count("\n") == 3, stop
 
 
 def test_nothing_that_a_pooler_refuses_is_sent_at_the_start_and_the_settings_hold(postgres: str) -> None:
