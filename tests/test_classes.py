@@ -105,6 +105,10 @@ def test_no_figure_without_a_configuration(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing says which image size"):
         compare(Request(data=source, models=[str(weights)], storage=f"sqlite:///{tmp_path / 'c.db'}"))
     assert evaluate_file(weights, config=config) == wanted
+    asked = Request(data=source, models=[str(weights)], configs={str(weights): config}, storage=f"sqlite:///{tmp_path / 'c.db'}")
+    assert compare(asked)[1][0]["top1"] == wanted["test_accuracy"]
+    with pytest.raises(UsageError, match=r"--config other.pt=.*: 'other.pt' is no file of weights among --models"):
+        compare(replace(asked, configs={"other.pt": config}))
 
 
 def test_names_that_yaml_reads_as_something_else_come_back(tmp_path: Path) -> None:

@@ -323,6 +323,8 @@ def test_what_is_passed_over_is_counted_and_said_once(tmp_path):
     save(base / "test" / "dog" / "more" / "1.png", noise(1))
     load(DataConfig(source=f"folder:{base}"), progress=lines.append)
     said = [line for line in lines if "passed over" in line]
+    load(DataConfig(source=f"folder:{base}"), progress=lines.append)
+    assert lines[-2:] == said, "from the cache too"
     assert len(said) == 2 and "1 images in folders" in said[0] and "test/dog/more/1.png" in said[0]
     assert "3 files" in said[1] and "train/cat/a.HEIC" in said[1]
 
@@ -378,4 +380,6 @@ def test_images_that_are_in_both_parts_are_counted(tmp_path):
     base, lines = make(tmp_path / "pets"), []
     Image.open(base / "train" / "cat" / "0.png").save(base / "test" / "dog" / "same.bmp")
     load(DataConfig(source=f"folder:{base}"), progress=lines.append)
-    assert any("1 of 3 test images are in the training part too" in line for line in lines)
+    assert len([line for line in lines if "1 of 3 test images are in the training part too" in line]) == 1
+    load(DataConfig(source=f"folder:{base}"), progress=lines.append)
+    assert "1 of 3 test images are in the training part too" in lines[-1], "from the cache too"

@@ -6,12 +6,15 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 import pytest
@@ -126,6 +129,24 @@ def test_a_folder_that_may_only_be_read_is_read_and_writing_told_in_a_line(tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["s.db"], "no lock, no log"
 
 
+def test_a_disk_that_may_only_be_read_is_read_and_writing_told_in_a_line(tmp_path: Path) -> None:
+    """A real mount, which root cannot write to either, in a mount namespace of its own."""
+    if subprocess.run(["unshare", "-m", "mount", "--bind", tmp_path, tmp_path], capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    opened = Storage(f"sqlite:///{tmp_path}/s.db", make=True)
+    study = create_or_load(opened, "s", config(), "f", trials=3)
+    finish(study, claim(study))
+    opened.close()
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd "$1" && for each in show repair stop; do\n'
+    script += '  echo "== $each"; "$2" -m tuner $each s --storage sqlite:///s.db 2>&1; echo "code $?"\ndone'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), sys.executable]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    show, repair, stop = said.split("== ")[1:]
+    assert "1 of 3 trials finished" in show and show.endswith("code 0\n")
+    assert "has no trial that is RUNNING without a worker" in repair and repair.endswith("code 0\n")
+    assert "may only be read here" in stop and stop.endswith("code 1\n") and stop.count("\n") == 3, stop
+
+
 def test_nothing_that_a_pooler_refuses_is_sent_at_the_start_and_the_settings_hold(postgres: str) -> None:
     opened = Storage(postgres, make=True)
     with opened.engine.connect() as connection:
@@ -150,6 +171,62 @@ def test_nothing_that_a_pooler_refuses_is_sent_at_the_start_and_the_settings_hol
             Storage(f"postgresql://u@127.0.0.1:{server.getsockname()[1]}/d?sslmode=disable&gssencmode=disable")
         listener.join(10)
     assert b"user" in sent[-1] and b"options" not in sent[-1]
+
+
+@pytest.fixture(params=["session", "transaction"])
+def pooled(request: pytest.FixtureRequest, postgres: str, tmp_path: Path) -> Iterator[str]:
+    """The database behind a real PgBouncer, which pools sessions or transactions."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("no pgbouncer: install it (apt-get install pgbouncer)")
+    direct = sa.make_url(postgres)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    host = str(direct.query.get("host", direct.host))
+    folder = Path(tempfile.mkdtemp(prefix="tuner-pooler-"))
+    (folder / "p.ini").write_text(
+        f"[databases]\n{direct.database} = host={host} port={direct.port or 5432} user={direct.username} dbname={direct.database}\n"
+        "[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {request.param}\nmax_client_conn = 50\n"
+    )
+    folder.chmod(0o755)
+    # It refuses to run as root, and must get at the server's socket.
+    as_user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        as_user = {"user": Path(host).stat().st_uid if host.startswith("/") else "nobody"}
+    pooler = subprocess.Popen([program, str(folder / "p.ini")], stderr=subprocess.PIPE, text=True, **as_user)
+    try:
+        assert pooler.stderr is not None
+        heard: list[str] = []
+        while not any("process up" in line for line in heard):
+            heard.append(pooler.stderr.readline())
+            assert heard[-1], heard
+        yield direct.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+    finally:
+        pooler.terminate()
+        pooler.communicate()
+        shutil.rmtree(folder)
+
+
+def test_a_search_s_every_step_works_behind_pgbouncer(pooled: str) -> None:
+    opened = Storage(pooled, make=True)
+    study = create_or_load(opened, "s", config(), "f", trials=12)
+
+    def work(_: int) -> None:
+        own = Storage(pooled)
+        ours = load(own, "s")
+        for _ in range(3):
+            held = claim(ours)
+            ours.leases.write(held, lambda held=held: own.optuna.set_trial_intermediate_value(held.trial_id, 1, 0.25))  # type: ignore[misc]
+            assert ours.leases.heartbeat(held)
+            finish(ours, held)
+        own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert sorted(trial.number for trial in study.frozen_trials()) == list(range(12))
+    assert study.leases.counts().complete == 12
+    opened.close()
 
 
 @pytest.mark.parametrize("system", ["nfs4", "gpfs", "beegfs", "lustre", "fuse.glusterfs", "fuse", "fuse.s3fs"])

@@ -25,6 +25,7 @@ from .options import device_option, json_option, progress_option, storage_option
     help="Classification models of torchvision, or files of weights that `tuner train` wrote.",
 )
 @click.option("--weights", multiple=True, metavar="NAME=FILE", help="A model's weights from a file of torchvision's. Repeatable.")
+@click.option("--config", multiple=True, metavar="WEIGHTS=FILE", help="Configuration of weights that have none beside them. Repeatable.")
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images at a time.  [default: 32 on the CPU, else 100]")
 @click.option("--fresh", is_flag=True, help="Run models again that are finished.")
 @click.option("--study", metavar="NAME", help="The study that keeps the results.  [default: compare-..., one for each set of images]")
@@ -37,6 +38,7 @@ def compare(
     data: str,
     models: str,
     weights: tuple[str, ...],
+    config: tuple[str, ...],
     batch_size: int | None,
     fresh: bool,
     study: str | None,
@@ -60,16 +62,18 @@ def compare(
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
-    files = {}
-    for pair in weights:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path):
-            raise UsageError(f"--weights takes NAME=FILE such as alexnet=alexnet.pth, not {pair!r}")
-        files[name] = Path(path)
+    files: dict[str, dict[str, Path]] = {"weights": {}, "config": {}}
+    for option, example, pairs in (("weights", "alexnet=alexnet.pth", weights), ("config", "mynet.pt=config.yaml", config)):
+        for pair in pairs:
+            name, equals, path = pair.partition("=")
+            if not (name and equals and path):
+                raise UsageError(f"--{option} takes NAME=FILE such as {example}, not {pair!r}")
+            files[option][name] = Path(path)
     request = Request(
         data=data,
         models=[name.strip() for name in models.split(",") if name.strip()],
-        weights=files,
+        weights=files["weights"],
+        configs=files["config"],
         device=find_device(device),
         batch_size=batch_size,
         fresh=fresh,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +59,20 @@ class Field:
     shown: Callable[[int], str] = field(compare=False, repr=False)
 
 
-def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, device: str, progress: Say, bars: bool) -> Field:
+def enter(
+    models: Sequence[str],
+    weights: Mapping[str, Path],
+    source: str,
+    *,
+    configs: Mapping[str, Path],
+    device: str,
+    progress: Say,
+    bars: bool,
+) -> Field:
     """Find images and weights of all. Missing weights are downloaded now; images are decoded now for networks of ours only.
 
     `source` is ImageNet's folder, or cifar10, digits or folder:PATH. `models` are torchvision's names and files of ours.
+    `configs` are the configurations of files of ours that have none beside them.
     Errors: UsageError where a model does not fit the images, and those of the images and the weights.
     """
     if not models:
@@ -74,6 +85,9 @@ def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, de
             raise UsageError(f"--weights {name}={weights[name]}: {name!r} is not among --models {','.join(models)}")
     kind = source.partition(":")[0]
     ours = [name for name in models if _is_file(name)]
+    for name in configs:
+        if name not in ours:
+            raise UsageError(f"--config {name}={configs[name]}: {name!r} is no file of weights among --models {','.join(models)}")
     if not (kind in SOURCES and (source == kind or ":" in source)):
         if ours:
             raise UsageError(f"{ours[0]!r} is a network of ours, which does not know ImageNet: give its own images with --data folder:PATH")
@@ -92,7 +106,7 @@ def enter(models: Sequence[str], weights: Mapping[str, Path], source: str, *, de
     by_name: dict[str, Contestant] = {}
     dataset: Dataset | None = None
     if ours:
-        by_name, dataset = _ours(ours, source, device, progress)
+        by_name, dataset = _ours(ours, configs, source, device, progress)
     if listing is not None:
         by_name |= {c.name: c for c in _from_torchvision(theirs, weights, listing, columns, bars)}
         return _field(listing, source, [by_name[name] for name in models])
@@ -162,16 +176,18 @@ def _torchvision(found: pretrained.Pretrained, listing: Listing, columns: Tensor
     )
 
 
-def _ours(names: Sequence[str], source: str, device: str, progress: Say) -> tuple[dict[str, Contestant], Dataset]:
+def _ours(
+    names: Sequence[str], configs: Mapping[str, Path], source: str, device: str, progress: Say
+) -> tuple[dict[str, Contestant], Dataset]:
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
         loaded = load_network(path)
-        trained = path.parent / "config.yaml"
-        if not trained.exists():
+        trained = configs.get(name, path.parent / "config.yaml")
+        if name not in configs and not trained.exists():
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "
-                "put its configuration beside it as config.yaml, or leave it out"
+                f"give its configuration with --config {quote(name)}=FILE, or put it beside as config.yaml"
             )
         config, _, _ = read_config(trained)
         data, precision = replace(config.data, source=source), choose_precision(config.precision, device)

@@ -42,6 +42,7 @@ class Request:
     data: str
     models: Sequence[str] = MODELS
     weights: Mapping[str, Path] = field(default_factory=dict)
+    configs: Mapping[str, Path] = field(default_factory=dict)
     device: str = "cpu"
     batch_size: int | None = None
     fresh: bool = False
@@ -68,7 +69,15 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     """
     warnings.filterwarnings("ignore", module="PIL")  # of broken Exif in images that decode
     tell = say if request.progress else say_nothing
-    found = enter(request.models, request.weights, request.data, device=request.device, progress=tell, bars=request.progress)
+    found = enter(
+        request.models,
+        request.weights,
+        request.data,
+        configs=request.configs,
+        device=request.device,
+        progress=tell,
+        bars=request.progress,
+    )
     batch_size = request.batch_size or (BATCH_SIZE if request.device == "cpu" else GPU_BATCH_SIZE)
     storage = Storage(request.storage, make=True)
     name = request.study or _name(found)

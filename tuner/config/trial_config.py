@@ -61,6 +61,8 @@ class TrialConfig:
                 raise UsageError(describe_no_match(pattern, (self.model,)))
         check_positive("width", self.width)
         check_whole("seed", self.seed, 0)
+        if self.seed >= 2**64:  # what torch takes
+            raise UsageError(f"seed must be below 2**64, not {self.seed}")
         check_whole("threads", self.threads, 1)
         check_whole("micro_batches", self.micro_batches, 1)
         if self.precision not in PRECISIONS:

@@ -64,6 +64,7 @@ def load_cached(source: str, identity: Iterable[str], size: int, decode: Callabl
     entry = find_root() / "images" / f"{source.partition(':')[0]}-{digest.hexdigest()}"
     found = _open(entry, source, size)
     if found is not None:
+        _say_twice(entry, source, found, say)
         return found
     try:
         entry.mkdir(parents=True, exist_ok=True)
@@ -72,6 +73,8 @@ def load_cached(source: str, identity: Iterable[str], size: int, decode: Callabl
             if found is None:
                 _write(entry, source, size, decode(), say)
                 found = _open(entry, source, size)
+            if found is not None:
+                _say_twice(entry, source, found, say)
     except OSError as error:
         reason = error.strerror or error
         raise TunerError(f"cache folder {str(find_root())!r} cannot be written ({reason}): set TUNER_CACHE to one that can") from None
@@ -97,6 +100,16 @@ def _open(entry: Path, source: str, size: int) -> Dataset | None:
         return Dataset(source=source, classes=tuple(notes["classes"]), fingerprint=notes["fingerprint"], **arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
+
+
+def _say_twice(entry: Path, source: str, dataset: Dataset, say: Say) -> None:
+    """Say how many test images are training images too, as was counted when they were decoded. Older entries do not know."""
+    try:
+        twice = json.loads((entry / NOTES).read_text(encoding="utf-8")).get("twice", 0)
+    except (OSError, ValueError):  # another process makes it anew just now, and says so itself
+        return
+    if twice:
+        say(f"{source}: {twice:,} of {len(dataset.test_labels):,} test images are in the training part too: test accuracy will be too high")
 
 
 def _write(entry: Path, source: str, size: int, decoded: Decoded, say: Say) -> None:
@@ -130,11 +143,9 @@ def _write(entry: Path, source: str, size: int, decoded: Decoded, say: Say) -> N
                     say(f"{source}: {done:,} of {total:,} images decoded")
         assert done == len(part.labels) + (0 if part is decoded.train else len(decoded.train.labels)), (done, total)
     files = {file: _stamp(entry / file) for part in PARTS for file in (f"{part}_images.npy", f"{part}_labels.npy")}
-    notes = {"source": source, "classes": decoded.classes, "fingerprint": digest.hexdigest(), "files": files}
+    notes = {"source": source, "classes": decoded.classes, "fingerprint": digest.hexdigest(), "files": files, "twice": twice}
     with _replacing(entry / NOTES) as file:
         file.write(json.dumps(notes, indent=1).encode())
-    if twice:
-        say(f"{source}: {twice:,} of {len(decoded.test.labels):,} test images are in the training part too: test accuracy will be too high")
     say(f"{source}: {total:,} images decoded in {time.monotonic() - started:.1f} s, kept in {entry}")
 
 

@@ -28,7 +28,7 @@ def folder(path: str, size: int, say: Say) -> Dataset:
     """Images of any size, mode and format that Pillow reads, chosen by extension; classes are sorted by name.
 
     Where there are both test/ and val/, test/ is read. Links are followed. Files of other kinds and images in folders within
-    a class folder are passed over, which is said when the images are decoded; hidden files are passed over.
+    a class folder are passed over, which is said; hidden files are passed over.
     """
     base = Path(path).expanduser().resolve()
     if not base.is_dir():
@@ -43,9 +43,10 @@ def folder(path: str, size: int, say: Say) -> Dataset:
     for classes in (train, test):
         identity += [f"{file}\0{length}\0{time}" for found in classes.values() for file, length, time in found]
 
+    for line in describe_passed_over(base, second):
+        say(f"folder:{base}: {line}")
+
     def read() -> Decoded:
-        for line in describe_passed_over(base, second):
-            say(f"folder:{base}: {line}")
         say(f"folder:{base}: decoding {sum(map(len, train.values())) + sum(map(len, test.values())):,} images")
         return Decoded(classes=tuple(train), train=_part(train, size), test=_part(test, size))
 
