@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import Tuner
 from tuner.compare.run import Request, compare
 from tuner.config.trial_config import TrialConfig, read_config, read_data_record, write_config
 from tuner.data import load
@@ -110,3 +111,18 @@ def test_names_that_yaml_reads_as_something_else_come_back(tmp_path: Path) -> No
     names = ("1e3", "1", "no", "null", "1:30", "2024-01-01", "고양이", "😀", "a: b", " x ")
     (tmp_path / "c.yaml").write_text(write_config(TrialConfig(), fingerprint=None, origin={}, classes=names), encoding="utf-8")
     assert read_data_record(tmp_path / "c.yaml").classes == names
+
+
+def test_an_exported_configuration_names_the_classes_of_its_study(tuner: Tuner, tmp_path: Path) -> None:
+    source = make_images(tmp_path / "set", ("고양이", "no", "bee"))
+    (tmp_path / "pets.yaml").write_text(
+        f"{{data: {source!r}, image_size: 8, width: 0.0625, space: {{lr: {{low: 0.001, high: 0.1}}, epochs: 1, batch_size: 2}}}}"
+    )
+    tuner("search", "pets.yaml", "--trials", "1", "--workers", "1", "--device", "cpu", "--no-publish")
+    tuner("best", "pets", "--export", "config.yaml")
+    assert read_data_record(tmp_path / "config.yaml").classes == ("bee", "no", "고양이")
+    weights = save(tmp_path / "w", source, None)
+    assert evaluate_file(weights, config=tmp_path / "config.yaml")["images"] == sum(COUNTS.values())
+    other = make_images(tmp_path / "other", ("고양이", "no", "dog"))
+    with pytest.raises(UsageError, match=r"only in the weights: 'bee'; only in the images: 'dog'"):
+        evaluate_file(weights, config=tmp_path / "config.yaml", source=other)

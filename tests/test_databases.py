@@ -7,8 +7,11 @@ import shutil
 import socket
 import sqlite3
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import optuna
 import pytest
@@ -19,10 +22,11 @@ from tests.conftest import Tuner
 from tests.test_leases import claim, config, finish
 from tuner.commands import main
 from tuner.errors import TunerError
-from tuner.study import file_systems
+from tuner.study import connections, file_systems
 from tuner.study.storage import NoStudyYet, Storage
 from tuner.study.studies import create_or_load, list_studies, load
 
+T = TypeVar("T")
 READING = (("studies",), ("show", "s"), ("show",), ("best", "s"), ("report", "s"), ("stop", "s"), ("repair", "s"), ("delete", "s", "--yes"))
 
 
@@ -185,3 +189,59 @@ def test_a_file_removed_in_mid_search_is_noticed(tmp_path: Path, replaced: bool)
         with pytest.raises(TunerError, match="was removed or replaced meanwhile: put the file back"):
             attempt()
     opened.close()
+
+
+def test_a_transaction_that_cannot_be_serialised_is_tried_again_and_no_death_of_its_trial(postgres: str) -> None:
+    """With an isolation level that a server's owner chose, PostgreSQL refuses what waited for a row that then changed."""
+    plain = sa.make_url(postgres).set(drivername="postgresql+psycopg")
+    other = sa.create_engine(plain, poolclass=sa.NullPool)
+    with other.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"ALTER DATABASE {plain.database} SET default_transaction_isolation TO 'serializable'"))
+    opened = Storage(postgres, make=True)
+    study = create_or_load(opened, "s", config(), "f", trials=1)
+    refused: list[str] = []
+    sa.event.listen(opened.engine, "handle_error", lambda context: refused.append(context.original_exception.sqlstate))
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+    def disturb(call: Callable[[], T], table: str) -> T:
+        """The call's result; another transaction changes the row that it waits for."""
+        with ThreadPoolExecutor(1) as pool, other.connect() as connection, other.connect() as looking:
+            connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+            connection.execute(sa.text(f"UPDATE {table} SET study_id = study_id"))
+            running = pool.submit(call)
+            while not looking.execute(waits).scalar():
+                looking.rollback()
+                assert not running.done()
+            connection.commit()
+            return running.result()
+
+    held = disturb(lambda: claim(study), "tuner_studies")
+    disturb(lambda: study.leases.write(held, lambda: None), "tuner_leases")
+    disturb(lambda: finish(study, held), "tuner_leases")
+    assert refused == ["40001"] * 3, "could not serialize access"
+    [trial] = study.frozen_trials()
+    assert (held.crashes, trial.state.name, trial.value) == (0, "COMPLETE", 0.5)
+    other.dispose(), opened.close()
+
+
+def test_a_locked_sqlite_file_is_waited_for_and_no_death_of_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.01)
+    opened = Storage(f"sqlite:///{tmp_path}/s.db", make=True)
+    said: list[str] = []
+    other = sqlite3.connect(tmp_path / "s.db")
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if "away" in line:
+            other.rollback()
+
+    study = create_or_load(opened, "s", config(), "f", trials=1)
+    study.retry.stop_with(threading.Event(), hear)
+    other.execute("BEGIN IMMEDIATE")
+    held = claim(study)
+    other.execute("BEGIN IMMEDIATE")
+    finish(study, held)
+    assert said == ["database away (database is locked): waiting for it", "database back"] * 2
+    [trial] = study.frozen_trials()
+    assert (held.crashes, trial.state.name) == (0, "COMPLETE")
+    other.close(), opened.close()

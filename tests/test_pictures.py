@@ -7,9 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from tuner.report.pictures import confusion
 from tuner.report.pictures import names as pictures_names
+from tuner.report.pictures.compared import draw_accuracy_against_cost
 from tuner.report.pictures.confusion import draw_confusion_matrix, draw_most_wrong
 from tuner.report.predictions import Predictions
 
@@ -65,3 +68,22 @@ def test_long_names_that_begin_alike_are_told_apart() -> None:
         "golden retr… 2",
         "cat",
     ]
+
+
+@pytest.mark.parametrize(("classes", "marks"), [(61, "1 10 20 30 40 50 60"), (1000, "1 100 200 300 400 500 600 700 800 900 1000")])
+def test_many_classes_are_numbered_from_1_as_in_the_caption(classes: int, marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(confusion, "to_png", drawn.append)
+    draw_confusion_matrix(made(*(str(index) for index in range(classes))), "matrix")
+    axes = drawn[0].axes[0]
+    for axis in (axes.xaxis, axes.yaxis):
+        assert " ".join(label.get_text() for label in axis.get_ticklabels()) == marks
+        assert [int(label.get_text()) - 1 for label in axis.get_ticklabels()] == list(axis.get_ticklocs())
+
+
+def test_a_compared_network_that_no_font_can_name_is_numbered() -> None:
+    facts = {"macs": 1e6, "top1": 0.5, "top1_interval": (0.4, 0.6), "parameters": 1000}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, of letters that are drawn as boxes
+        assert draw_accuracy_against_cost([{"model": "alexnet", **facts}, {"model": "\U0010ffff/weights.pt", **facts}])
+    assert pictures_names.name_models(["alexnet", "\U0010ffff/weights.pt"]) == ["alexnet", "model 2"]

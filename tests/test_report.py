@@ -130,6 +130,17 @@ def test_the_journal_study_has_report_as_figures_beside_and_says_which_is_which(
     assert "Report A" not in str([block for block in make_report(other).blocks if isinstance(block, Table)])
 
 
+def test_report_as_rows_are_known_by_what_they_say_not_by_their_place_when_they_were_trained(sqlite: Storage) -> None:
+    plain = yaml.safe_load((find_shipped_folder() / "journal.yaml").read_text())
+    study = fabricated.study(sqlite, plain, name="journal")
+    rows = plain["start"]
+    order = [8, 0, 7, 1, 6, 2, 5, 3, 4]  # of the file at that time
+    trials = [fabricated.trial(study, rows[row], [0.7 + row / 100], start=at, number=at) for at, row in enumerate(order)]
+    fabricated.add(study, trials)
+    [table] = [block for block in make_report(study).blocks if isinstance(block, Table) and "Report A (test)" in block.headings]
+    assert [row[3] for row in table.rows] == [f"{70 + index}.00 %" for index in range(9)]
+
+
 def test_many_widths_are_counted_and_one_model_or_parameter_is_no_trouble(sqlite: Storage) -> None:
     widths = {f"a{n}.{branch}": {"low": 0.5, "high": 1.5} for n in (3, 4, 5) for branch in ("n1x1", "pool")}
     wide = fabricated.study(sqlite, {"space": {"widths": widths}}, name="wide")

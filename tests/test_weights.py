@@ -75,6 +75,10 @@ def test_googlenet_is_read_with_and_without_its_auxiliary_heads(tmp_path: Path) 
         torch.save(state, tmp_path / "w.pth")
         built = pretrained.find("googlenet", tmp_path / "w.pth").build()
         assert built.transform_input and built.aux1 is None
+        with pytest.raises(
+            UsageError, match=r"none of our networks .*: they are torchvision's, give --weights googlenet=.*w.pth to `tuner"
+        ):
+            load_network(tmp_path / "w.pth")
         assert all(torch.equal(value, bare[name]) for name, value in built.state_dict().items())
 
 

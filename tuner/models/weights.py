@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from .spec import ModelSpec
 # parallel, compiled, averaged and Lightning networks, in any order and as often as they like.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "net", "model", "weights", "params", "state_dict_ema")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+TORCHVISIONS = "inception3a.branch1.conv.weight"  # a name of its GoogLeNet, which is another network than ours of that name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,10 @@ def load_network(path: Path) -> Loaded:
     weights = read_weights(path)
     spec = next((spec for spec in MODELS.values() if spec.owns(weights)), None)
     if spec is None:
-        raise UsageError(f"{str(path)!r} holds weights of none of our networks ({', '.join(MODELS)})")
+        theirs = (
+            f": they are torchvision's, give --weights googlenet={quote(str(path))} to `tuner compare`" if TORCHVISIONS in weights else ""
+        )
+        raise UsageError(f"{str(path)!r} holds weights of none of our networks ({', '.join(MODELS)}){theirs}")
     try:
         channels, classes = spec.read_sizes(weights)
         network = spec.build(channels, classes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..config.study_config import StudyConfig
 from ..config.study_files import find_shipped_folder
@@ -27,11 +28,13 @@ def repeats(study: Study) -> bool:
 
 def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
     """The table of both, and which figures are which."""
-    by_start = {row.start: row for row in rows if row.start is not None and row.state == "COMPLETE"}
+    left = [row for row in rows if row.start is not None and row.state == "COMPLETE"]
     lines = []
     for index, test in enumerate(TEST_ACCURACIES):
         asked = study.config.start[index]
-        row = by_start.get(index)
+        row = next((row for row in left if _is(row, asked)), None)
+        if row is not None:
+            left.remove(row)
         words = f"{model_name(asked.get('model', 'mynet'))}, {asked['epochs']} epochs, batch {asked['batch_size']}, lr {asked['lr']:g}"
         measured = "not finished" if row is None else percent(row.value)
         lines.append((str(index + 1), words, f"{100 * test:.0f} %", measured))
@@ -53,3 +56,8 @@ def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]
             right=frozenset({0, 2, 3}),
         ),
     ]
+
+
+def _is(row: TrialRow, asked: Mapping[str, Any]) -> bool:
+    """Whether a trial is that start row: by what it says, because its place in the file may have changed since."""
+    return row.config is not None and all(getattr(row.config, name) == value for name, value in asked.items())

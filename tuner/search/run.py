@@ -51,6 +51,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         trials=request.trials,
         more=request.more,
         checkpoints=request.checkpoints,
+        classes=dataset.classes,
     )
     left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
     if left:

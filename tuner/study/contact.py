@@ -17,8 +17,8 @@ def read_clock() -> float:
 
 
 def tolerated_step() -> float:
-    """Seconds by which the database's clock may be set unnoticed: with heartbeats at a third of the lease none runs out."""
-    return read_lease_seconds() / 2
+    """Seconds by which the database's clock may be set unnoticed, and a few times over: no lease runs out between heartbeats."""
+    return read_lease_seconds() / 6
 
 
 class Notices(Protocol):

@@ -101,7 +101,10 @@ def find_files(storage: Storage, name: str, uid: str, attrs: dict[str, Any]) -> 
         former = _find_former(storage, name, stored)
         return StudyFiles(uid=uid, folder=former / name_folder(name, uid), former=former)
     if home is None or not stored.is_absolute():
-        return StudyFiles(uid=uid, folder=(home or Path.cwd()) / stored)
+        folder = (home or Path.cwd()) / stored
+        if _is_beside(storage, attrs) and is_copy(storage, uid, attrs):  # the original's folder is found from here too
+            folder = folder.with_name(f"{folder.name}-{storage.path.name}")  # type: ignore[union-attr]
+        return StudyFiles(uid=uid, folder=folder)
     return StudyFiles(uid=uid, folder=home / "checkpoints" / name_folder(name, uid) if is_copy(storage, uid, attrs) else stored)
 
 
@@ -142,6 +145,12 @@ def is_copy(storage: Storage, uid: str, attrs: dict[str, Any]) -> bool:
             return connection.execute("SELECT 1 FROM tuner_studies WHERE uid = ?", (uid,)).fetchone() is not None
     except sqlite3.Error:
         return True  # what cannot be read may be the original: its files are left alone
+
+
+def _is_beside(storage: Storage, attrs: dict[str, Any]) -> bool:
+    """Whether the file in which the study was last searched is another one of this folder."""
+    last, home = attrs.get("database"), _home(storage)
+    return last is not None and home is not None and Path(last).parent == home and Path(last) != storage.path
 
 
 def _find_former(storage: Storage, name: str, stored: Path) -> Path:

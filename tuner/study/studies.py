@@ -83,6 +83,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         uid=attrs["uid"],
         config=config,
         data=attrs["definition"]["data"],
+        classes=tuple(attrs["classes"]) if "classes" in attrs else None,
         files=found,
         leases=pausing or Leases(storage, study_id, retry),
         _finished=finished,
@@ -99,12 +100,13 @@ def create_or_load(
     trials: int | None = None,
     more: int | None = None,
     checkpoints: Path | None = None,
+    classes: tuple[str, ...] | None = None,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
-    The caller has checked the study's sampler and pruner.
+    `classes` are those of the data, kept for the files that are exported. The caller has checked the study's sampler and pruner.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -118,7 +120,7 @@ def create_or_load(
         if name not in existing:
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
-            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints)
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, classes=classes)
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
@@ -144,6 +146,8 @@ def create_or_load(
             where = studies.c.study_id == study.leases.study_id
             connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
+            if classes is not None:
+                storage.optuna.set_study_user_attr(study.leases.study_id, "classes", list(classes))
             if more is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "added", {"more": more, "n_trials": n_trials})
             for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
@@ -152,7 +156,14 @@ def create_or_load(
 
 
 def _create(
-    storage: Storage, name: str, config: StudyConfig, wanted: dict[str, Any], *, trials: int | None, checkpoints: Path | None
+    storage: Storage,
+    name: str,
+    config: StudyConfig,
+    wanted: dict[str, Any],
+    *,
+    trials: int | None,
+    checkpoints: Path | None,
+    classes: tuple[str, ...] | None,
 ) -> None:
     n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
     uid = uuid.uuid4().hex
@@ -173,6 +184,7 @@ def _create(
             ("checkpoints", files.describe_folder(storage, folder)),
             ("database", files.describe_database(storage)),
             ("version", __version__),
+            *([] if classes is None else [("classes", list(classes))]),
         ):
             study.set_user_attr(key, value)
 

@@ -32,6 +32,7 @@ class Study:
     uid: str
     config: StudyConfig
     data: str  # fingerprint of the images
+    classes: tuple[str, ...] | None  # in the order of the outputs; None for a study of 0.1.0 that was not searched since
     files: StudyFiles
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)

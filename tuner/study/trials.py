@@ -125,4 +125,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes)

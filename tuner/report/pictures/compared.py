@@ -9,13 +9,14 @@ from typing import Any
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from .cost import find_front
+from .names import name_models
 from .style import BLACK, BLUE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
 
 
 def draw_accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
     """Top-1 accuracy with its 95 % interval against multiply-accumulates; the ring's area goes with the parameters.
 
-    `rows` are those of `compare.figures.list_results`.
+    `rows` are those of `compare.figures.list_results`; one whose name no font here can draw is named by its place among them.
     """
     macs, top1 = [row["macs"] for row in rows], [row["top1"] for row in rows]
     most = max(row["parameters"] for row in rows)
@@ -43,11 +44,12 @@ def draw_accuracy_against_cost(rows: Sequence[dict[str, Any]]) -> bytes:
             xs, ys = zip(*border, strict=True)
             axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label="none cheaper is better", zorder=1)
         # Above and below in turn: networks that cost about the same would write over each other.
-        for place, (row, area) in enumerate(sorted(zip(rows, areas, strict=True), key=lambda pair: pair[0]["macs"])):
+        named = zip(rows, areas, name_models([row["model"] for row in rows]), strict=True)
+        for place, (row, area, name) in enumerate(sorted(named, key=lambda each: each[0]["macs"])):
             radius = math.sqrt(area / math.pi) + 4
             above = place % 2 == 1
             axes.annotate(
-                row["model"],
+                name,
                 (row["macs"], row["top1"]),
                 xytext=(0, radius if above else -radius),
                 textcoords="offset points",

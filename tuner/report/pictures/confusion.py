@@ -37,6 +37,11 @@ def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
             long = max(len(name) for name in names) > 3
             axes.set_xticks(range(classes), names, rotation=45 if long else 0, ha="right" if long else "center")
             axes.set_yticks(range(classes), names)
+        else:  # numbered as the captions number them, from 1
+            step = 10 ** (len(str(classes - 1)) - 1)
+            marks = [0, *range(step - 1, classes, step)]
+            axes.set_xticks(marks, [str(mark + 1) for mark in marks])
+            axes.set_yticks(marks, [str(mark + 1) for mark in marks])
         if classes <= MOST_NUMBERS:  # lines between more of them would cover the cells
             axes.set_xticks([edge - 0.5 for edge in range(1, classes)], minor=True)
             axes.set_yticks([edge - 0.5 for edge in range(1, classes)], minor=True)

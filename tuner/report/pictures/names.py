@@ -29,7 +29,7 @@ def find_families() -> tuple[str, ...]:
 
 def can_draw(text: str) -> bool:
     """Whether one of the fonts has each letter."""
-    return all(any(ord(letter) in _letters(family) for family in find_families()) for letter in text if letter.isprintable())
+    return all(any(ord(letter) in _letters(family) for family in find_families()) for letter in text)
 
 
 def name_classes(classes: Sequence[str]) -> list[str]:
@@ -42,6 +42,11 @@ def name_classes(classes: Sequence[str]) -> list[str]:
         _shorten(name, f" {number}") if shown in common else shown
         for number, (name, shown) in enumerate(zip(classes, short, strict=True), 1)
     ]
+
+
+def name_models(models: Sequence[str]) -> list[str]:
+    """The models as a picture names them: one that has a letter without a font by its place, from 1."""
+    return [name if can_draw(name) else f"model {number}" for number, name in enumerate(models, start=1)]
 
 
 def describe_numbers(classes: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -60,11 +59,9 @@ def make_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
 
 
 def to_png(drawn: Figure) -> bytes:
-    """The figure as PNG. A letter that the font lacks is drawn as a box, without a remark."""
+    """The figure as PNG. Names that are not ours go through `names.py` first, so that a font has all letters."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return buffer.getvalue()
 
 
