@@ -67,6 +67,7 @@ def make(url: str, count: int, *, wide: bool = False) -> Study:
     storage = Storage(url, make=True)
     plain = read(Path(__file__).parent.parent / "studies" / "mynet.yaml")
     plain.pop("start", None)
+    plain["pruner"] = "median"  # with it epochs are drawn
     if not wide:
         plain["space"] = SIX
     study = fabricated.study(storage, plain, name="large", trials=count)
