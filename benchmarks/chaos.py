@@ -2,9 +2,10 @@
 
     python -m benchmarks.chaos --storage sqlite --trials 200 --kills 60 --outages 5
     python -m benchmarks.chaos --storage postgresql --trials 200 --kills 60 --outages 5
+    python -m benchmarks.chaos --storage postgresql --trials 200 --steps 20 --terminals 3 --connections 8 --shared
     python -m benchmarks.chaos --one-worker --trials 20 --kills 10
 
-The first two have two commands work on one study (`tuner search` and `tuner worker`). With --one-worker the same
+All but the last have two commands work on one study (`tuner search` and `tuner worker`). With --one-worker the same
 search runs twice, undisturbed and disturbed, and is compared trial by trial. What happens is drawn from --seed and
 comes when so many epochs are reported. Exit code 1 if something was lost, counted twice, left over or repeated.
 """
@@ -16,11 +17,13 @@ import json
 import platform
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from .chaos_clock import Clock
 from .chaos_counts import counted
-from .chaos_databases import database
+from .chaos_databases import Postgres, database
 from .chaos_driver import Driver, Plan
 from .chaos_schedule import schedule
 
@@ -39,6 +42,7 @@ space:
   momentum: {low: 0.0, high: 0.95}
 """
 MOST_REPEATED = 0.05
+FOREIGN = "trial-00001.json.theirs"
 
 
 def main() -> int:
@@ -51,6 +55,10 @@ def main() -> int:
         "--supervisors", type=int, default=None, help="kills of supervisors (default: a twentieth of the kills, at least 1)"
     )
     parser.add_argument("--outages", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=0, help="of the clock, 2 s to a day; needs a C compiler")
+    parser.add_argument("--terminals", type=int, default=0, help="closed: SIGHUP")
+    parser.add_argument("--connections", type=int, help="that PostgreSQL allows, for all together; 8 are enough")
+    parser.add_argument("--shared", action="store_true", help="a checkpoint folder that others' files lie in")
     parser.add_argument("--outage-seconds", type=float, default=8.0)
     parser.add_argument("--lease-seconds", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -99,8 +107,14 @@ def _one(options: argparse.Namespace, folder: Path, *, disturbed: bool, workers:
         supervisors=supervisors if disturbed else 0,
         outages=options.outages if disturbed else 0,
         seed=options.seed,
+        steps=options.steps if disturbed else 0,
+        terminals=options.terminals if disturbed else 0,
     )
-    with database(options.storage, folder) as taken:
+    clock = Clock(folder) if disturbed and options.steps else None
+    with clock.preloaded() if clock else nullcontext(), database(options.storage, folder) as taken:
+        if options.connections and isinstance(taken, Postgres):
+            taken.limit_connections(options.connections)
+        shared = _share(folder / "shared") if options.shared else None
         plan = Plan(
             folder=folder,
             database=taken,
@@ -111,8 +125,19 @@ def _one(options: argparse.Namespace, folder: Path, *, disturbed: bool, workers:
             lease_seconds=options.lease_seconds,
             outage_seconds=options.outage_seconds,
             log=options.log if disturbed else None,
+            clock=clock,
+            checkpoints=shared,
         )
-        return judged(counted(Driver(plan)))
+        facts = judged(counted(Driver(plan)))
+    if shared is not None and (shared / FOREIGN).read_text() != "theirs":
+        facts["missed"].append("another's file in the folder of checkpoints was changed")
+    return facts
+
+
+def _share(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / FOREIGN).write_text("theirs")
+    return folder
 
 
 def judged(facts: dict[str, Any]) -> dict[str, Any]:

