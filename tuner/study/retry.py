@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +11,11 @@ import optuna
 import sqlalchemy as sa
 import tenacity
 
+from ..config.environment import read_seconds
 from ..errors import Interrupted, TunerError
 from .storage import NotOpen, Storage, is_read_only, read_first_line
 
 T = TypeVar("T")
-OUTAGE_SECONDS = 300.0
 _PASSING = ("locked", "busy", "unable to open", "disk is full")  # SQLite's errors that another process causes and ends
 
 
@@ -41,7 +40,7 @@ class StorageAway(TunerError):
 
 def read_outage_seconds() -> float:
     """How long an outage is waited out."""
-    return float(os.environ.get("TUNER_PATIENCE_SECONDS", OUTAGE_SECONDS))
+    return read_seconds("TUNER_PATIENCE_SECONDS")
 
 
 def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], None]) -> Storage:
