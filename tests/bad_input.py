@@ -287,10 +287,10 @@ def read_study(path: Path) -> None:
     from tuner.study.search_space import assemble, count_configurations, define, find_untried
 
     config = StudyConfig.from_file(path)
-    assert StudyConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    json.dumps(define(config, "0"))
     make_sampler(config)
     make_pruner(config)
+    assert StudyConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    json.dumps(define(config, "0"))
     if config.space and count_configurations(config) is not None:
         point = find_untried(config, [], {}, seed=0)
         assert point is not None
@@ -343,7 +343,7 @@ def attack(kind: str, content: bytes, folder: Path) -> str:
 
 
 def main(kind: str, seed: int, count: int, seconds: float = 1e9) -> None:
-    """Attack with the corpus and then with mutants, until there are `count` of them, or the corpus and the seconds are over. JSON on stdout."""
+    """Attack with the corpus and then with mutants, for so many inputs or seconds. JSON on stdout."""
     import tuner.study.samplers  # noqa: F401  so that its memory does not count
 
     signal.signal(signal.SIGPROF, _ring)

@@ -166,7 +166,8 @@ def test_seconds_of_the_environment_are_a_number_above_0(tuner: Tuner, tmp_path:
     for value in ("abc", "nan", "0", "-1", "inf", "1e300", "30s"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(name, value)
-            for read_seconds in (read_lease_seconds, read_outage_seconds, lambda: Storage("sqlite:///s.db", make=True)):
+            reader = read_lease_seconds if name == "TUNER_LEASE_SECONDS" else read_outage_seconds
+            for read_seconds in (reader, lambda: Storage("sqlite:///s.db", make=True)):
                 with pytest.raises(UsageError) as caught:
                     read_seconds()
                 wanted = f"{name}={value!r} is no number of seconds above 0 and up to 10,000,000: set one, or leave it out"
