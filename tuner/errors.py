@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable
 
 import click
@@ -37,12 +38,20 @@ _WORDS = {
     "can't start new thread": _MORE_MEMORY,
     "resource temporarily unavailable": _MORE_MEMORY,
 }
+LONGEST = 500  # characters of a message
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's categories of what a terminal obeys, cannot write, or ends a line at
 
 
 class TunerError(click.ClickException):
-    """A message of one line that shows the value and the remedy. Anything else that escapes is a bug."""
+    """A message of one line that shows the value and the remedy. Anything else that escapes is a bug.
+
+    However long the value is, the line has at most LONGEST characters.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shorten(message))
 
 
 class UsageError(TunerError):
@@ -57,10 +66,26 @@ class Interrupted(TunerError):
     exit_code = 130
 
 
+def shorten(text: str, most: int = LONGEST) -> str:
+    """One line of at most so many characters, without control characters.
+
+    What is left out is in the middle: a message begins with the place and ends with the remedy.
+    """
+    if len(text) > most:
+        end = most // 3
+        text = f"{text[: most - end - 5]} ... {text[-end:]}"
+    line = "".join(c if unicodedata.category(c) not in _UNSEEN else _escape(c) for c in text)
+    return line if len(line) <= most else shorten(line, most)
+
+
+def _escape(character: str) -> str:
+    return " " if character in "\t\n\r\u2028\u2029" else character.encode("unicode_escape").decode()
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known one, and else all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(word)[:100], names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError, nearest
-from .checks import check_keys, check_whole, is_number
+from .checks import check_keys, check_path, check_whole, is_number
 from .data_sources import SOURCES, list_specs
+
+LARGEST_IMAGE = 2**14  # pixels of height and width: a single image in RGB then takes 805 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,9 @@ class DataConfig:
             raise UsageError(f"unknown data {self.source!r}: {nearest(kind, [known.spec for known in SOURCES.values()])}")
         if SOURCES[kind].takes_path != bool(path):
             raise UsageError(f"data {self.source!r}: a folder is named as folder:PATH, the others without a path")
+        check_path(path, f"data {kind}")
         check_whole("train_images", self.train_images, 2, allow_none=True)
-        check_whole("image_size", self.image_size, 8)
+        check_whole("image_size", self.image_size, 8, LARGEST_IMAGE)
         check_whole("seed", self.seed, 0)
         if not is_number(self.validation) or not 0 < self.validation < 1:
             raise UsageError(f"validation must be above 0 and below 1, not {self.validation!r}")

@@ -9,6 +9,8 @@ from ..errors import UsageError
 from .checks import check_keys, is_number
 from .hyperparameters import Hyperparameter
 
+MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, still tell its values apart
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -34,6 +36,8 @@ def put_on_step(value: Any, dimension: Dimension | None) -> Any:
     A value that is on no step, or outside, stays as it is.
     """
     if not isinstance(dimension, Range) or dimension.step is None or not is_number(value):
+        return value
+    if not dimension.low - dimension.step <= value <= dimension.high + dimension.step:
         return value
     index = round((value - dimension.low) / dimension.step)
     counted = type(dimension.low)(min(max(dimension.low + index * dimension.step, dimension.low), dimension.high))
@@ -73,7 +77,9 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
             raise UsageError(f"{name}: step must be {'a whole number ' if parameter.kind is int else ''}above 0, not {step!r}")
         step = parameter.kind(step)
         count = (high - low) / step
-        if abs(count - round(count)) > 1e-9 * max(1.0, abs(count)):
+        if count > MOST_STEPS:
+            raise UsageError(f"{name}: steps of {step!r} from {low!r} to {high!r} are more than {MOST_STEPS:,}: leave step out")
+        if abs(count - round(count)) > 1e-9 * max(1.0, abs(count)) or (low < high and round(count) == 0):
             raise UsageError(f"{name}: steps of {step!r} from {low!r} do not reach {high!r}: move high or step")
     return Range(low=low, high=high, log=log, step=step)
 

@@ -10,6 +10,9 @@ from ..errors import UsageError, nearest
 from ..models import MODELS
 
 WIDTHS = "widths."  # a width pattern's name in a study is this and the pattern: widths.*.n1x1
+LONGEST_PATTERN = 100  # characters; a database holds a parameter's name of 512
+# Networks compute in single precision, and Optuna's integers pass through floats.
+LARGEST = {float: 3.4e38, int: 2**31 - 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Hyperparameter:
             return value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise UsageError(f"{place}{self.name} takes a number, not {value!r}")
+        if LARGEST[self.kind] < abs(value) < math.inf:
+            raise UsageError(f"{place}{self.name} takes numbers up to {LARGEST[self.kind]}, not {value!r}")
         if self.kind is int:
             if value != value or value in (math.inf, -math.inf) or int(value) != value:
                 raise UsageError(f"{place}{self.name} takes a whole number, not {value!r}")
@@ -96,7 +101,10 @@ def find_width_pattern(name: str) -> str | None:
 
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
     """The hyper-parameter of that name, width patterns included; an unknown one names the nearest."""
-    if find_width_pattern(name) is not None:
+    pattern = find_width_pattern(name)
+    if pattern is not None:
+        if len(pattern) > LONGEST_PATTERN:
+            raise UsageError(f"width pattern {pattern[:20]!r}... has more than {LONGEST_PATTERN} characters: give several shorter ones")
         return Hyperparameter(name=name, kind=float, default=1.0, low=0, low_open=True)
     if name not in HYPERPARAMETERS:
         place = f"{where}: " if where else ""
@@ -114,7 +122,7 @@ def flatten(mapping: Any, where: str) -> dict[str, Any]:
             if not isinstance(value, dict):
                 raise UsageError(f"{where}: widths takes a map of patterns, not {value!r}")
             for pattern, factor in value.items():
-                named[name_width(pattern)] = factor
+                named[name_width(str(pattern))] = factor
         else:
             find_hyperparameter(str(name), where)
             named[str(name)] = value

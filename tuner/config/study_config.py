@@ -46,6 +46,8 @@ class StudyConfig:
             pattern = find_width_pattern(name)
             if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
+        for model in self.models:
+            find_model(model).channels(self.width, self._find_largest_factors())
         epochs, schedules = self.possible("epochs"), self.possible("schedule")
         horizon = schedules & set(HORIZON_SCHEDULES)
         if horizon and len(epochs) > 1 and PRUNERS[self.pruner[0]].prunes:
@@ -61,6 +63,16 @@ class StudyConfig:
         if dimension is None:
             return started | {self.fixed.get(name, DEFAULTS[name])}
         return started | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
+
+    def _find_largest_factors(self) -> dict[str, float]:
+        """The largest factor that a trial may have, by width pattern."""
+        largest: dict[str, float] = {}
+        ends = [(name, d.values if isinstance(d, Choice) else (d.high,)) for name, d in self.space.items()]
+        ends += [(name, (value,)) for given in (self.fixed, *self.start) for name, value in given.items()]
+        for name, values in ends:
+            if (pattern := find_width_pattern(name)) is not None:
+                largest[pattern] = max(largest.get(pattern, 0.0), *values)
+        return largest
 
     @property
     def epochs_range(self) -> tuple[int, int]:
@@ -180,6 +192,6 @@ def _method(kind: str, plain: Any, known: Iterable[str]) -> tuple[str, dict[str,
     name = options.pop("name", None)
     if plain is None and kind == "pruner":
         name = "none"
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise UsageError(f"unknown {kind} {name!r}: {nearest(name, known)}")
     return name, options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
-from .checks import check_keys, check_positive, check_whole
+from ..models.spec import MOST_CHANNELS
+from .checks import check_keys, check_positive, check_whole, find_path, is_number
 from .data_config import DataConfig, read_normalize
 from .hyperparameters import DEFAULTS, find_hyperparameter, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
+MOST_THREADS = 4096  # more and OpenMP ends the process
 RECORDED = ("fingerprint", "classes")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
 FIRST_NAMES = {
@@ -56,14 +59,19 @@ class TrialConfig:
         for name in DEFAULTS:
             object.__setattr__(self, name, find_hyperparameter(name).check(getattr(self, name)))
         for pattern, factor in self.widths.items():
+            if not isinstance(pattern, str):
+                raise UsageError(f"widths takes a map of patterns such as '*.n1x1', not {pattern!r}")
             find_hyperparameter(name_width(pattern)).check(factor)
             if not find_model(self.model).matches(pattern):
                 raise UsageError(describe_no_match(pattern, (self.model,)))
         check_positive("width", self.width)
+        most = self.width * math.prod(max(1.0, factor) for factor in self.widths.values())
+        if most > MOST_CHANNELS / max(find_model(self.model).widths.values()):
+            _ = self.channels  # counted only where it may be too many: tables read thousands of configurations
         check_whole("seed", self.seed, 0)
         if self.seed >= 2**64:  # what torch takes
             raise UsageError(f"seed must be below 2**64, not {self.seed}")
-        check_whole("threads", self.threads, 1)
+        check_whole("threads", self.threads, 1, MOST_THREADS)
         check_whole("micro_batches", self.micro_batches, 1)
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
@@ -138,8 +146,22 @@ def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     """A configuration file: the configuration, its origin, and the fingerprint of its data (None if not said)."""
     plain = read(path)
     config = TrialConfig.from_dict(plain, str(path))
-    data = plain.get("data") or {}
-    return config, dict(plain.get("origin") or {}), data.get("fingerprint")
+    fingerprint = (plain.get("data") or {}).get("fingerprint")
+    if fingerprint is not None and not isinstance(fingerprint, str):
+        raise UsageError(f"{path}: data: fingerprint takes a text, not {fingerprint!r}; put it into quotes")
+    return config, _read_origin(plain.get("origin"), path), fingerprint
+
+
+def _read_origin(plain: Any, path: Path) -> dict[str, Any]:
+    """Where a configuration came from. What stands in it is repeated, and only a trial's accuracy is compared."""
+    if plain is None:
+        return {}
+    if not isinstance(plain, dict):
+        raise UsageError(f"{path}: origin takes a map such as `study: mynet`, not {plain!r}")
+    accuracy = plain.get("validation_accuracy")
+    if accuracy is not None and not is_number(accuracy):
+        raise UsageError(f"{path}: origin: validation_accuracy takes a number, not {accuracy!r}")
+    return dict(plain)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +177,7 @@ class DataRecord:
         """Whether `source` is the same place."""
         kind, _, path = source.partition(":")
         own_kind, _, own_path = self.source.partition(":")
-        return kind == own_kind and Path(path).expanduser().resolve() == Path(own_path).expanduser().resolve()
+        return kind == own_kind and find_path(path, f"data {source!r}").resolve() == find_path(own_path, str(self.path)).resolve()
 
 
 def read_data_record(path: Path) -> DataRecord:

@@ -21,6 +21,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
+from ..config.environment import read_folder
 from ..errors import TunerError
 from .dataset import Array, Dataset
 
@@ -49,7 +50,7 @@ class Decoded:
 
 def find_root() -> Path:
     """Where entries are kept: TUNER_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("TUNER_CACHE") or platformdirs.user_cache_dir("tuner")).expanduser()
+    return read_folder("TUNER_CACHE", platformdirs.user_cache_dir("tuner"))
 
 
 def load_cached(source: str, identity: Iterable[str], size: int, decode: Callable[[], Decoded], say: Say) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import urllib.request
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
+from ..config.environment import read_folder
 from ..errors import TunerError
 from . import decode
 from .cache import Decoded, Part, Say, load_cached
@@ -27,7 +27,7 @@ OTHERWISE = "use --data folder:PATH (your own images) or --data digits (embedded
 
 def root() -> Path:
     """The folder that holds, or shall hold, cifar-10-batches-py: TUNER_DATA, or the user's cache folder."""
-    return Path(os.environ.get("TUNER_DATA") or platformdirs.user_cache_dir("tuner")).expanduser().absolute()
+    return read_folder("TUNER_DATA", platformdirs.user_cache_dir("tuner")).absolute()
 
 
 def cifar10(path: str, size: int, say: Say) -> Dataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config.checks import find_path
 from ..errors import TunerError, UsageError
 from . import decode
 from .cache import Decoded, Part, Say, load_cached
@@ -30,7 +31,7 @@ def folder(path: str, size: int, say: Say) -> Dataset:
     Where there are both test/ and val/, test/ is read. Links are followed. Files of other kinds and images in folders within
     a class folder are passed over, which is said; hidden files are passed over.
     """
-    base = Path(path).expanduser().resolve()
+    base = find_path(path, "data folder").resolve()
     if not base.is_dir():
         problem = "is a file, not a folder" if base.exists() else "does not exist"
         raise UsageError(f"data 'folder:{path}': {str(base)!r} {problem}: give a folder that holds train/ and test/ (or val/)")

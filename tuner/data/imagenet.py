@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config.checks import find_path
 from ..errors import TunerError, UsageError, nearest
 from .dataset import Array
 from .folder import Found, list_classes, list_images, list_parts
@@ -68,7 +69,7 @@ def list_imagenet(path: str) -> Listing:
     Errors: UsageError for a path that is not there or a class folder that is none of ImageNet's, TunerError where no
     images are found or the devkit is missing or broken.
     """
-    base = Path(path).expanduser().resolve()
+    base = find_path(path, "data folder").resolve()
     if not base.is_dir():
         problem = "is a file, not a folder" if base.exists() else "does not exist"
         raise UsageError(f"data {path!r} {problem}: give ImageNet's validation folder, or folder:PATH for images of your own")
@@ -82,7 +83,7 @@ def list_imagenet(path: str) -> Listing:
 
 def list_folder_test(path: str) -> Listing:
     """The test part of PATH/train and PATH/test (or val), in the order in which `data.folder` decodes it."""
-    base = Path(path).expanduser().resolve()
+    base = find_path(path, "data folder").resolve()
     try:
         _, test = list_parts(base)
     except OSError as error:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from .forms import TrainingForm
+
+MOST_CHANNELS = 2**20  # of one width; a single 1x1 convolution between two such has 4 TB of weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +43,13 @@ class ModelSpec:
         """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.
 
         Factors of patterns that overlap multiply. Rounded once, to a multiple of 8 and at least 8, so that at
-        1.0 they are exactly the reported network's.
+        1.0 they are exactly the reported network's. UsageError for more than any machine holds.
         """
         counts = {}
         for name, base in self.widths.items():
             scale = width * math.prod(f for pattern, f in (factors or {}).items() if fnmatchcase(name, pattern))
+            if base * scale > MOST_CHANNELS:
+                raise UsageError(f"width {name} of {self.name} would have more than {MOST_CHANNELS:,} channels: give smaller widths")
             counts[name] = max(8, 8 * math.floor(base * scale / 8 + 0.5))
         return counts
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..config.environment import check_seconds
 from ..errors import UsageError
 from ..placement import Placement, choose_placements
 
@@ -51,7 +52,8 @@ class Request:
         )
 
     def check(self, *, dry_run: bool = False) -> None:
-        """Errors: UsageError for options that do not go together."""
+        """Errors: UsageError for options that do not go together, and for settings of the environment that are none."""
+        check_seconds()
         if self.trials is not None and self.more is not None:
             raise UsageError(f"--trials {self.trials} and --more {self.more} say two things: give one of them")
         if self.engine == "local":

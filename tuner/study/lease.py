@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ..config.environment import read_seconds
 
 FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
 
@@ -114,4 +115,4 @@ class Counts:
 
 def read_lease_seconds() -> float:
     """How long a lease lives without a heartbeat."""
-    return float(os.environ.get("TUNER_LEASE_SECONDS", "30"))
+    return read_seconds("TUNER_LEASE_SECONDS")

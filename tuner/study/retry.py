@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,13 +11,13 @@ import optuna
 import sqlalchemy as sa
 import tenacity
 
+from ..config.environment import read_seconds
 from ..errors import Interrupted, TunerError
 from .contact import read_clock
 from .driver_errors import is_full, is_read_only, takes_no_writes
 from .storage import NotOpen, Storage, read_first_line
 
 T = TypeVar("T")
-OUTAGE_SECONDS = 300.0
 FULL_SECONDS = 5.0  # without a word: many workers that take turns at a server's connections are no outage
 # SQLite's errors that another process causes and ends, or a disk that stutters.
 _PASSING = ("locked", "busy", "unable to open", "disk is full", "disk i/o error", "locking protocol")
@@ -47,7 +46,7 @@ class StorageAway(TunerError):
 
 def read_outage_seconds() -> float:
     """How long an outage is waited out."""
-    return float(os.environ.get("TUNER_PATIENCE_SECONDS", OUTAGE_SECONDS))
+    return read_seconds("TUNER_PATIENCE_SECONDS")
 
 
 def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], None]) -> Storage:

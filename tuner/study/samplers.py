@@ -23,6 +23,8 @@ from ..config.study_config import StudyConfig
 from ..errors import UsageError
 from .search_space import count_configurations, derive_seed, find_joint_space, fit_seed, list_grid
 
+LARGEST_GRID = 10**6  # Optuna makes a list of all points, anew for every draw
+
 
 class SeededSampler(BaseSampler):
     """An inner sampler built anew, with a seed of its own, for every draw.
@@ -98,9 +100,12 @@ def make_sampler(config: StudyConfig) -> SeededSampler:
 
 
 def _check_finite(name: str, config: StudyConfig) -> None:
-    if count_configurations(config) is None:
+    total = count_configurations(config)
+    if total is None:
         free = [k for k, d in config.drawn.items() if not isinstance(d, Choice) and d.step is None]
         raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
+    if total > LARGEST_GRID:
+        raise UsageError(f"sampler {name} visits every point, and this space has {total:,}: make it smaller (at most {LARGEST_GRID:,})")
     joint = find_joint_space(config)
     if len(config.models) > 1 and any(find_width_pattern(each) is not None and each not in joint for each in config.space):
         raise UsageError(f"sampler {name} cannot search widths that only some of the models have: search one model at a time")

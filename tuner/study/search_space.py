@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..config.dimension import Choice, Dimension, put_on_step, to_plain
+from ..config.dimension import Choice, Dimension, Range, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
@@ -110,7 +110,7 @@ def find_untried(
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
-        axes = {name: _list_values(config, name, given) for name in config.drawn if applies(name, model)}
+        axes = {name: _find_values(config, name, given) for name in config.drawn if applies(name, model)}
         total = math.prod(len(values) for values in axes.values())
         first = derive_seed(seed, "first") % total
         for offset in range(min(total, len(tried) + 1)):
@@ -123,8 +123,28 @@ def find_untried(
     return None
 
 
-def _list_values(config: StudyConfig, name: str, given: Mapping[str, Any]) -> list[Any]:
-    return [given[name]] if name in given else list_grid(config, (name,))[name]
+def _find_values(config: StudyConfig, name: str, given: Mapping[str, Any]) -> Sequence[Any]:
+    if name in given:
+        return [given[name]]
+    dimension = config.space[name]
+    return dimension.values if isinstance(dimension, Choice) else _Steps(name, dimension)
+
+
+class _Steps(Sequence[float]):
+    """The values of a finite range, none of which is made before it is asked for: there may be 2**31."""
+
+    def __init__(self, name: str, dimension: Range) -> None:
+        count = _count(name, dimension)
+        assert count is not None, f"{name} is continuous"
+        self._count = count
+        self._low = dimension.low
+        self._step = getattr(to_distribution(name, dimension), "step", None) or 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._low + range(self._count)[index] * self._step
 
 
 def count_configurations(config: StudyConfig) -> int | None:
@@ -147,21 +167,9 @@ def _count(name: str, dimension: Dimension) -> int | None:
     return None if step is None else round((dimension.high - dimension.low) / step) + 1
 
 
-def list_grid(config: StudyConfig, names: Collection[str] | None = None) -> dict[str, list[Any]]:
-    """Every dimension, or those named, as the list of its values. They must be finite."""
-    values: dict[str, list[Any]] = {}
-    for name, dist in to_distributions(config).items():
-        if names is not None and name not in names:
-            continue
-        dimension = config.space[name]
-        if isinstance(dimension, Choice):
-            values[name] = list(dimension.values)
-        else:
-            count = _count(name, dimension)
-            assert count is not None, f"{name} is continuous"
-            step = getattr(dist, "step", None) or 0
-            values[name] = [dimension.low + i * step for i in range(count)]
-    return values
+def list_grid(config: StudyConfig) -> dict[str, list[Any]]:
+    """Every dimension as the list of its values. They must be finite."""
+    return {name: list(_find_values(config, name, {})) for name in to_distributions(config)}
 
 
 def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:

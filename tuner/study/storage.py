@@ -17,6 +17,7 @@ import optuna
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from ..config.environment import check_seconds
 from ..errors import TunerError, UsageError
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
@@ -80,6 +81,7 @@ class Storage:
 
         Errors: TunerError where it does not open or is another program's, NoStudyYet where there is nothing to read.
         """
+        check_seconds()
         self.url = parse(url or DEFAULT_URL)
         self.path = find_sqlite_path(self.url)
         if self.path is not None and not make and self.path.parent.is_dir() and not self.path.exists():

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from .. import __version__
 from ..config.data_sources import make_absolute
+from ..config.environment import SECONDS
 from ..errors import TunerError, UsageError
 from ..placement import Placement, count_cores
 from ..study.retry import read_outage_seconds
@@ -36,7 +37,7 @@ UNHEARD_SECONDS = 60.0  # a host that nobody asks for so long, and an outage's t
 AGAIN_SECONDS = 0.2
 OBJECTS = 100_000_000  # bytes of Ray's shared memory: nothing of ours travels through it
 LOST = -1  # the exit code of a worker whose machine, or process there, is gone
-SHARED = ("TUNER_LEASE_SECONDS", "TUNER_PATIENCE_SECONDS")  # settings that all workers of a study must agree on
+SHARED = tuple(SECONDS)  # settings that all workers of a study must agree on
 
 
 class Host:
