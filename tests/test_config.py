@@ -135,7 +135,7 @@ def test_a_binary_file_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
         ("format: 1\nmodell: mynet", "did you mean 'model'?"),
         ("format: 1\nwidths: {zz: 1}", "matches no width"),
         ("format: 1\nthreads: 0", "threads takes a whole number of at least 1"),
-        ("format: 1\nseed: 18446744073709551616", "seed must be below 2**64, not 18446744073709551616"),
+        ("format: 1\nseed: 18446744073709551616", "line 2: a whole number of more than 64 bits"),
         ("format: 1\ndata: {sorce: digits}", "did you mean 'source'?"),
     ],
 )

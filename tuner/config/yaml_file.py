@@ -23,6 +23,10 @@ LONGEST_NUMBER = 100  # characters
 INT64 = 2**63
 
 
+class Refused(yaml.MarkedYAMLError):
+    """What is YAML, but of no use to any reader here; the problem says why."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, for content of a bounded size; all that it raises is a MarkedYAMLError with a line."""
 
@@ -37,20 +41,20 @@ class _Loader(yaml.SafeLoader):
         self._depth += 1
         self._count += 1
         if self._count > MOST_VALUES:
-            raise yaml.MarkedYAMLError(problem=f"more than {MOST_VALUES:,} values", problem_mark=mark)
+            raise Refused(problem=f"more than {MOST_VALUES:,} values", problem_mark=mark)
         if self._depth > DEEPEST:
-            raise yaml.MarkedYAMLError(problem=f"lists and maps stand within each other more than {DEEPEST} deep", problem_mark=mark)
+            raise Refused(problem=f"lists and maps stand within each other more than {DEEPEST} deep", problem_mark=mark)
         is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         self._depth -= 1
         assert node is not None
         if is_alias:
             if node not in self._measures:
-                raise yaml.MarkedYAMLError(problem="an alias stands for what it is part of", problem_mark=mark)
+                raise Refused(problem="an alias stands for what it is part of", problem_mark=mark)
         else:
             self._measures[node] = self._measure(node)
         if self._measures[node][0] > LARGEST or self._measures[node][1] > DEEPEST:
-            raise yaml.MarkedYAMLError(problem="too much, with its aliases written out", problem_mark=mark)
+            raise Refused(problem="too much, with its aliases written out", problem_mark=mark)
         return node
 
     def _measure(self, node: yaml.Node) -> tuple[int, int]:
@@ -66,9 +70,9 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError):  # what its constructors meet unforeseen
             kind = node.tag.rpartition(":")[2]
             shown = shorten(repr(node.value), 60) if isinstance(node, yaml.ScalarNode) else "this"
-            raise yaml.MarkedYAMLError(problem=f"{shown} is no {kind}", problem_mark=node.start_mark) from None
+            raise Refused(problem=f"{shown} is no {kind}", problem_mark=node.start_mark) from None
         if isinstance(value, int) and abs(value) >= INT64:
-            raise yaml.MarkedYAMLError(problem="a whole number of more than 64 bits", problem_mark=node.start_mark)
+            raise Refused(problem="a whole number of more than 64 bits", problem_mark=node.start_mark)
         return value
 
 
@@ -87,22 +91,22 @@ for _side in (_Loader, _Dumper):
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
     if len(node.value) > LONGEST_NUMBER:  # 1:1:1:1 is a number too, and is read in the square of its length
-        raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value)} characters", problem_mark=node.start_mark)
+        raise Refused(problem=f"a number of {len(node.value)} characters", problem_mark=node.start_mark)
     whole = node.tag.endswith(":int")
     return loader.construct_yaml_int(node) if whole else loader.construct_yaml_float(node)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = True) -> dict[Any, Any]:
     if not isinstance(node, yaml.MappingNode):
-        raise yaml.MarkedYAMLError(problem="a map is expected", problem_mark=node.start_mark)
+        raise Refused(problem="a map is expected", problem_mark=node.start_mark)
     loader.flatten_mapping(node)
     pairs: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
-            raise yaml.MarkedYAMLError(problem="a key that is itself a list or a map", problem_mark=key_node.start_mark)
+            raise Refused(problem="a key that is itself a list or a map", problem_mark=key_node.start_mark)
         if key in pairs:
-            raise yaml.MarkedYAMLError(problem=f"the key {shorten(repr(key), 60)} stands twice", problem_mark=key_node.start_mark)
+            raise Refused(problem=f"the key {shorten(repr(key), 60)} stands twice", problem_mark=key_node.start_mark)
         pairs[key] = loader.construct_object(value_node, deep=deep)
     return pairs
 
@@ -143,7 +147,8 @@ def parse(text: str, where: str) -> dict[str, Any]:
         content = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(f"{where}:{line} is not YAML: {error.problem}") from None
+        what = ":" if isinstance(error, Refused) else " is not YAML:"
+        raise UsageError(f"{where}:{line}{what} {error.problem}") from None
     except yaml.YAMLError:
         raise UsageError(f"{where}: not a text file: a YAML file is expected") from None
     finally:
