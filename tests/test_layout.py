@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "compare": "errors signals placement config models data training study console report",
     "dashboard": "errors placement study console report",
     "search": "errors signals placement config models data training study workers console dashboard",
-    "commands": "errors signals placement config study search retrain evaluate console report compare dashboard",
+    "simulate": "errors config study console report",
+    "commands": "errors signals placement config study simulate search retrain evaluate console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12

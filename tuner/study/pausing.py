@@ -97,7 +97,13 @@ class PausingLeases(Leases):
             return find_promoted(self.rule, best, paused)
         if why == AUDIT:
             return find_audited(self.rule, best, paused, seed=self._seed)
-        return find_raced(self.rule, best, self._standing.final, paused)
+        return find_raced(self.rule, best, self._ended, paused)
+
+    @property
+    def _ended(self) -> dict[int, float]:
+        """The trials that the search itself trained to their end: the audit's would change what the race learns, and prolong it."""
+        audited = self._standing.list_taken(AUDIT)
+        return {number: error for number, error in self._standing.final.items() if number not in audited}
 
     def _is_far(self, number: int) -> bool:
         """Whether only another machine has the trial's checkpoint."""
@@ -124,7 +130,7 @@ class PausingLeases(Leases):
     def _settle(self, connection: sa.Connection) -> int:
         """End the paused trials: none of them is likely enough to win. How many there were."""
         standing, paused = self._standing, self._standing.paused(self.rule.levels)
-        chances = estimate_chances(self.rule, standing.best, standing.final, paused) if paused else {}
+        chances = estimate_chances(self.rule, standing.best, self._ended, paused) if paused else {}
         for number in paused:
             trial_id = standing.decided[number].trial_id
             frozen = self.storage.optuna.get_trial(trial_id)

@@ -1,0 +1,29 @@
+"""The curves of a study's own trials, to be replayed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import NothingToShow
+from ..study.study import Study
+from ..study.trials import list_trials
+from .recording import Recording
+
+LEAST = 20  # curves: of fewer, which of them is the best is nearly all chance
+
+
+def read_curves(study: Study) -> Recording:
+    """The trials that were trained for as many epochs as the study's longest, once for each configuration.
+
+    Errors: NothingToShow where they are fewer than 20.
+    """
+    epochs = study.config.epochs_range[1]
+    whole = [row for row in list_trials(study) if row.state == "COMPLETE" and len(row.epochs) == epochs and "same_as" not in row.run]
+    if len(whole) < LEAST or epochs < 2:
+        raise NothingToShow(
+            f"study {study.name!r} has {len(whole)} trials of all {epochs} epochs, and {LEAST} of 2 epochs or more are wanted: "
+            "search on, with `pruner: none` if all are to be trained to their end"
+        )
+    errors = np.array([[1.0 - epoch["val_accuracy"] for epoch in row.epochs] for row in whole])
+    seconds = np.array([row.seconds / epochs for row in whole])
+    return Recording(name=study.name, errors=errors, source=f"{len(whole)} trials of {epochs} epochs of this study", seconds=seconds)

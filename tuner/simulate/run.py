@@ -1,0 +1,133 @@
+"""A simulation: what was asked for, as rows, as a table, and in a sentence."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ..console.text import Say
+from ..study.study import Study
+from .costs import Budget, Estimate, Search, search_all, search_top
+from .own_curves import read_curves
+from .recording import Recording, load_shipped
+from .rules import find_rule
+
+TRIALS = 50  # of a search of the recorded sets
+BASE = "none"  # what all are compared with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one pruner cost on one set of curves. `top` is None for a study's own curves, which are too few for it."""
+
+    curves: str
+    pruner: str
+    workers: int
+    top: Estimate | None
+    missed: int | None
+    share: Estimate
+    points: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "curves": self.curves,
+            "pruner": self.pruner,
+            "workers": self.workers,
+            "cost_to_top": None if self.top is None else self.top.to_list(),
+            "missed": self.missed,
+            "share": self.share.to_list(),
+            "points_lost": self.points.to_list(),
+        }
+
+
+def simulate(
+    study: Study | None, *, pruners: Sequence[str], workers: Sequence[int], seeds: int, say: Say, recordings: Sequence[Recording] = ()
+) -> list[Row]:
+    """Replay a study's own curves, or recorded ones (the shipped ones where none are given).
+
+    `seeds` searches for each figure. Errors: UsageError for an unknown pruner, NothingToShow for too few curves.
+    """
+    options: Mapping[str, Any] = {} if study is None else {study.config.pruner[0]: study.config.pruner[1]}
+    makers = {name: find_rule(name, options.get(name)) for name in dict.fromkeys([BASE, *pruners])}
+    sets = [read_curves(study)] if study is not None else [*(recordings or load_shipped())]
+    rows = []
+    for curves in sets:
+        for count in workers:
+            base: Search | None = None
+            for name, make in makers.items():
+                say(f"replaying {curves.name} under {name}, {count} workers" if count > 1 else f"replaying {curves.name} under {name}")
+                top = None if study is not None else search_top(curves, make, seeds=range(seeds), workers=count)
+                base = base or top
+                trials = len(curves) if study is not None else min(TRIALS, len(curves))
+                budget: Budget = search_all(curves, make, seeds=range(seeds), workers=count, trials=trials)
+                rows.append(
+                    Row(
+                        curves=curves.name,
+                        pruner=name,
+                        workers=count,
+                        top=None if top is None or base is None else top.relative_to(base),
+                        missed=None if top is None else top.missed,
+                        share=budget.share,
+                        points=budget.points,
+                    )
+                )
+    return rows
+
+
+def make_table(rows: Sequence[Row], *, seeds: int) -> Table:
+    """One line a pruner and set of curves."""
+    table = Table(box=SIMPLE_HEAD)
+    recorded = any(row.top is not None for row in rows)
+    several = len({row.workers for row in rows}) > 1
+    for heading in ["curves", "pruner", *(["workers"] if several else [])]:
+        table.add_column(heading)
+    for heading in [*(["cost to a top one", "missed"] if recorded else []), "share of epochs", "points lost"]:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        cells = [row.curves, row.pruner, *([str(row.workers)] if several else [])]
+        if recorded:
+            cells += ["-" if row.top is None else _format(row.top, 2), "-" if row.missed is None else f"{row.missed} of {seeds}"]
+        table.add_row(*cells, _format(row.share, 2), _format(row.points, 2))
+    return table
+
+
+def describe(rows: Sequence[Row], study: Study | None, *, seeds: int) -> list[str]:
+    """What the table says, in sentences."""
+    found = [row for row in rows if row.pruner != BASE and row.workers == rows[0].workers]
+    if study is None:
+        return [
+            "cost to a top one: epochs until one of the best 2 % of configurations was trained to its end, where no pruning is 1",
+            f"share of epochs, points lost: of a search of {TRIALS} trials, beside training all to their end",
+            *(_sum_up([row for row in found if row.pruner == pruner], seeds) for pruner in dict.fromkeys(row.pruner for row in found)),
+        ]
+    best = min(found, key=lambda row: (row.points.mean > 0.1, row.share.mean), default=None)
+    if best is None:
+        return []
+    own, share = study.config.pruner[0], best.share
+    line = (
+        f"for a study like this {best.pruner} would have cost {share.mean:.2f} ({share.low:.2f} to {share.high:.2f}) of training all "
+        f"to their end, and lost {best.points.mean:.2f} points ({best.points.low:.2f} to {best.points.high:.2f})"
+    )
+    if own == BASE:
+        return [line]
+    return [
+        line,
+        f"only trials that were trained to their end are replayed, which {own} chose: of all that were begun they are the better ones",
+    ]
+
+
+def _sum_up(rows: Sequence[Row], seeds: int) -> str:
+    costs = [row.top.mean for row in rows if row.top is not None]
+    missed = sum(row.missed or 0 for row in rows)
+    whole = f"costs {statistics.geometric_mean(costs):.2f} of no pruning on the whole, {max(costs):.2f} at worst"
+    return f"{rows[0].pruner} {whole}, and missed the top in {missed} of {seeds * len(rows)} searches"
+
+
+def _format(estimate: Estimate, digits: int) -> str:
+    low, high = f"{estimate.low:.{digits}f}", f"{estimate.high:.{digits}f}"
+    return f"{estimate.mean:.{digits}f}" if low == high else f"{estimate.mean:.{digits}f} ({low} to {high})"
