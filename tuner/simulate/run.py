@@ -12,10 +12,10 @@ from rich.table import Table
 
 from ..console.text import Say
 from ..study.study import Study
-from .costs import Budget, Estimate, Search, search_all, search_top
+from .costs import Estimate, Search, search_all, search_top
 from .own_curves import read_curves
 from .recording import Recording, load_shipped
-from .rules import find_rule
+from .rules import MakeRule, find_rule
 
 TRIALS = 50  # of a search of the recorded sets
 BASE = "none"  # what all are compared with
@@ -53,29 +53,38 @@ def simulate(
     `seeds` searches for each figure. Errors: UsageError for an unknown pruner, NothingToShow for too few curves.
     """
     options: Mapping[str, Any] = {} if study is None else {study.config.pruner[0]: study.config.pruner[1]}
-    makers = {name: find_rule(name, options.get(name)) for name in dict.fromkeys([BASE, *pruners])}
+    rules = {name: find_rule(name, options.get(name)) for name in dict.fromkeys([BASE, *pruners])}
     sets = [read_curves(study)] if study is not None else [*(recordings or load_shipped())]
     rows = []
     for curves in sets:
+        trials = len(curves) if study is not None else min(TRIALS, len(curves))
         for count in workers:
-            base: Search | None = None
-            for name, make in makers.items():
-                say(f"replaying {curves.name} under {name}, {count} workers" if count > 1 else f"replaying {curves.name} under {name}")
-                top = None if study is not None else search_top(curves, make, seeds=range(seeds), workers=count)
-                base = base or top
-                trials = len(curves) if study is not None else min(TRIALS, len(curves))
-                budget: Budget = search_all(curves, make, seeds=range(seeds), workers=count, trials=trials)
-                rows.append(
-                    Row(
-                        curves=curves.name,
-                        pruner=name,
-                        workers=count,
-                        top=None if top is None or base is None else top.relative_to(base),
-                        missed=None if top is None else top.missed,
-                        share=budget.share,
-                        points=budget.points,
-                    )
-                )
+            rows += replay_all(curves, rules, workers=count, seeds=seeds, trials=trials, top=study is None, say=say)
+    return rows
+
+
+def replay_all(
+    curves: Recording, rules: Mapping[str, MakeRule], *, workers: int, seeds: int, trials: int, top: bool, say: Say
+) -> list[Row]:
+    """A row for each of these rules, the first of which is what the others are compared with. `top` asks for the cost to a top one."""
+    rows = []
+    base: Search | None = None
+    for name, make in rules.items():
+        say(f"replaying {curves.name} under {name}{f', {workers} workers' if workers > 1 else ''}")
+        found = search_top(curves, make, seeds=range(seeds), workers=workers) if top else None
+        base = base or found
+        budget = search_all(curves, make, seeds=range(seeds), workers=workers, trials=trials)
+        rows.append(
+            Row(
+                curves=curves.name,
+                pruner=name,
+                workers=workers,
+                top=None if found is None or base is None else found.relative_to(base),
+                missed=None if found is None else found.missed,
+                share=budget.share,
+                points=budget.points,
+            )
+        )
     return rows
 
 
@@ -103,7 +112,7 @@ def describe(rows: Sequence[Row], study: Study | None, *, seeds: int) -> list[st
         return [
             "cost to a top one: epochs until one of the best 2 % of configurations was trained to its end, where no pruning is 1",
             f"share of epochs, points lost: of a search of {TRIALS} trials, beside training all to their end",
-            *(_sum_up([row for row in found if row.pruner == pruner], seeds) for pruner in dict.fromkeys(row.pruner for row in found)),
+            *(sum_up([row for row in found if row.pruner == pruner], seeds) for pruner in dict.fromkeys(row.pruner for row in found)),
         ]
     best = min(found, key=lambda row: (row.points.mean > 0.1, row.share.mean), default=None)
     if best is None:
@@ -121,7 +130,8 @@ def describe(rows: Sequence[Row], study: Study | None, *, seeds: int) -> list[st
     ]
 
 
-def _sum_up(rows: Sequence[Row], seeds: int) -> str:
+def sum_up(rows: Sequence[Row], seeds: int) -> str:
+    """What one pruner cost over all sets of curves, in a sentence."""
     costs = [row.top.mean for row in rows if row.top is not None]
     missed = sum(row.missed or 0 for row in rows)
     whole = f"costs {statistics.geometric_mean(costs):.2f} of no pruning on the whole, {max(costs):.2f} at worst"
