@@ -7,7 +7,6 @@ it, runs while a process has it, and keeps what was counted so far (`progress`),
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import optuna
+import sqlalchemy as sa
 from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -66,7 +66,7 @@ class Rows:
         def claim() -> bool:
             ours = row.state is TrialState.RUNNING or self.storage.optuna.set_trial_state_values(row._trial_id, TrialState.RUNNING)
             if ours:
-                self._set(row, owner=str(WorkerId.here()), seen=time.time())
+                self._set(row, owner=str(WorkerId.here()), seen=self._read_clock())
             return ours
 
         if not self.retry(claim):
@@ -75,7 +75,7 @@ class Rows:
 
     def keep(self, row: FrozenTrial, progress: Mapping[str, Any]) -> None:
         """Write down what was counted so far."""
-        self.retry(lambda: self._set(row, progress=dict(progress), seen=time.time()))
+        self.retry(lambda: self._set(row, progress=dict(progress), seen=self._read_clock()))
 
     def give_back(self, row: FrozenTrial) -> None:
         """An interrupted trial waits for the next call."""
@@ -126,12 +126,16 @@ class Rows:
 
         return self.storage.optuna.get_trial(self.retry(make))
 
-    @staticmethod
-    def _gone(holder: str, seen: float) -> bool:
+    def _gone(self, holder: str, seen: float) -> bool:
         who = WorkerId.parse(holder)
         if who.is_dead() or who == WorkerId.here():
             return True
-        return who.machine != WorkerId.here().machine and time.time() - seen > SILENT_SECONDS
+        return who.machine != WorkerId.here().machine and self.retry(self._read_clock) - seen > SILENT_SECONDS
+
+    def _read_clock(self) -> float:
+        """The database's, in seconds: the clocks of machines differ."""
+        with self.storage.connect() as connection:
+            return float(connection.execute(sa.select(self.storage.now)).scalar_one())
 
 
 def create_or_load(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
