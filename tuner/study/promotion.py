@@ -113,13 +113,14 @@ def find_raced(rule: Promotion, best: Curves, final: Mapping[int, float], paused
 
 def estimate_chances(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:
     """How likely each paused trial is to end better than the best so far."""
+    if not paused:
+        return {}
     mean, spread = estimate_changes(rule, best, final)
-    levels, incumbent = rule.levels, min(final.values(), default=math.inf)
-    chances = {}
-    for trial, epoch in paused.items():
-        level = levels.index(epoch)
-        chances[trial] = float(ndtr((incumbent - best[trial][epoch - 1] - mean[level]) / spread[level]))
-    return chances
+    places = {epoch: place for place, epoch in enumerate(rule.levels)}
+    level = np.array([places[epoch] for epoch in paused.values()])
+    now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
+    incumbent = min(final.values(), default=math.inf)
+    return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
 
 
 def predict_errors(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:
