@@ -290,8 +290,10 @@ def test_the_password_of_a_storage_shows_nowhere(tuner: Tuner, background: Start
     import sqlalchemy as sa
 
     secret = "hunter2secret"
-    url = sa.make_url(postgres).set(password=secret).render_as_string(hide_password=False)
-    env = {"TUNER_STORAGE": url}
+    given = {"password": secret, "sslpassword": secret, "passfile": f"/{secret}"}
+    url = sa.make_url(postgres).update_query_dict(given).render_as_string(hide_password=False)
+    assert url.count(secret) == 3
+    env = {"TUNER_STORAGE": url, "PGPASSWORD": secret, "TUNER_PUBLISH": "1"}
     search = background("search", "small.yaml", "--trials", "2", "--workers", "2", env=env)
     search.wait_for(r"trial \d epoch 1/8")
     family = [psutil.Process(search.process.pid), *psutil.Process(search.process.pid).children(recursive=True)]
@@ -303,10 +305,24 @@ def test_the_password_of_a_storage_shows_nowhere(tuner: Tuner, background: Start
     for args in (("show", "small"), ("show", "small", "--json"), ("best", "--export", "c.yaml"), ("studies",), ("best", "--json")):
         done = tuner(*args, env=env)
         said += done.stdout + done.stderr
-    assert secret not in said + Path("c.yaml").read_text()
-    broken = sa.make_url(url).set(port=1, host="127.0.0.1", query={}).render_as_string(hide_password=False)
+    tuner("report", "small", "--out", "report.md", env=env)
+    said += Path("c.yaml").read_text() + Path("report.md").read_text() + "".join(map(str, read_all(url)))
+    assert secret not in said
+    assert "password=***" in Path("report.md").read_text(), "the storage is named"
+    broken = sa.make_url(url).set(port=1, host="127.0.0.1", query=given).render_as_string(hide_password=False)
     failed = tuner("studies", code=1, env={"TUNER_STORAGE": broken})
     assert "does not open" in failed.stderr and secret not in failed.stderr
+
+
+def read_all(url: str) -> list[Any]:
+    """Every row of every table of a database."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    metadata = sa.MetaData()
+    with engine.connect() as connection:
+        metadata.reflect(connection)
+        return [row for table in metadata.sorted_tables for row in connection.execute(sa.select(table))]
 
 
 def test_the_terminal_view_is_drawn_on_a_terminal(tmp_path: Path, small_study: Path) -> None:

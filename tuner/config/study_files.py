@@ -44,6 +44,8 @@ def find(study: str) -> tuple[str, Path | None]:
 
     Errors: UsageError for what cannot be a study's name.
     """
+    if "://" in study:
+        raise UsageError(f"{study.partition('://')[0]}://... is a storage and no study: give it with --storage")
     path = Path(study)
     if path.suffix in ENDINGS or "/" in study:
         check_name(path.stem)

@@ -17,8 +17,9 @@ from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
 from ..study import studies
+from ..study.database_url import find_sqlite_path, parse
 from ..study.retry import StorageAway
-from ..study.storage import DEFAULT_URL, Storage, find_sqlite_path, parse
+from ..study.storage import DEFAULT_URL, Storage
 from ..study.study import Study
 from ..study.trials import find_best
 from ..study.trying import try_methods

@@ -21,6 +21,7 @@ from ..config.environment import check_seconds
 from ..errors import TunerError, UsageError
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
+from .database_url import find_sqlite_path, hide_secrets, parse
 from .driver_errors import find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
@@ -47,32 +48,6 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def parse(url: str) -> sa.URL:
-    """The URL with its driver named; one that cannot be used is a UsageError without its password."""
-    try:
-        parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise UsageError(f"storage {url!r} is not a URL: give sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
-    backend = parsed.get_backend_name()
-    if backend == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise UsageError(f"storage {hide_password(parsed)!r}: {backend} is not supported: give sqlite:///FILE or postgresql://...")
-    if parsed.database in (None, "", ":memory:"):
-        raise UsageError(f"storage {url!r} is in memory only, and workers are processes of their own: give sqlite:///FILE")
-    return parsed
-
-
-def hide_password(url: sa.URL) -> str:
-    """A URL for people: the password hidden, the driver as they typed it."""
-    return url.render_as_string(hide_password=True).replace("postgresql+psycopg:", "postgresql:")
-
-
-def find_sqlite_path(url: sa.URL) -> Path | None:
-    """The SQLite file; None for a server."""
-    return Path(str(url.database)).absolute() if url.get_backend_name() == "sqlite" else None
-
-
 class Storage:
     """One database of studies, opened. `optuna` is the process's one cached Optuna storage over it."""
 
@@ -85,7 +60,7 @@ class Storage:
         self.url = parse(url or DEFAULT_URL)
         self.path = find_sqlite_path(self.url)
         if self.path is not None and not make and self.path.parent.is_dir() and not self.path.exists():
-            raise NoStudyYet(f"no study in {hide_password(self.url)!r} yet: make one with `tuner search`")
+            raise NoStudyYet(f"no study in {hide_secrets(self.url)!r} yet: make one with `tuner search`")
         if self.path is not None:
             _check_place(self.path, make=make and url is None)
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
@@ -103,9 +78,9 @@ class Storage:
         except (sa.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, UnicodeError) as error:
             if is_damage(error):
                 raise self.refuse_damage(read_first_line(error)) from None
-            raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
+            raise NotOpen(f"storage {hide_secrets(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
-            raise TunerError(f"storage {hide_password(self.url)!r}: {read_first_line(error)}") from None
+            raise TunerError(f"storage {hide_secrets(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
@@ -184,7 +159,7 @@ class Storage:
                 raise
             if is_damage(error):
                 raise self.refuse_damage(read_first_line(error)) from None
-            raise NotOpen(f"storage {hide_password(self.url)!r} does not open: {read_first_line(error)}") from None
+            raise NotOpen(f"storage {hide_secrets(self.url)!r} does not open: {read_first_line(error)}") from None
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -269,7 +244,7 @@ class Storage:
         self.engine.dispose()
 
     def __str__(self) -> str:
-        return hide_password(self.url)
+        return hide_secrets(self.url)
 
 
 def find_open() -> Storage | None:
