@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickle
 import re
 import zlib
 from collections.abc import Callable
@@ -26,6 +25,8 @@ import torch
 from ..config.trial_config import TrialConfig
 from ..errors import UsageError
 from .run import Run
+
+_WEIGHTS = r"{}\.e\d+\.[0-9a-f]{{8}}\.pt"  # of the checkpoint of that name
 
 
 class CheckpointError(Exception):
@@ -107,7 +108,7 @@ def load(path: Path, run: Run, *, uid: str) -> bool:
         return False
     try:
         run.load_state(state)
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, RuntimeError) as error:
         raise CheckpointError(f"{_json(path).name} does not fit: {error}") from None
     return True
 
@@ -120,10 +121,12 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
     try:
         commit = json.loads(_read(named))
         whose, size, crc32 = (commit[key] for key in ("study", "size", "crc32"))
+        if not re.fullmatch(_WEIGHTS.format(re.escape(path.name)), str(commit["weights"])):
+            raise ValueError("the weights of something else")
         weights = path.with_name(commit["weights"])
         theirs = _read_config(commit["config"])
         same = theirs is not None and theirs.same_but_for(config, "micro_batches")  # it may change where memory runs out
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise CheckpointError(f"{named.name} is damaged") from None
     if whose != uid:
         raise CheckpointError(f"{named.name} belongs to another study")
@@ -134,8 +137,9 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
         raise CheckpointError(f"{weights.name} is damaged: its size or its checksum differs")
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{weights.name} does not fit: {error}") from None
+    except Exception as error:  # whatever reading bytes of others meets
+        said = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{weights.name} does not fit: {type(error).__name__}: {said}") from None
     return state
 
 

@@ -22,6 +22,7 @@ from .evaluation import Figures, cast_to, evaluate, prepare
 from .metrics import Sums
 from .optimizer import compute_learning_rate, make_optimizer
 from .score import Score
+from .state import read_state
 
 
 class Diverged(Exception):
@@ -188,18 +189,23 @@ class Run:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`. ValueError, with nothing loaded, when it belongs to another network or optimiser."""
+        """Go on from a `state`. ValueError, with nothing loaded, when it is none, or of another network or optimiser."""
+        given = read_state(state, epochs=self.config.epochs)
         moments = self._moments()
-        if state["optimizer"].keys() != moments.keys():
-            raise ValueError(f"the state of another optimizer: {sorted(state['optimizer'])}, not {sorted(moments)}")
-        pairs = [(self.network.state_dict(), state["weights"])]
-        pairs += [(named, state["optimizer"][kind]) for kind, named in moments.items()]
+        if given.optimizer.keys() != moments.keys():
+            raise ValueError(f"the state of another optimizer: {sorted(given.optimizer)}, not {sorted(moments)}")
+        pairs = [(self.network.state_dict(), given.weights)]
+        pairs += [(named, given.optimizer[kind]) for kind, named in moments.items()]
         loaded = [(own, self.network.from_plain(plain, own)) for own, plain in pairs]
+        for own, new in loaded:
+            for name, tensor in own.items():
+                if new[name].dtype != tensor.dtype:
+                    raise ValueError(f"{name} is {new[name].dtype}, not {tensor.dtype}")
         with torch.no_grad():
             for own, new in loaded:
                 for name, tensor in own.items():
                     tensor.copy_(new[name])  # in place: a captured step goes on using the same memory
-        self.curve = [Score(**score) for score in state["curve"]]
+        self.curve = given.curve
         self._whole = True
 
 
