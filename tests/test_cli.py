@@ -143,7 +143,7 @@ def test_a_configuration_file_of_other_images_or_a_newer_format_is_refused(tuner
     text = Path("c.yaml").read_text()
     Path("new.yaml").write_text(text.replace("format: 1", "format: 9"))
     assert "format 9 is newer than this tuner reads" in tuner("train", "new.yaml", code=2).stderr
-    Path("other.yaml").write_text(re.sub("fingerprint: .*", "fingerprint: 0000000000000000", text))
+    Path("other.yaml").write_text(re.sub("fingerprint: .*", "fingerprint: '0000000000000000'", text))
     assert "is not what other.yaml was found on" in tuner("train", "other.yaml", code=1).stderr
 
 

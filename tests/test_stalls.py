@@ -114,8 +114,8 @@ def test_data_that_never_comes_end_the_worker_and_the_trial_goes_on(tuner: Tuner
     (tmp_path / "hangs").mkdir()
     (tmp_path / "hangs/sitecustomize.py").write_text(ONCE.replace("{hang}", "time.sleep(1e6)"))
     env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
-    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "4", env=env)
-    assert "worker died (a training step of the first epoch took longer than 4 s, see --stall), trial 0 back in the queue" in done.stderr
+    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "8", env=env)
+    assert "worker died (a training step of the first epoch took longer than 8 s, see --stall), trial 0 back in the queue" in done.stderr
     [trial] = shown(tuner)["trials"]
     assert trial["state"] == "COMPLETE" and trial["run"]["workers_lost"] == 1
 
@@ -124,8 +124,8 @@ def test_a_worker_that_was_stopped_within_a_step_is_ended(tuner: Tuner, small_st
     (tmp_path / "hangs").mkdir()
     (tmp_path / "hangs/sitecustomize.py").write_text(ONCE.replace("{hang}", "os.kill(os.getpid(), signal.SIGSTOP)"))
     env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
-    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "4", env=env)
-    assert "took longer than 4 s, see --stall), trial 0 back in the queue" in done.stderr
+    done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "8", env=env)
+    assert "took longer than 8 s, see --stall), trial 0 back in the queue" in done.stderr
     assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
 
 

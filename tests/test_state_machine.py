@@ -237,7 +237,7 @@ class Ledger(RuleBasedStateMachine):
 
 @pytest.fixture
 def open_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Storage]]:
-    monkeypatch.setenv("TUNER_PATIENCE_SECONDS", "0")
+    monkeypatch.setenv("TUNER_PATIENCE_SECONDS", "0.001")
     monkeypatch.setattr(Storage, "now", property(lambda _: sa.literal(Time.database, sa.Float(53))))
     opened = [Storage(url, make=True) for _ in range(3)]
     yield lambda number: opened[number]

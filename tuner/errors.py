@@ -45,13 +45,13 @@ _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's categories of what a terminal ob
 class TunerError(click.ClickException):
     """A message of one line that shows the value and the remedy. Anything else that escapes is a bug.
 
-    However long the value is, the line has at most LONGEST characters.
+    However long the value is, the line has at most LONGEST characters, or `most` where it lists several things.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str) -> None:
-        super().__init__(shorten(message))
+    def __init__(self, message: str, *, most: int = LONGEST) -> None:
+        super().__init__(shorten(message, most))
 
 
 class UsageError(TunerError):

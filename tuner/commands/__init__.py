@@ -37,15 +37,13 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            raise UsageError(f"{str(error.filename)!r} is no path: a name in it is too long, give a shorter one") from None
         except KeyboardInterrupt:  # before the command could see to it itself: nothing has begun
             raise Interrupted("interrupted: the same command starts again") from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"{str(error.filename)!r} is no path: a name in it is too long, give a shorter one") from None
             told = blame_machine(error) or _blame_storage(error)
             if told is None:
                 raise

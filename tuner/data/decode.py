@@ -21,6 +21,7 @@ from ..errors import TunerError
 from .dataset import Array
 
 NAMED_AT_MOST = 10  # broken files in a message
+MOST_TOLD = 10_000  # characters of it
 BLOCK = 32  # images a task
 MOST_PIXELS = 2**28  # of an image; in memory it then takes 0.8 GB
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn, once a process, of images half as large
@@ -58,7 +59,7 @@ def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
     if broken:
         first = [broken[path] for path in paths if path in broken][:NAMED_AT_MOST]
         more = f"; and {len(broken) - len(first):,} more" if len(broken) > len(first) else ""
-        raise TunerError("; ".join(first) + more)
+        raise TunerError("; ".join(first) + more, most=MOST_TOLD)
 
 
 def decode_arrays(images: Array, size: int) -> Iterator[Array]:
