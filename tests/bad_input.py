@@ -1,4 +1,4 @@
-"""Study and configuration files that are none: seeds, mutated at random, and read in a process with limits.
+"""Study and configuration files, and weights, that are none: seeds, mutated at random, and read in a process with limits.
 
     python -m tests.bad_input study 0 5000      # kind, seed, how many
 
@@ -229,6 +229,11 @@ WHOLE = [
 
 def list_corpus(kind: str) -> Iterator[bytes]:
     """What is tried first: each seed, whole, and with each value in the place of one that changes from value to value."""
+    if kind == "weights":
+        from tests import bad_weights
+
+        yield from bad_weights.list_corpus()
+        return
     for text in (*SEEDS[kind], *WHOLE):
         yield text.encode("utf-8", "surrogatepass")
     yield from (b"\xff\xfe\x00", bytes(range(256)), "space: {lr: 1}".encode("utf-16"), b"\x80abc", b"a: \xed\xa0\x80")
@@ -240,6 +245,10 @@ def list_corpus(kind: str) -> Iterator[bytes]:
 
 def mutate(draw: random.Random, kind: str) -> bytes:
     """A seed with one to four changes."""
+    if kind == "weights":
+        from tests import bad_weights
+
+        return bad_weights.mutate(draw)
     text = draw.choice(SEEDS[kind])
     for _ in range(draw.randint(1, 4)):
         match draw.randrange(8):
@@ -311,7 +320,13 @@ def read_configuration(path: Path) -> None:
     assert read_config(path)[0] == config
 
 
-READERS: dict[str, Callable[[Path], None]] = {"study": read_study, "config": read_configuration}
+def read_weights(path: Path) -> None:
+    from tests import bad_weights
+
+    bad_weights.read(path)
+
+
+READERS: dict[str, Callable[[Path], None]] = {"study": read_study, "config": read_configuration, "weights": read_weights}
 
 
 class _TooLong(BaseException):
@@ -344,7 +359,8 @@ def attack(kind: str, content: bytes, folder: Path) -> str:
 
 def main(kind: str, seed: int, count: int, seconds: float = 1e9) -> None:
     """Attack with the corpus and then with mutants, for so many inputs or seconds. JSON on stdout."""
-    import tuner.study.samplers  # noqa: F401  so that its memory does not count
+    import tuner.models.weights
+    import tuner.study.samplers  # noqa: F401
 
     signal.signal(signal.SIGPROF, _ring)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

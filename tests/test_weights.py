@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,47 @@ def test_what_is_no_state_dict_is_one_line(tmp_path: Path) -> None:
     torch.save({name: torch.tensor(1.0) for name in our_state()}, tmp_path / "w.pth")
     with pytest.raises(TunerError, match="looks like mynet but does not fit it"):
         load_network(tmp_path / "w.pth")
+
+
+CHANGES: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "a view that repeats one number": (lambda tensor: torch.zeros(1).expand(2**33), "is no tensor of real numbers"),
+    "no numbers": (lambda tensor: tensor[:0], "is no tensor of real numbers"),
+    "no memory": (lambda tensor: tensor.to("meta"), "is no tensor of real numbers"),
+    "sparse": (Tensor.to_sparse, "save network.state_dict"),
+    "complex": (lambda tensor: tensor.to(torch.complex64), "is no tensor of real numbers"),
+    "truth values": (lambda tensor: tensor > 0, "is no tensor of real numbers"),
+    "whole numbers": (Tensor.long, "is torch.int64, not torch.float32"),
+    "no dimensions": (lambda tensor: torch.tensor(1.0), "a weight has no dimensions"),
+    "other dimensions": (Tensor.flatten, "has the shape"),
+}
+
+
+@pytest.mark.parametrize("change,message", CHANGES.values(), ids=CHANGES)
+def test_a_weight_that_is_none_is_one_line(tmp_path: Path, change: Callable[[Tensor], Tensor], message: str) -> None:
+    state = our_state()
+    first = next(iter(state))
+    torch.save(state | {first: change(state[first])}, tmp_path / "w.pth")
+    with pytest.raises(TunerError, match=message) as caught:
+        load_network(tmp_path / "w.pth")
+    assert str(tmp_path / "w.pth") in caught.value.message and caught.value.message.isprintable()
+
+
+def test_a_file_of_a_megabyte_is_no_network_of_terabytes(tmp_path: Path) -> None:
+    """Every width is read off one weight; a wide and otherwise thin one would be built before it failed to fit."""
+    state = {name: value if value.ndim < 4 else torch.zeros(2**17 if "b1" in name else 1, 1, 1, 1) for name, value in our_state().items()}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(TunerError, match=r"looks like mynet but does not fit it: .* has the shape"):
+        load_network(tmp_path / "w.pth")
+
+
+def test_weights_of_an_old_torch_lack_the_count_of_batches(tmp_path: Path) -> None:
+    state = {name: value for name, value in our_state().items() if not name.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "w.pth")
+    assert load_network(tmp_path / "w.pth").classes == 10
+
+
+def test_a_pipe_and_a_device_are_no_weights(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="is a folder, a pipe or a device: give a file of weights"):
+            read_weights(path)

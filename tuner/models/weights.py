@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,22 +33,35 @@ class Loaded:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state dict in a file, out of whatever it was wrapped in, with the network's own names. Nothing in the file is run.
 
-    Errors: UsageError for a file that holds none, TunerError where a weight is NaN or infinite.
+    Errors: UsageError for a file that holds none, TunerError where a weight is no plain tensor of numbers, is NaN or is infinite.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{str(path)!r} is a folder, a pipe or a device: give a file of weights")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UsageError(f"no file {str(path)!r}: give the weights.pt that `tuner train` wrote, or a .pth of report A") from None
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, pickle.UnpicklingError):
+    except MemoryError:
+        raise TunerError(f"{str(path)!r} takes more memory to read than there is: give another file, or free some memory") from None
+    except Exception:  # torch.load meets a dozen kinds in bytes that are no file of weights
         raise UsageError(f"{str(path)!r} holds no weights that torch.load(weights_only=True) reads: save network.state_dict()") from None
     content = _unwrap(content)
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise UsageError(f"{str(path)!r} holds no state dict: save network.state_dict()")
     weights = _strip({str(name): value for name, value in content.items()})
     for name, value in weights.items():
+        if not _is_plain(value):
+            raise TunerError(f"{str(path)!r}: {name!r} is no tensor of real numbers, each in a place of its own: save network.state_dict()")
         if value.is_floating_point() and not value.float().isfinite().all():
             raise TunerError(f"{str(path)!r} holds NaN or infinite weights, first in {name!r}: its training diverged, give another file")
     return weights
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether it is on the CPU, dense, of real numbers, and as large in the file as it says: a view may repeat one number."""
+    usual = value.layout is torch.strided and value.device.type == "cpu" and not (value.is_quantized or value.is_nested)
+    real = usual and not value.is_complex() and value.dtype is not torch.bool
+    return real and 0 < value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _unwrap(content: object) -> object:
@@ -86,9 +97,27 @@ def load_network(path: Path) -> Loaded:
         raise UsageError(f"{str(path)!r} holds weights of none of our networks ({', '.join(MODELS)}){theirs}")
     try:
         channels, classes = spec.read_sizes(weights)
+        with torch.device("meta"):  # a few numbers of the file may stand for a network of terabytes
+            _check_fits(spec.build(channels, classes), weights)
         network = spec.build(channels, classes)
         network.load_state_dict(weights)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+    except IndexError:
+        raise TunerError(f"{str(path)!r} looks like {spec.name} but does not fit it: a weight has no dimensions") from None
+    except (KeyError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise TunerError(f"{str(path)!r} looks like {spec.name} but does not fit it: {first}") from None
     return Loaded(spec=spec, network=network, classes=classes)
+
+
+def _check_fits(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Errors: ValueError where the names, a shape, or what is a whole number differs."""
+    own = network.state_dict()
+    own = {name: value for name, value in own.items() if name in weights or not name.endswith(".num_batches_tracked")}  # old files lack it
+    if odd := sorted(own.keys() ^ weights.keys()):
+        raise ValueError(f"{odd[0]!r} is {'lacking' if odd[0] in own else 'none of its weights'}")
+    for name, value in own.items():
+        given = weights[name]
+        if given.shape != value.shape:
+            raise ValueError(f"{name!r} has the shape {tuple(given.shape)}, not {tuple(value.shape)}")
+        if given.is_floating_point() != value.is_floating_point():
+            raise ValueError(f"{name!r} is {given.dtype}, not {value.dtype}")
