@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -39,6 +40,11 @@ _WORDS = {
     "resource temporarily unavailable": _MORE_MEMORY,
 }
 LONGEST = 500  # characters of a message
+MOST = 20_000  # characters of it that are looked at before
+HIDDEN = "***"
+# A URL's user and password, up to the last @ (a password may hold one that should have been written %40), and a password by name.
+_USERINFO = re.compile(r"(:/{1,2}(?!/)[^\s:/@]*:)\S*(?=@)")
+_NAMED = re.compile(r"((?:passw(?:or)?d|passfile|pwd|secret)\w{0,20}\s?=\s?)(?:'[^']*'|\S[^\s&]*?(?=['\")]*(?:[\s&,;:]|$)))", re.IGNORECASE)
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's categories of what a terminal obeys, cannot write, or ends a line at
 
 
@@ -46,12 +52,13 @@ class TunerError(click.ClickException):
     """A message of one line that shows the value and the remedy. Anything else that escapes is a bug.
 
     However long the value is, the line has at most LONGEST characters, or `most` where it lists several things.
+    A password in it, typed in whatever place, is hidden.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, most: int = LONGEST) -> None:
-        super().__init__(shorten(message, most))
+        super().__init__(shorten(hide_passwords(shorten(message, max(MOST, most))), most))
 
 
 class UsageError(TunerError):
@@ -64,6 +71,11 @@ class NothingToShow(TunerError):
 
 class Interrupted(TunerError):
     exit_code = 130
+
+
+def hide_passwords(text: str) -> str:
+    """A text without what reads like a password in it: in a URL, or after its name and a `=`."""
+    return _NAMED.sub(rf"\g<1>{HIDDEN}", _USERINFO.sub(rf"\g<1>{HIDDEN}", text))
 
 
 def shorten(text: str, most: int = LONGEST) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import Interrupted, TunerError, UsageError, blame_machine, nearest
+from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
 from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
 
@@ -39,6 +39,11 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # before the command could see to it itself: nothing has begun
             raise Interrupted("interrupted: the same command starts again") from None
+        except click.UsageError as error:  # it shows what it does not understand
+            said = error.format_message()
+            if hide_passwords(said) == said:
+                raise
+            raise click.UsageError(hide_passwords(said), error.ctx) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from ..config.environment import check_seconds
-from ..errors import TunerError, UsageError
+from ..errors import MOST, TunerError, UsageError, hide_passwords
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
 from .database_url import find_sqlite_path, hide_secrets, parse
@@ -253,9 +253,9 @@ def find_open() -> Storage | None:
 
 
 def read_first_line(error: BaseException) -> str:
-    """What went wrong in one line, from the innermost cause, without SQLAlchemy's links."""
+    """What went wrong in one line, from the innermost cause, without SQLAlchemy's links and without passwords."""
     cause = find_cause(error)
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    lines = [line.strip() for line in hide_passwords(str(cause)[:MOST]).splitlines() if line.strip()]
     return (lines[0] if lines else type(cause).__name__).removesuffix(".")
 
 
