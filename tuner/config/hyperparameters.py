@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError, nearest
-from ..models import MODELS
+from ..models import MODELS, find_model
+from ..models.finetuned import is_torchvisions
 
 WIDTHS = "widths."  # a width pattern's name in a study is this and the pattern: widths.*.n1x1
 LONGEST_PATTERN = 100  # characters; a database holds a parameter's name of 512
@@ -19,13 +20,15 @@ LARGEST = {float: 3.4e38, int: 2**31 - 1}
 class Hyperparameter:
     """One hyper-parameter: its kind, the value it has when not named, and what values it may take.
 
-    `low` is included unless `low_open`; `high` is included unless `high_open`.
+    `low` is included unless `low_open`; `high` is included unless `high_open`. One of `choices` may be a number too, where it
+    `counts`: a whole one from 1.
     """
 
     name: str
     kind: type  # float, int, bool or str
     default: Any
     choices: tuple[str, ...] = ()
+    counts: bool = False
     low: float = -math.inf
     high: float = math.inf
     low_open: bool = False
@@ -35,7 +38,13 @@ class Hyperparameter:
         """The value in its own kind, or a UsageError that shows it as it was typed."""
         place = f"{where}: " if where else ""
         if self.kind is str:
+            if self.name == "model" and isinstance(value, str) and is_torchvisions(value):
+                return find_model(value).name
+            if self.counts and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST[int]:
+                return value
             if value not in self.choices:
+                if self.counts:
+                    raise UsageError(f"{place}{self.name} takes {', '.join(self.choices)} or a whole number from 1, not {value!r}")
                 raise UsageError(f"{place}unknown {self.name} {value!r}: {nearest(value, self.choices)}")
             return value
         if self.kind is bool:
@@ -82,11 +91,18 @@ HYPERPARAMETERS = {
         Hyperparameter(name="schedule", kind=str, default="constant", choices=("constant", "cosine", "onecycle")),
         Hyperparameter(name="label_smoothing", kind=float, default=0.0, low=0, high=1, high_open=True),
         Hyperparameter(name="augment", kind=str, default="none", choices=("none", "flip", "flip-crop")),
+        Hyperparameter(name="warmup_epochs", kind=float, default=0.0, low=0),
+        Hyperparameter(name="freeze", kind=str, default="none", choices=("none", "backbone"), counts=True),
+        Hyperparameter(name="head_lr", kind=float, default=1.0, low=0, low_open=True),
+        Hyperparameter(name="layer_decay", kind=float, default=1.0, low=0, low_open=True, high=1),
     )
 }
 DEFAULTS = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()}
 # Schedules whose course depends on how many epochs are still to come.
 HORIZON_SCHEDULES = ("cosine", "onecycle")
+# What only a network with a head and stages has a use for: torchvision's.
+FINETUNING = ("freeze", "head_lr", "layer_decay")
+RISES_ITSELF = "schedule onecycle rises by itself: leave warmup_epochs out, or take another schedule"
 
 
 def name_width(pattern: str) -> str:
@@ -97,6 +113,14 @@ def name_width(pattern: str) -> str:
 def find_width_pattern(name: str) -> str | None:
     """The pattern of a hyper-parameter that scales widths; None for any other."""
     return name.removeprefix(WIDTHS) if name.startswith(WIDTHS) else None
+
+
+def applies(name: str, model: str) -> bool:
+    """Whether a hyper-parameter means anything for a model: a width pattern must match one of its widths."""
+    if name in FINETUNING:
+        return is_torchvisions(model)
+    pattern = find_width_pattern(name)
+    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:

@@ -4,6 +4,9 @@ spec.py                 what the rest of the code needs to know of a network
 mynet.py googlenet.py   one network each
 architecture.py inception_spec.py inception.py   inception networks, plain
 forms.py merged.py layers.py   the form that trains fastest
+finetuned.py bare.py    torchvision's networks with a head for the classes at hand
+tuned.py stages.py      their form in training: parts of it may stand still
+initial.py              the weights that such a network begins with
 weights.py              weights in a file, and the network that they belong to
 pretrained.py           torchvision's pretrained networks
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 from pkgutil import resolve_name
 
 from ..errors import UsageError, nearest
+from .finetuned import is_torchvisions, specify_torchvision
 from .spec import ModelSpec
 
 # A network is a file beside this one, with a ModelSpec of the file's name in it, and a line here.
@@ -25,7 +29,9 @@ assert all(spec.name == name for name, spec in MODELS.items()) and len(MODELS) =
 
 
 def find_model(name: str) -> ModelSpec:
-    """The network of that name; an unknown one is a UsageError that names the nearest."""
+    """The network of that name, or of torchvision's; an unknown one is a UsageError that names the nearest."""
+    if is_torchvisions(name):
+        return specify_torchvision(name)
     if name not in MODELS:
-        raise UsageError(f"unknown model {name!r}: {nearest(name, MODELS)}")
+        raise UsageError(f"unknown model {name!r}: {nearest(name, [*MODELS, 'torchvision:NAME'])}")
     return MODELS[name]

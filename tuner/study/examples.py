@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, applies, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
-from .search_space import applies, assemble, fit_seed
+from .search_space import assemble, fit_seed
 
 SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
 
@@ -32,7 +32,7 @@ def find_middle(config: StudyConfig) -> TrialConfig:
 
     def pick(name: str, dimension: Dimension) -> Any:
         if isinstance(dimension, Choice):
-            values = dimension.values if isinstance(dimension.values[0], str) else sorted(dimension.values)
+            values = dimension.values if any(isinstance(value, str) for value in dimension.values) else sorted(dimension.values)
             return values[(len(values) - 1) // 2]
         low, high = dimension.low, dimension.high
         middle = math.sqrt(low * high) if dimension.log else (low + high) / 2

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.dimension import Choice, Dimension, Range, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, name_width, nest
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, applies, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
-from ..models import find_model
 
 if TYPE_CHECKING:
     import optuna
@@ -46,12 +45,6 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
     """Every searched dimension by name, the model first, because the others depend on it."""
     names = sorted(config.drawn, key=lambda name: name != "model")
     return {name: to_distribution(name, config.drawn[name]) for name in names}
-
-
-def applies(name: str, model: str) -> bool:
-    """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
-    pattern = find_width_pattern(name)
-    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
@@ -88,7 +81,16 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     named = {name: value for name, value in values.items() if applies(name, values["model"])}
     plain = nest(named)
     widths = plain.pop("widths", {})
-    return TrialConfig(**plain, width=config.width, widths=widths, data=config.data, seed=seed, threads=threads, precision=precision)
+    return TrialConfig(
+        **plain,
+        width=config.width,
+        widths=widths,
+        **config.find_weights(values["model"]),
+        data=config.data,
+        seed=seed,
+        threads=threads,
+        precision=precision,
+    )
 
 
 def find_point(config: StudyConfig, params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -189,6 +191,7 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "normalize": {"mean": list(config.data.mean), "std": list(config.data.std)},
         "validation": config.data.validation,
         "seed": config.data.seed,
+        **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
     }
 
 
