@@ -7,17 +7,19 @@ from functools import cache
 import torch
 import torchvision
 from torch import nn
-from torchvision.models import get_model
+from torchvision.models import get_model, list_models
 
 from ..errors import UsageError, nearest
-from .pretrained import WITH_HEADS, list_names
 from .stages import find_stages
+
+WITH_HEADS = ("googlenet", "inception_v3")  # that have auxiliary heads
 
 
 def check_known(name: str) -> None:
     """Errors: UsageError where torchvision has no classification network of that name; it names the nearest."""
-    if name not in list_names():
-        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, list_names())}")
+    known = list_models(module=torchvision.models)
+    if name not in known:
+        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, known)}")
 
 
 def build_bare(name: str, classes: int) -> nn.Module:

@@ -25,12 +25,12 @@ from filelock import FileLock
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
-from ..errors import TunerError, UsageError, nearest
+from ..errors import TunerError, UsageError
+from .bare import WITH_HEADS, check_known
 from .weights import read_weights
 
 STALLED = 30.0  # seconds without a byte
-WITH_HEADS = ("googlenet", "inception_v3")  # that have auxiliary heads, under these names
-HEADS = ("aux1.", "aux2.", "AuxLogits.")
+HEADS = ("aux1.", "aux2.", "AuxLogits.")  # where auxiliary heads lie
 # torchvision's builders read any pickle; with this set a file can hold nothing but weights.
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
@@ -95,8 +95,7 @@ def find(name: str, file: Path | None = None, *, progress: bool = True, option: 
     user names the file, told where nothing can be downloaded.
     Errors: UsageError for an unknown name or a missing file, TunerError where the weights cannot be had.
     """
-    if name not in list_names():
-        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, list_names())}")
+    check_known(name)
     kinds = get_model_weights(name)
     if file is None:
         return Pretrained(name=name, weights=kinds.DEFAULT, file=_fetched(name, kinds.DEFAULT, progress, option))
