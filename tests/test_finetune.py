@@ -139,7 +139,7 @@ def test_features_are_found_once_and_give_the_figures_that_images_give(
     photos: Path, weights: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, passed = make_config(photos, weights, freeze="backbone", batch_size=6, epochs=3), []
-    features._kept.clear()
+    features.forget()
     finding = Tuned.find_features
     monkeypatch.setattr(Tuned, "find_features", lambda self, x: passed.append(len(x)) or finding(self, x))
     reused = train(config, parts)
@@ -184,7 +184,7 @@ def test_a_run_that_was_saved_goes_on_bit_for_bit(photos: Path, weights: Path, p
     whole = train(config, parts)
     begun = Run(config, parts.train("none"), parts.val(), classes=3)
     next(iter(begun.epochs()))
-    features._kept.clear()  # another process has none
+    features.forget()  # another process has none
     resumed = Run(config, parts.train("none"), parts.val(), classes=3)
     resumed.load_state(begun.state())
     assert [score.epoch for score in resumed.epochs()] == [1, 2]
@@ -357,6 +357,17 @@ def test_a_search_is_killed_goes_on_exports_trains_again_and_is_compared(
     assert rows[0]["top1"] == pytest.approx(result["test_accuracy"])
     tuner("report", "tune", "--out", "report.md")
     assert "confusion-matrix" in (tmp_path / "report.md").read_text()
+
+
+def test_the_example_trains_a_head_on_the_weights_of_torchvisions_own_cache(tuner: Tuner, photos: Path, tmp_path: Path) -> None:
+    hub = tmp_path / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
+    example = str(Path(__file__).parents[1] / "examples" / "finetune.yaml")
+    env = {"TORCH_HOME": str(tmp_path)}
+    tuner("search", example, "--data", f"folder:{photos}", "--trials", "2", "--workers", "1", "--device", "cpu", env=env)
+    trials = json.loads(tuner("show", "finetune", "--json").stdout)["trials"]
+    assert [trial["state"] for trial in trials] == ["COMPLETE"] * 2
 
 
 def test_the_shipped_study_fine_tunes_resnet18() -> None:

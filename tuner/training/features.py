@@ -49,6 +49,11 @@ def find_features(network: TrainingForm, part: Resident, config: TrialConfig, st
     return kept
 
 
+def forget() -> None:
+    """Keep no features any longer."""
+    _kept.clear()
+
+
 class _FeatureFinder:
     """Stands for an evaluator that gives features (B, F) in place of logits."""
 
