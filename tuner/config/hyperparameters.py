@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,12 +103,20 @@ DEFAULTS = {name: parameter.default for name, parameter in HYPERPARAMETERS.items
 HORIZON_SCHEDULES = ("cosine", "onecycle")
 # What only a network with a head and stages has a use for: torchvision's.
 FINETUNING = ("freeze", "head_lr", "layer_decay")
+# They are named only where they are not the default: of most studies they say nothing.
+QUIET = ("warmup_epochs", *FINETUNING)
 RISES_ITSELF = "schedule onecycle rises by itself: leave warmup_epochs out, or take another schedule"
 
 
 def name_width(pattern: str) -> str:
     """The hyper-parameter that scales the widths that a pattern matches."""
     return f"{WIDTHS}{pattern}"
+
+
+def list_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all hyper-parameters but widths, with those of `fixed` in the defaults' place."""
+    named = {name: fixed.get(name, default) for name, default in DEFAULTS.items()}
+    return {name: value for name, value in named.items() if name not in QUIET or value != DEFAULTS[name]}
 
 
 def find_width_pattern(name: str) -> str | None:

@@ -14,7 +14,7 @@ from ..models.finetuned import is_torchvisions
 from ..models.spec import MOST_CHANNELS
 from .checks import check_keys, check_positive, check_whole, find_path, is_number
 from .data_config import DataConfig, read_normalize
-from .hyperparameters import DEFAULTS, FINETUNING, RISES_ITSELF, find_hyperparameter, name_width
+from .hyperparameters import DEFAULTS, FINETUNING, QUIET, RISES_ITSELF, find_hyperparameter, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
@@ -28,7 +28,7 @@ FIRST_NAMES = {
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
 # What is written only where it is not the default: what was written before it stays as it was.
-WRITTEN_IF_SET = ("weights", "weights_digest", "warmup_epochs", *FINETUNING)
+WRITTEN_IF_SET = ("weights", "weights_digest", *QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)
