@@ -122,7 +122,7 @@ class StudyConfig:
         return tuple(sorted(self.possible("model")))
 
     def settle_weights(self) -> StudyConfig:
-        """With the digests of the files that its networks begin with; torchvision's are downloaded where they are not there.
+        """With the places and digests of the files that its networks begin with; torchvision's are downloaded where they lack.
 
         Errors: UsageError for a file that is not there, and for more stages to freeze than a network has; TunerError where
         weights cannot be had.
@@ -134,7 +134,12 @@ class StudyConfig:
         theirs = [model for model in self.models if is_torchvisions(model)]
         for model in theirs:
             check_stages(model, max((count for count in self.possible("freeze") if isinstance(count, int)), default=0))
-        return replace(self, digests={} if self.weights == "none" else {model: digest_weights(model, self.weights) for model in theirs})
+        if self.weights == "none":
+            return self
+        digests = {model: digest_weights(model, self.weights) for model in theirs}
+        # Workers may begin in other folders.
+        where = self.weights if self.weights == "default" else str(Path(self.weights).absolute())
+        return replace(self, weights=where, digests=digests)
 
     def find_weights(self, model: str) -> dict[str, Any]:
         """What a trial of this network begins with, as TrialConfig has it."""
