@@ -124,14 +124,6 @@ def find_width_pattern(name: str) -> str | None:
     return name.removeprefix(WIDTHS) if name.startswith(WIDTHS) else None
 
 
-def applies(name: str, model: str) -> bool:
-    """Whether a hyper-parameter means anything for a model: a width pattern must match one of its widths."""
-    if name in FINETUNING:
-        return is_torchvisions(model)
-    pattern = find_width_pattern(name)
-    return pattern is None or bool(find_model(model).matches(pattern))
-
-
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
     """The hyper-parameter of that name, width patterns included; an unknown one names the nearest."""
     pattern = find_width_pattern(name)

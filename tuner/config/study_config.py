@@ -18,7 +18,6 @@ from .hyperparameters import (
     FINETUNING,
     HORIZON_SCHEDULES,
     RISES_ITSELF,
-    applies,
     find_hyperparameter,
     find_width_pattern,
     flatten,
@@ -59,9 +58,9 @@ class StudyConfig:
                 check_start(name, value, self.space.get(name), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = find_width_pattern(name)
-            if pattern is not None and not any(applies(name, model) for model in self.models):
+            if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
-            if name in FINETUNING and not any(applies(name, model) for model in self.models):
+            if name in FINETUNING and not any(is_torchvisions(model) for model in self.models):
                 raise UsageError(f"{name} is for models such as torchvision:resnet18, not for {' or '.join(self.models)}: leave it out")
         object.__setattr__(self, "weights", check_weights(self.weights, self.models))
         if self.width != 1 and not any(find_model(model).widths for model in self.models):

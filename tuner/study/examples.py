@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, applies, find_width_pattern
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
-from .search_space import assemble, fit_seed
+from .search_space import applies, assemble, fit_seed
 
 SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
 

@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.dimension import Choice, Dimension, Range, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, applies, name_width, nest
+from ..config.hyperparameters import DEFAULTS, FINETUNING, HYPERPARAMETERS, find_width_pattern, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
+from ..models import find_model
+from ..models.finetuned import is_torchvisions
 
 if TYPE_CHECKING:
     import optuna
@@ -45,6 +47,14 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
     """Every searched dimension by name, the model first, because the others depend on it."""
     names = sorted(config.drawn, key=lambda name: name != "model")
     return {name: to_distribution(name, config.drawn[name]) for name in names}
+
+
+def applies(name: str, model: str) -> bool:
+    """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
+    if name in FINETUNING:
+        return is_torchvisions(model)
+    pattern = find_width_pattern(name)
+    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
