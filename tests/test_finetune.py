@@ -264,6 +264,10 @@ def test_a_network_whose_head_is_not_its_end_goes_without_features() -> None:
             found, alone = network.find_features(torch.randn(2, 3, 64, 64))
         assert alone is wanted
         assert not wanted or found.shape == (2, 1024)
+    body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    for end, wanted in ((torch.nn.Softmax(1), False), (torch.nn.Identity(), True)):
+        network = Tuned(torch.nn.Sequential(body, end), "0.1").eval()
+        assert network.find_features(torch.randn(2, 3, 2, 2))[1] is wanted
 
 
 def test_a_study_takes_images_as_the_weights_declare_unless_it_says_otherwise() -> None:
