@@ -34,9 +34,17 @@ def list_available() -> dict[str, Path]:
     for folder in (Path("studies"), find_shipped_folder()):
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
-                if path.suffix in ENDINGS:
+                if path.suffix in ENDINGS and _is_name(path.stem):
                     found.setdefault(path.stem, path)
     return found
+
+
+def _is_name(name: str) -> bool:
+    try:
+        check_name(name)
+    except UsageError:
+        return False
+    return True
 
 
 def find(study: str) -> tuple[str, Path | None]:
