@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config.pruners import PRUNERS
+from ..config.samplers import SAMPLERS
 from .options import json_option, progress_option, storage_option
+
+if TYPE_CHECKING:
+    from ..simulate.sampling import SamplerRow
 
 
 @click.command()
@@ -21,6 +26,13 @@ from .options import json_option, progress_option, storage_option
     show_default="median, sha, hyperband, promote",
     help="Pruner to judge beside no pruning. Repeatable.",
 )
+@click.option(
+    "--sampler",
+    "samplers",
+    multiple=True,
+    type=click.Choice(list(SAMPLERS)),
+    help="Sampler to judge beside random draws, on a surrogate fitted to STUDY's trials, at least 60. Repeatable.",
+)
 @click.option("--workers", type=click.IntRange(min=1), multiple=True, default=(1,), show_default="1", help="Workers. Repeatable.")
 @click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, metavar="N", help="Searches for each figure.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw costs and losses to a PNG.")
@@ -30,6 +42,7 @@ from .options import json_option, progress_option, storage_option
 def simulate(
     study: str | None,
     pruners: tuple[str, ...],
+    samplers: tuple[str, ...],
     workers: tuple[int, ...],
     seeds: int,
     picture: Path | None,
@@ -50,13 +63,24 @@ def simulate(
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    if samplers and study is None:
+        raise UsageError("--sampler needs a STUDY, to whose trials the surrogate is fitted")
     opened = None
+    sampled: list[SamplerRow] = []
     if study is not None:
         from ..study.storage import Storage
         from ..study.studies import load
 
         opened = load(Storage(storage), find(study)[0])
-    rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=say_nothing if no_progress or as_json else say)
+    tell = say_nothing if no_progress or as_json else say
+    rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=tell)
+    if opened is not None and samplers:
+        from ..simulate.run import TRIALS, describe_samplers, make_sampler_table
+        from ..simulate.sampling import judge_samplers
+
+        own, options = opened.config.sampler
+        methods = {name: (name, options if name == own else {}) for name in samplers if name != "random"}
+        surrogate, sampled = judge_samplers(opened, methods, seeds=seeds, trials=TRIALS, workers=workers, say=tell)
     if picture is not None:
         from ..simulate.picture import draw_costs
 
@@ -65,8 +89,14 @@ def simulate(
         except OSError as error:
             raise UsageError(f"--picture {str(picture)!r} cannot be written: {error.strerror}") from None
     if as_json:
-        print_json({"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows]})
+        print_json(
+            {"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows], "samplers": [row.to_dict() for row in sampled]}
+        )
         return
     open_console().print(make_table(rows, seeds=seeds))
     for line in describe(rows, opened, seeds=seeds):
         open_console().print(line, highlight=False)
+    if sampled:
+        open_console().print(make_sampler_table(sampled))
+        for line in describe_samplers(surrogate, sampled):
+            open_console().print(line, highlight=False)
