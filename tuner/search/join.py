@@ -19,7 +19,7 @@ POLL_SECONDS = 2.0
 
 def join(request: Request) -> None:
     """Work on one study until its total is reached. An empty name is the study searched last."""
-    supervise(studies.load(Storage(request.storage), request.study or None), request)
+    supervise(studies.join(Storage(request.storage), request.study or None), request)
 
 
 def join_every(request: Request) -> None:
@@ -49,7 +49,7 @@ def join_every(request: Request) -> None:
             waiting = False
             say(f"joining study {chosen[0]!r}")
             try:
-                supervise(studies.load(storage, chosen[0]), replace(request, study=chosen[0]))
+                supervise(studies.join(storage, chosen[0]), replace(request, study=chosen[0]))
             except Interrupted:
                 raise
             except StorageAway as away:

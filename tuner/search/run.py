@@ -54,7 +54,8 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         checkpoints=request.checkpoints,
         classes=dataset.classes,
     )
-    left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
+    ended = study.read_facts(study.finished_trials(), "run") if request.more is not None else []
+    left = sum("chance" in facts.get("run", {}) for facts in ended)
     if left:
         say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
     supervise(study, request, engine)

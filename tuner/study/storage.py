@@ -65,6 +65,7 @@ class Storage:
             _check_place(self.path, make=make and url is None)
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
         self._one = OneConnection()
+        self._seen: set[str] = set()  # newer tables of ours
         self._held = threading.local()  # `connection` of the transaction that a thread is in
         options = self._one.describe_server() if self.path is None else describe_file(read_only=self.read_only)
         try:
@@ -220,6 +221,15 @@ class Storage:
             return
         with self.engine.connect() as connection:
             yield connection
+
+    def has(self, table: sa.Table) -> bool:
+        """Whether the database has a table of ours that is newer than the first two. Where it is once, it stays."""
+        if table.name not in self._seen:
+            with self.connect() as connection:
+                if not sa.inspect(connection).has_table(table.name):
+                    return False
+            self._seen.add(table.name)
+        return True
 
     def visit(self) -> AbstractContextManager[None]:
         """Around calls that follow each other closely: what a server's connection costs is paid once for all of them."""

@@ -26,7 +26,7 @@ from .retry import Retry
 from .search_space import compare_definitions, define
 from .storage import Storage
 from .study import Study
-from .tables import leases, list_tables, metadata, pauses, studies
+from .tables import list_tables, metadata, studies
 
 DEFAULT_TRIALS = 50  # of a study that is made without a number
 
@@ -114,8 +114,7 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
-        with storage.transaction() as connection:
-            metadata.create_all(connection)  # what a database of an earlier version lacks
+        _complete(storage)
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:
@@ -155,6 +154,20 @@ def create_or_load(
         return load(storage, name, retry)
 
 
+def join(storage: Storage, name: str | None) -> Study:
+    """As `load`, for who will write to it without having searched it: what a database of an earlier version lacks is made."""
+    if not all(storage.has(table) for table in metadata.sorted_tables):
+        with storage.exclusive():
+            _complete(storage)
+    return load(storage, name)
+
+
+def _complete(storage: Storage) -> None:
+    """Make the tables that a database of an earlier version lacks."""
+    with storage.transaction() as connection:
+        metadata.create_all(connection)
+
+
 def _create(
     storage: Storage,
     name: str,
@@ -173,7 +186,7 @@ def _create(
         study.set_metric_names(["validation accuracy"])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
-        for table in (studies, leases, pauses):
+        for table in metadata.sorted_tables:
             connection.execute(sa.delete(table).where(table.c.study_id == study_id))
         row = {"study_id": study_id, "uid": uid, "slots": n_trials, "turn": 0, "stops": 0, "searched": storage.now}
         connection.execute(sa.insert(studies).values(row))

@@ -16,6 +16,8 @@ from .counts import read_paused
 from .outcome import Outcome, read_outcome
 from .study import Study
 
+SPARE = 4  # trials that are read at once beyond those asked for, because some may not count
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRow:
@@ -63,19 +65,20 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
-    config = trial.user_attrs.get("config")
-    changed = trial.user_attrs.get("set") or {}
+def read_trial(trial: FrozenTrial, facts: Mapping[str, Any], *, paused: bool = False) -> TrialRow:
+    """A trial with its facts as a row."""
+    config = facts.get("config")
+    changed = facts.get("set") or {}
     params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
         value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
-        epochs=list(trial.user_attrs.get("curve", [])),
-        run=trial.user_attrs.get("run", {}),
+        epochs=list(facts.get("curve", [])),
+        run=facts.get("run", {}),
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
-        start=trial.user_attrs.get("start"),
+        start=facts.get("start"),
         paused=paused,
     )
 
@@ -83,7 +86,8 @@ def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
 def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
     paused = read_paused(study.storage, study.leases.study_id)
-    return [read_trial(trial, paused=trial._trial_id in paused) for trial in study.frozen_trials()]
+    rows = study.frozen_trials()
+    return [read_trial(row, facts, paused=row._trial_id in paused) for row, facts in zip(rows, study.read_facts(rows), strict=True)]
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
@@ -91,10 +95,17 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
 
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
-    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
-    if not copies:
-        complete = [t for t in complete if "same_as" not in t.user_attrs.get("run", {})]
-    return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
+    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
+    ranked = sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
+    found: list[TrialRow] = []
+    at_once = k + SPARE
+    while ranked and len(found) < k:
+        some, ranked = ranked[:at_once], ranked[at_once:]
+        for trial, facts in zip(some, study.read_facts(some), strict=True):
+            if "config" in facts and (copies or "same_as" not in facts.get("run", {})):
+                found.append(read_trial(trial, facts))
+        at_once *= 2
+    return found[:k]
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:
