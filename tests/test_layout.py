@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "data": "errors config",
     "training": "errors placement config models data",
     "study": "errors config models",
-    "workers": "errors signals placement config data training study",
+    "workers": "errors signals placement models config data training study",
     "console": "placement config study workers",
     "evaluate": "errors config models data training",
     "retrain": "errors signals config data training console",

@@ -51,6 +51,9 @@ capture_option = click.option(
     default=None,
     help="Replay training steps from a CUDA graph.  [default: on a GPU, where a check shows that it gives the same]",
 )
+accept_code_option = click.option(
+    "--accept-changed-code", is_flag=True, help="Go on though the file of your own network was changed since; that is recorded."
+)
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", *PRECISIONS]),

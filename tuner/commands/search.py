@@ -8,6 +8,7 @@ import click
 
 from .options import (
     Duration,
+    accept_code_option,
     capture_option,
     data_option,
     device_option,
@@ -44,6 +45,7 @@ from .options import (
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
 )
+@accept_code_option
 @precision_option
 @capture_option
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
@@ -82,6 +84,7 @@ def search(
     dry_run: bool,
     checkpoints: Path | None,
     keep: int,
+    accept_changed_code: bool,
     precision: str,
     capture: bool | None,
     engine: str,
@@ -117,6 +120,7 @@ def search(
             target=target,
             checkpoints=checkpoints,
             keep=keep,
+            accept_changed_code=accept_changed_code,
             precision=precision,
             capture=capture,
             engine=engine,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
 from .checks import check_keys, is_number
-from .hyperparameters import Hyperparameter
+from .hyperparameters import HYPERPARAMETERS, Hyperparameter, find_option
 
 MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, still tell its values apart
 
@@ -44,6 +44,13 @@ def put_on_step(value: Any, dimension: Dimension | None) -> Any:
     return counted if abs(counted - value) <= 1e-6 * dimension.step else value
 
 
+def is_whole(name: str, dimension: Range) -> bool:
+    """Whether only whole numbers are drawn: where the hyper-parameter says so, and of an option of a network where its bounds do."""
+    if find_option(name) is not None:
+        return isinstance(dimension.low, int) and isinstance(dimension.high, int)
+    return name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int
+
+
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     """A plain value as it is, a list as a Choice, a map as a Range; every value checked."""
     if isinstance(value, list):
@@ -56,6 +63,9 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     if not isinstance(value, dict):
         return parameter.check(value)
     name = parameter.name
+    if parameter.kind is object:
+        numbers = [value[part] for part in ("low", "high", "step") if value.get(part) is not None]
+        parameter = replace(parameter, kind=int if all(type(number) is int for number in numbers) else float)
     if parameter.kind not in (int, float):
         raise UsageError(f"{name} takes a value or a list to choose from, not the range {value!r}")
     check_keys(value, {"low", "high", "log", "step"}, name)

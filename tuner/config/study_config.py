@@ -9,14 +9,16 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
-from .checks import check_keys, check_positive
+from ..models.own_code import Code
+from .checks import check_keys, check_positive, is_digest
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
-from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_width_pattern, flatten, nest
+from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_option, find_width_pattern, flatten, nest
+from .named_code import Arguments, name_code
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
-from .trial_config import describe_no_match
+from .trial_config import describe_no_match, describe_no_option
 from .yaml_file import read
 
 
@@ -25,7 +27,7 @@ class StudyConfig:
     """A study file: what is fixed, what is searched, and how.
 
     `fixed` and `space` are keyed by hyper-parameter (`lr`, `widths.*.n1x1`); `start` holds the configurations
-    that run first, keyed likewise.
+    that run first, keyed likewise. `code` has the SHA-256 of each file of the user's own, by the name that stands for it.
     """
 
     width: float = 1.0
@@ -36,6 +38,7 @@ class StudyConfig:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Dimension] = field(default_factory=dict)
     start: tuple[Mapping[str, Any], ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
@@ -46,6 +49,10 @@ class StudyConfig:
             pattern = find_width_pattern(name)
             if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
+            if find_option(name) is not None and not any(find_model(model).takes_options for model in self.models):
+                raise UsageError(describe_no_option(" or ".join(self.models)))
+        if self.width != 1 and not any(find_model(model).widths for model in self.models):
+            raise UsageError(f"width {self.width!r}: {' and '.join(self.models)} has no widths to scale: leave width out")
         for model in self.models:
             find_model(model).channels(self.width, self._find_largest_factors())
         epochs, schedules = self.possible("epochs"), self.possible("schedule")
@@ -133,15 +140,36 @@ class StudyConfig:
             "pruner": {"name": self.pruner[0], **self.pruner[1]},
             "space": nest({**{k: v for k, v in self.fixed.items() if k != "model"}, **space}),
             "start": [nest(dict(row)) for row in self.start],
+            "code": dict(self.code) or None,
         }
         return {name: value for name, value in plain.items() if value is not None}
+
+    def with_code(self, codes: Iterable[Code]) -> StudyConfig:
+        """With the digests of this code, and each option of a network as the user's functions take it. Errors: UsageError."""
+        codes = list(codes)
+        if not codes:
+            return self
+        arguments = Arguments.read(codes)
+        named = {name for row in (self.fixed, self.space, *self.start) for name in row}
+        arguments.check_complete({option for name in named if (option := find_option(name)) is not None})
+
+        def fit(named: Mapping[str, Any]) -> dict[str, Any]:
+            fitted = dict(named)
+            for name, value in named.items():
+                if (option := find_option(name)) is not None:
+                    plain = to_plain(value) if isinstance(value, (Choice, Range)) else value
+                    fitted[name] = arguments.fit(option, parse_dimension, plain)
+            return fitted
+
+        digests = {code.spec: code.digest for code in codes}
+        return replace(self, fixed=fit(self.fixed), space=fit(self.space), start=tuple(fit(row) for row in self.start), code=digests)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], where: str = "study") -> StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -162,6 +190,9 @@ class StudyConfig:
             rows = tuple(_start_row(row, f"start row {index}") for index, row in enumerate(start, start=1))
             if not rows and not set(dimensions) - {"model"} and "model" not in searched:
                 raise UsageError("nothing to try: name hyper-parameters under space, or configurations under start")
+            code = plain.get("code", {})
+            if not isinstance(code, dict) or not all(is_digest(digest) for digest in code.values()):
+                raise UsageError(f"code takes the SHA-256 of each file of code, not {code!r}: leave it out, tuner writes it")
             data = {"source": plain["data"]} if "data" in plain else {}
             data |= {k: plain[k] for k in ("train_images", "image_size", "validation", "seed") if k in plain}
             return cls(
@@ -173,13 +204,19 @@ class StudyConfig:
                 fixed=fixed,
                 space=searched,
                 start=rows,
+                code={str(spec): digest for spec, digest in code.items()},
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
 
     @classmethod
     def from_file(cls, path: Path) -> StudyConfig:
-        return cls.from_dict(read(path), str(path))
+        """Read a study file of the user's, and the code that it names. Errors: UsageError."""
+        config = cls.from_dict(read(path), str(path))
+        try:
+            return config.with_code(name_code(config.models, path.parent))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}") from None
 
 
 def _start_row(row: Any, where: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 from ..errors import UsageError, nearest
 from ..models import find_model
 from ..models.spec import MOST_CHANNELS
-from .checks import check_keys, check_positive, check_whole, find_path, is_number
+from .checks import check_keys, check_positive, check_whole, find_path, is_digest, is_number
 from .data_config import DataConfig, read_normalize
-from .hyperparameters import DEFAULTS, find_hyperparameter, name_width
+from .hyperparameters import DEFAULTS, find_hyperparameter, name_option, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
@@ -33,7 +33,8 @@ class TrialConfig:
     """Everything that decides a training run.
 
     `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their gradients
-    summed: that takes less memory, and BatchNorm sees one piece at a time.
+    summed: that takes less memory, and BatchNorm sees one piece at a time. `network` are the arguments of the user's own network,
+    and `code` the SHA-256 of the file that makes it; None for a network of tuner's.
     """
 
     model: str = "mynet"
@@ -54,6 +55,8 @@ class TrialConfig:
     threads: int = 1
     precision: str = "fp32"
     micro_batches: int = 1
+    network: Mapping[str, Any] = field(default_factory=dict)
+    code: str | None = None
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -64,9 +67,15 @@ class TrialConfig:
             find_hyperparameter(name_width(pattern)).check(factor)
             if not find_model(self.model).matches(pattern):
                 raise UsageError(describe_no_match(pattern, (self.model,)))
+        if self.network and not find_model(self.model).takes_options:
+            raise UsageError(describe_no_option(self.model))
+        options = {name: find_hyperparameter(name_option(name)).check(value) for name, value in self.network.items()}
+        object.__setattr__(self, "network", options)
+        if self.code is not None and not is_digest(self.code):
+            raise UsageError(f"code takes the SHA-256 of a file, not {self.code!r}")
         check_positive("width", self.width)
         most = self.width * math.prod(max(1.0, factor) for factor in self.widths.values())
-        if most > MOST_CHANNELS / max(find_model(self.model).widths.values()):
+        if most > MOST_CHANNELS / max(find_model(self.model).widths.values(), default=1):
             _ = self.channels  # counted only where it may be too many: tables read thousands of configurations
         check_whole("seed", self.seed, 0)
         if self.seed >= 2**64:  # what torch takes
@@ -92,12 +101,13 @@ class TrialConfig:
         """
         plain, default = self.to_dict(), TrialConfig().to_dict()
         parts = {"": (plain, default), "data": (plain.pop("data"), default.pop("data"))}
-        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual[n]} for part, (own, usual) in parts.items()}
+        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual.get(n)} for part, (own, usual) in parts.items()}
         return {**kept[""], "data": kept["data"]}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in a configuration file."""
+        """Plain values, as they stand in a configuration file. What only a network of the user's own has is left out of others'."""
         plain = asdict(self)
+        plain = {name: value for name, value in plain.items() if name not in ("network", "code") or value}
         data = plain.pop("data")
         normalize = {name: data.pop(name) for name in ("mean", "std")}
         data["normalize"] = {name: v[0] if len(v) == 1 else list(v) for name, v in normalize.items()}
@@ -126,8 +136,12 @@ class TrialConfig:
         widths = plain.pop("widths", None) or {}
         if not isinstance(widths, dict):
             raise UsageError(f"{where}: widths takes a map of patterns, not {widths!r}")
+        network = plain.pop("network", None) or {}
+        if not isinstance(network, dict):
+            raise UsageError(f"{where}: network takes a map of arguments, not {network!r}")
+        network = {str(name): value for name, value in network.items()}
         try:
-            return cls(**plain, widths=widths, data=DataConfig(**data, **read_normalize(normalize)))
+            return cls(**plain, widths=widths, network=network, data=DataConfig(**data, **read_normalize(normalize)))
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
 
@@ -192,4 +206,11 @@ def read_data_record(path: Path) -> DataRecord:
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:
     """The message about a width pattern that none of these models has."""
     names = [name for model in models for name in find_model(model).widths]
+    if not names:
+        return f"width pattern {pattern!r}: {' and '.join(models)} has no widths to scale: name what its function takes, under network"
     return f"width pattern {pattern!r} matches no width of {' or '.join(models)}: {nearest(pattern, dict.fromkeys(names))}"
+
+
+def describe_no_option(model: str) -> str:
+    """The message about arguments of a network that takes none."""
+    return f"network holds the arguments of a network of your own, and {model} is none: write model: FILE.py:FUNCTION, or leave network out"

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.hyperparameters import DEFAULTS, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
 from ..study.lease import Counts
@@ -217,6 +217,7 @@ def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
     """What the study searches, with the trial's values."""
     values = {name: getattr(config, name) for name in DEFAULTS}
     values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    values |= {name_option(option): value for option, value in config.network.items()}
     shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
     return format_params({name: values[name] for name in shown})
 

@@ -6,6 +6,8 @@ architecture.py inception_spec.py inception.py   inception networks, plain
 forms.py merged.py layers.py   the form that trains fastest
 weights.py              weights in a file, and the network that they belong to
 pretrained.py           torchvision's pretrained networks
+own_network.py          a network of the user's own, in a file
+own_code.py             which file that is, its digest, and what it defines
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from __future__ import annotations
 from pkgutil import resolve_name
 
 from ..errors import UsageError, nearest
+from .own_code import is_own
+from .own_network import specify_own
 from .spec import ModelSpec
 
 # A network is a file beside this one, with a ModelSpec of the file's name in it, and a line here.
@@ -25,7 +29,9 @@ assert all(spec.name == name for name, spec in MODELS.items()) and len(MODELS) =
 
 
 def find_model(name: str) -> ModelSpec:
-    """The network of that name; an unknown one is a UsageError that names the nearest."""
+    """The network of that name, or of the user's own; an unknown one is a UsageError that names the nearest."""
+    if is_own(name):
+        return specify_own(name)
     if name not in MODELS:
         raise UsageError(f"unknown model {name!r}: {nearest(name, MODELS)}")
     return MODELS[name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.hyperparameters import DEFAULTS, find_width_pattern, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..console.text import format_value
 from ..study.outcome import Outcome
@@ -30,6 +30,8 @@ class Change:
         name = spoken(self.name)
         if self.name == "model":
             return f"the network from {model_name(self.old)} to {model_name(self.new)}"
+        if self.name == "code":
+            return f"the file of the network from {str(self.old)[:12]} to {str(self.new)[:12]} (SHA-256)"
         return f"{name} from {format_value(self.old)} to {format_value(self.new)}"
 
     @property
@@ -37,6 +39,8 @@ class Change:
         """As a cell of a table has it: the new value, and the old one."""
         if self.name == "model":
             return f"{model_name(self.new)} (was {model_name(self.old)})"
+        if self.name == "code":
+            return f"the network's file {str(self.new)[:12]} (was {str(self.old)[:12]})"
         return f"{spoken(self.name).removeprefix('the ')} {format_value(self.new)} (was {format_value(self.old)})"
 
 
@@ -71,12 +75,19 @@ def list_changes(before: TrialConfig, after: TrialConfig) -> list[Change]:
     """What was changed, the network first. Seeds and threads are not a change."""
     old, new = _flat(before), _flat(after)
     names = dict.fromkeys([*old, *new])
-    return [Change(name=name, old=old.get(name, 1.0), new=new.get(name, 1.0)) for name in names if old.get(name, 1.0) != new.get(name, 1.0)]
+    pairs = {name: (old.get(name, absent), new.get(name, absent)) for name in names for absent in [_absent(name)]}
+    return [Change(name=name, old=was, new=now) for name, (was, now) in pairs.items() if was != now]
+
+
+def _absent(name: str) -> float | None:
+    """What a hyper-parameter is for a network that does not have it."""
+    return 1.0 if find_width_pattern(name) is not None else None
 
 
 def _flat(config: TrialConfig) -> dict[str, Any]:
-    plain = {name: getattr(config, name) for name in ("model", "width", *DEFAULTS, "precision")}
-    return plain | {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    plain = {name: getattr(config, name) for name in ("model", "code", "width", *DEFAULTS, "precision")}
+    plain |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    return plain | {name_option(option): value for option, value in config.network.items()}
 
 
 def write_journal(found: Sequence[Attempt]) -> list[Block]:
@@ -149,6 +160,7 @@ def _began(attempt: Attempt) -> str:
     if before is None:
         widths = few([(name_width(pattern), f"width {format_value(factor)} of {pattern}") for pattern, factor in config.widths.items()])
         values = [f"learning rate {format_value(config.lr)}", f"batch size {config.batch_size}", count(config.epochs, "epoch"), *widths]
+        values += [f"{option} {format_value(value)}" for option, value in config.network.items()]
         return f"{model_name(config.model)} was trained with {joined(values)}."
     if not attempt.changes:
         return f"Nothing was changed against trial {before.number}, the best so far, but the random seed."

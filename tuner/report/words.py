@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import find_width_pattern
+from ..config.hyperparameters import find_option, find_width_pattern
 from ..console.text import format_value
 from ..models import MODELS
 from ..study.study import Study
@@ -24,6 +24,8 @@ def spoken(name: str) -> str:
     pattern = find_width_pattern(name)
     if pattern is not None:
         return f"the width of {pattern}"
+    if (option := find_option(name)) is not None:
+        return f"the network's {option}"
     return {"lr": "the learning rate", "epochs": "the epochs"}.get(name, f"the {name.replace('_', ' ')}")
 
 

@@ -98,7 +98,7 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
         earned = "" if key in config.drawn else ", as many as a trial earns"
         table.add_row(key if pattern is None else f"x {pattern}", format_dimension(dimension) + earned)
     fixed = {key: config.fixed.get(key, default) for key, default in DEFAULTS.items() if key not in config.space}
-    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if find_width_pattern(k) is not None}}))
+    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if k not in DEFAULTS}}))
     for index, row in enumerate(config.start, start=1):
         table.add_row(f"start {index}", format_params(row))
     console.print(table)

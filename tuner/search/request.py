@@ -30,6 +30,7 @@ class Request:
     trial_timeout: float | None = None
     checkpoints: Path | None = None
     keep: int = 5
+    accept_changed_code: bool = False
     precision: str = "auto"
     capture: bool | None = None
     engine: str = "local"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from ..config.named_code import name_stored_code
 from ..config.study_config import StudyConfig
 from ..config.study_files import find, list_available
 from ..console.progress import show_progress
@@ -29,6 +30,7 @@ from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
 from .dry_run import dry_run
 from .request import Request
+from .try_networks import try_networks
 
 
 def run(request: Request, *, engine: Engine | None = None) -> None:
@@ -44,6 +46,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         request.placements()
     dataset = _load_images(config, request.progress)
     try_methods(config)
+    try_networks(config, dataset)
     study = studies.create_or_load(
         storage or Storage(request.storage, make=request.more is None),
         name,
@@ -53,6 +56,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         more=request.more,
         checkpoints=request.checkpoints,
         classes=dataset.classes,
+        accept_changed_code=request.accept_changed_code,
     )
     ended = study.read_facts(study.finished_trials(), "run") if request.more is not None else []
     left = sum("chance" in facts.get("run", {}) for facts in ended)
@@ -69,7 +73,9 @@ def estimate(request: Request) -> None:
         raise _unknown(name)
     config = _read(path, request)
     try_methods(config)
-    dry_run(name, config, _load_images(config, request.progress), request)
+    dataset = _load_images(config, request.progress)
+    try_networks(config, dataset)
+    dry_run(name, config, dataset, request)
 
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
@@ -175,6 +181,7 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
     if name not in studies.list_studies(storage):
         raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, list_available())}")
     config = studies.load(storage, name).config
+    config = config.with_code(name_stored_code(config.code, request.study, accept=request.accept_changed_code))
     return name, config.override(source=request.source, seed=request.seed), storage
 
 

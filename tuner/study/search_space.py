@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..config.dimension import Choice, Dimension, Range, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern, name_width, nest
+from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
+from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern, name_option, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
@@ -37,7 +37,7 @@ def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
 
     if isinstance(dimension, Choice):
         return CategoricalDistribution(dimension.values)
-    if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int:
+    if is_whole(name, dimension):
         return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log, step=int(dimension.step or 1))
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
@@ -49,7 +49,9 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 
 def applies(name: str, model: str) -> bool:
-    """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
+    """Whether a dimension means anything for a model: a width pattern must match one of its widths, an option be for one's own."""
+    if find_option(name) is not None:
+        return find_model(model).takes_options
     pattern = find_width_pattern(name)
     return pattern is None or bool(find_model(model).matches(pattern))
 
@@ -87,8 +89,8 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     """The trial configuration of these values, keyed by hyper-parameter."""
     named = {name: value for name, value in values.items() if applies(name, values["model"])}
     plain = nest(named)
-    widths = plain.pop("widths", {})
-    return TrialConfig(**plain, width=config.width, widths=widths, data=config.data, seed=seed, threads=threads, precision=precision)
+    made = TrialConfig(**plain, width=config.width, data=config.data, seed=seed, threads=threads, precision=precision)
+    return replace(made, code=config.code.get(made.model)) if config.code else made
 
 
 def find_point(config: StudyConfig, params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -100,7 +102,8 @@ def put_on_steps(config: StudyConfig, trial: TrialConfig) -> TrialConfig:
     """A trial's configuration with every value on a step as the range counts it: for comparing, also with trials of earlier versions."""
     widths = {pattern: put_on_step(factor, config.space.get(name_width(pattern))) for pattern, factor in trial.widths.items()}
     plain = {name: put_on_step(getattr(trial, name), dimension) for name, dimension in config.space.items() if name in DEFAULTS}
-    return replace(trial, **plain, widths=widths)
+    network = {option: put_on_step(value, config.space.get(name_option(option))) for option, value in trial.network.items()}
+    return replace(trial, **plain, widths=widths, network=network)
 
 
 def find_untried(
@@ -163,7 +166,7 @@ def _count(name: str, dimension: Dimension) -> int | None:
         return len(dimension.values)
     if dimension.low == dimension.high:
         return 1
-    step = dimension.step or (1 if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int else None)
+    step = dimension.step or (1 if is_whole(name, dimension) else None)
     return None if step is None else round((dimension.high - dimension.low) / step) + 1
 
 
@@ -200,6 +203,19 @@ def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
         if old != new:
             parts.append(f"{name} was {_short(old)} and is now {_short(new)}")
     return "; ".join(parts)
+
+
+def list_code_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
+    """The files of the user's own that are no longer what they were, with both digests."""
+    return [{"code": spec, "was": before[spec], "is": digest} for spec, digest in after.items() if before.get(spec, digest) != digest]
+
+
+def describe_code_change(change: Mapping[str, str]) -> str:
+    """The message about a file that was changed."""
+    return (
+        f"the file of {change['code']} was changed since its first trials (SHA-256 {change['is'][:12]}, was {change['was'][:12]}): "
+        "bring it back as it was, search under another name, or go on with --accept-changed-code"
+    )
 
 
 def _short(value: Any) -> str:

@@ -23,7 +23,7 @@ from .leases import Leases
 from .pausing import PausingLeases
 from .pruners import make_promotion
 from .retry import Retry
-from .search_space import compare_definitions, define
+from .search_space import compare_definitions, define, describe_code_change, list_code_changes
 from .storage import Storage
 from .study import Study
 from .tables import list_tables, metadata, studies
@@ -101,12 +101,14 @@ def create_or_load(
     more: int | None = None,
     checkpoints: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    accept_changed_code: bool = False,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
     `classes` are those of the data, kept for the files that are exported. The caller has checked the study's sampler and pruner.
+    Code of the user's own that was changed is taken only where that is accepted, and stands with the study then.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -130,6 +132,9 @@ def create_or_load(
         if changed := compare_definitions(found.user_attrs["definition"], wanted):
             remedy = f"copy its file under another name, or `tuner delete {quote(name)}`"
             raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
+        changes = list_code_changes(study.config.code, config.code)
+        if changes and not accept_changed_code:
+            raise TunerError(f"study {name!r}: {describe_code_change(changes[0])}")
         if not config.names_pruner:
             config = replace(config, pruner=study.config.pruner)
         counts = study.leases.counts()
@@ -145,6 +150,9 @@ def create_or_load(
             where = studies.c.study_id == study.leases.study_id
             connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
+            if changes:
+                said = [*found.user_attrs.get("code changes", []), *({**change, "after_trials": counts.used} for change in changes)]
+                storage.optuna.set_study_user_attr(study.leases.study_id, "code changes", said)
             if classes is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "classes", list(classes))
             if more is not None:

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
 from ...config.dimension import Choice, Dimension
-from ...config.hyperparameters import find_width_pattern
+from ...config.hyperparameters import find_option, find_width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
 from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
@@ -68,6 +68,8 @@ def name_parameter(name: str) -> str:
     pattern = find_width_pattern(name)
     if pattern is not None:
         return f"width of {pattern} (factor)"
+    if (option := find_option(name)) is not None:
+        return f"{option} of the network"
     return {"lr": "learning rate"}.get(name, name.replace("_", " "))
 
 
