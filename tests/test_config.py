@@ -158,7 +158,14 @@ def test_every_shipped_study_loads(path: Path) -> None:
 
 
 def test_the_shipped_studies_are_those_of_the_design() -> None:
-    assert {path.stem for path in find_shipped_folder().glob("*.yaml")} == {"mynet", "googlenet", "mynet-fast", "journal", "quickstart"}
+    assert {path.stem for path in find_shipped_folder().glob("*.yaml")} == {
+        "mynet",
+        "googlenet",
+        "mynet-fast",
+        "journal",
+        "quickstart",
+        "finetune",
+    }
 
 
 def test_a_study_in_the_working_folder_goes_before_a_shipped_one(tmp_path: Path) -> None:

@@ -34,14 +34,14 @@ def evaluate_file(
     are those it names; `source` and `image_size` take precedence. Classes are matched by their names.
     Errors: UsageError for a file that holds no weights of a network of ours, without a configuration, or with other classes.
     """
-    loaded = load_network(path)
     trained = config if config is not None else path.parent / "config.yaml"
-    if config is None and not trained.exists():
+    known = read_config(trained)[0] if config is not None or trained.exists() else None
+    loaded = load_network(path, known.model if known is not None else None)
+    if known is None:
         raise UsageError(
             f"nothing says which image size, normalisation and classes {path} was trained with: "
             "give its configuration with --config FILE, or put it beside as config.yaml"
         )
-    known, _, _ = read_config(trained)
     data, precision = known.data, choose_precision(known.precision, device)
     torch.set_num_threads(known.threads)
     if source is not None:

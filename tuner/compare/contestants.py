@@ -22,6 +22,7 @@ from ..data.imagenet import WNID, Listing, list_folder_test, list_imagenet, list
 from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
+from ..models.finetuned import TORCHVISION, is_torchvisions
 from ..models.weights import Loaded, load_network
 from ..training.evaluation import cast_to, choose_precision
 from .batches import Files, Images, Stored
@@ -123,12 +124,13 @@ def enter(
 
 def list_choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
-    return [*pretrained.list_names(), *(_own_choice(name) for name in MODELS)]
+    theirs = pretrained.list_names()
+    return [*theirs, *(_own_choice(name) for name in MODELS), *(_own_choice(f"{TORCHVISION}{name}") for name in theirs)]
 
 
 def _own_choice(model: str) -> str:
-    """How a network of ours stands among the model parameter's choices, beside torchvision's names."""
-    return f"{model} (ours)"
+    """How a network of ours, or one fine-tuned, stands among the model parameter's choices, beside torchvision's names."""
+    return f"{model.removeprefix(TORCHVISION)} (fine-tuned)" if is_torchvisions(model) else f"{model} (ours)"
 
 
 def _is_file(name: str) -> bool:
@@ -182,14 +184,14 @@ def _ours(
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
-        loaded = load_network(path)
         trained = configs.get(name, path.parent / "config.yaml")
-        if name not in configs and not trained.exists():
+        config = read_config(trained)[0] if name in configs or trained.exists() else None
+        loaded = load_network(path, config.model if config is not None else None)
+        if config is None:
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "
                 f"give its configuration with --config {quote(name)}=FILE, or put it beside as config.yaml"
             )
-        config, _, _ = read_config(trained)
         data, precision = replace(config.data, source=source), choose_precision(config.precision, device)
         if data.image_size not in datasets:
             datasets[data.image_size] = load(data, progress=progress)

@@ -108,7 +108,7 @@ class Rows:
     def _new(self, model: str, choice: str, stamp: Mapping[str, Any]) -> FrozenTrial:
         if choice not in self.choices:
             raise TunerError(
-                f"study {self.name!r} was made by another torchvision, which has no model {choice!r}: give another name with --study"
+                f"study {self.name!r} was made by another version or torchvision, without model {choice!r}: give another name with --study"
             )
         template = optuna.trial.create_trial(
             state=TrialState.WAITING,

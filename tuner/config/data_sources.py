@@ -42,7 +42,7 @@ SOURCES = _by_name(
         name="folder",
         title="the images in {path}",
         loader="folder:folder",
-        layout="PATH/train/CLASS/*, PATH/test/CLASS/*",
+        layout="PATH/train/CLASS/*, PATH/test/CLASS/*, or PATH/CLASS/*",
         takes_path=True,
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import MODELS, find_model
+from ..models.finetuned import is_torchvisions
 from ..models.own_code import is_own
 
 OPTIONS = "network."  # an option of the user's own network in a study is this and its name: network.depth
@@ -21,13 +22,15 @@ LARGEST = {float: 3.4e38, int: 2**31 - 1}
 class Hyperparameter:
     """One hyper-parameter: its kind, the value it has when not named, and what values it may take.
 
-    `low` is included unless `low_open`; `high` is included unless `high_open`.
+    `low` is included unless `low_open`; `high` is included unless `high_open`. One of `choices` may be a number too, where it
+    `counts`: a whole one from 1.
     """
 
     name: str
     kind: type  # float, int, bool or str; object for any of them
     default: Any
     choices: tuple[str, ...] = ()
+    counts: bool = False
     low: float = -math.inf
     high: float = math.inf
     low_open: bool = False
@@ -41,13 +44,17 @@ class Hyperparameter:
                 raise UsageError(f"{place}{self.name} takes a number, a text, true or false, not {value!r}")
             return replace(self, kind=type(value)).check(value, where)
         if self.kind is str:
-            if self.name == "model" and is_own(value):
+            if self.name == "model" and (is_own(value) or (isinstance(value, str) and is_torchvisions(value))):
                 return find_model(value).name
             if not self.choices:
                 if not isinstance(value, str):
                     raise UsageError(f"{place}{self.name} takes a text, not {value!r}")
                 return value
+            if self.counts and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST[int]:
+                return value
             if value not in self.choices:
+                if self.counts:
+                    raise UsageError(f"{place}{self.name} takes {', '.join(self.choices)} or a whole number from 1, not {value!r}")
                 raise UsageError(f"{place}unknown {self.name} {value!r}: {nearest(value, self.choices)}")
             return value
         if self.kind is bool:
@@ -94,11 +101,18 @@ HYPERPARAMETERS = {
         Hyperparameter(name="schedule", kind=str, default="constant", choices=("constant", "cosine", "onecycle")),
         Hyperparameter(name="label_smoothing", kind=float, default=0.0, low=0, high=1, high_open=True),
         Hyperparameter(name="augment", kind=str, default="none", choices=("none", "flip", "flip-crop")),
+        Hyperparameter(name="warmup_epochs", kind=float, default=0.0, low=0),
+        Hyperparameter(name="freeze", kind=str, default="none", choices=("none", "backbone"), counts=True),
+        Hyperparameter(name="head_lr", kind=float, default=1.0, low=0, low_open=True),
+        Hyperparameter(name="layer_decay", kind=float, default=1.0, low=0, low_open=True, high=1),
     )
 }
 DEFAULTS = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()}
 # Schedules whose course depends on how many epochs are still to come.
 HORIZON_SCHEDULES = ("cosine", "onecycle")
+# What only a network with a head and stages has a use for: torchvision's.
+FINETUNING = ("freeze", "head_lr", "layer_decay")
+RISES_ITSELF = "schedule onecycle rises by itself: leave warmup_epochs out, or take another schedule"
 
 
 def name_width(pattern: str) -> str:
@@ -119,6 +133,17 @@ def name_option(option: str) -> str:
 def find_option(name: str) -> str | None:
     """The option of the user's own network that a hyper-parameter is; None for any other."""
     return name.removeprefix(OPTIONS) if name.startswith(OPTIONS) else None
+
+
+def applies(name: str, model: str) -> bool:
+    """Whether a hyper-parameter means anything for a model: a width pattern must match one of its widths, an option be for one's
+    own, and one of fine-tuning for torchvision's."""
+    if name in FINETUNING:
+        return is_torchvisions(model)
+    if find_option(name) is not None:
+        return find_model(model).takes_options
+    pattern = find_width_pattern(name)
+    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:

@@ -9,11 +9,24 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
+from ..models.finetuned import is_torchvisions
 from ..models.own_code import Code
 from .checks import check_keys, check_positive, is_digest
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
-from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_option, find_width_pattern, flatten, nest
+from .hyperparameters import (
+    DEFAULTS,
+    FINETUNING,
+    HORIZON_SCHEDULES,
+    RISES_ITSELF,
+    applies,
+    find_hyperparameter,
+    find_option,
+    find_width_pattern,
+    flatten,
+    nest,
+)
+from .initial_weights import check_weights, fill_in, read_digests
 from .named_code import Arguments, name_code
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
@@ -28,8 +41,12 @@ class StudyConfig:
 
     `fixed` and `space` are keyed by hyper-parameter (`lr`, `widths.*.n1x1`); `start` holds the configurations
     that run first, keyed likewise. `code` has the SHA-256 of each file of the user's own, by the name that stands for it.
+    `weights` are those that torchvision's networks begin with: default, none or a file; None where there is no such network.
+    `digests` are those of the files, by network, once they are found.
     """
 
+    weights: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
     width: float = 1.0
     data: DataConfig = field(default_factory=DataConfig)
     sampler: tuple[str, Mapping[str, Any]] = ("tpe", {})
@@ -47,12 +64,17 @@ class StudyConfig:
                 check_start(name, value, self.space.get(name), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = find_width_pattern(name)
-            if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
+            if pattern is not None and not any(applies(name, model) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
-            if find_option(name) is not None and not any(find_model(model).takes_options for model in self.models):
+            if find_option(name) is not None and not any(applies(name, model) for model in self.models):
                 raise UsageError(describe_no_option(" or ".join(self.models)))
+            if name in FINETUNING and not any(applies(name, model) for model in self.models):
+                raise UsageError(f"{name} is for models such as torchvision:resnet18, not for {' or '.join(self.models)}: leave it out")
+        object.__setattr__(self, "weights", check_weights(self.weights, self.models))
         if self.width != 1 and not any(find_model(model).widths for model in self.models):
             raise UsageError(f"width {self.width!r}: {' and '.join(self.models)} has no widths to scale: leave width out")
+        if "onecycle" in self.possible("schedule") and self.possible("warmup_epochs") != {0.0}:
+            raise UsageError(RISES_ITSELF)
         for model in self.models:
             find_model(model).channels(self.width, self._find_largest_factors())
         epochs, schedules = self.possible("epochs"), self.possible("schedule")
@@ -106,6 +128,27 @@ class StudyConfig:
         """Every network that a trial may train."""
         return tuple(sorted(self.possible("model")))
 
+    def settle_weights(self) -> StudyConfig:
+        """With the digests of the files that its networks begin with; torchvision's are downloaded where they are not there.
+
+        Errors: UsageError for a file that is not there, and for more stages to freeze than a network has; TunerError where
+        weights cannot be had.
+        """
+        if self.weights is None:
+            return self
+        from ..models.initial import check_stages, digest_weights
+
+        theirs = [model for model in self.models if is_torchvisions(model)]
+        for model in theirs:
+            check_stages(model, max((count for count in self.possible("freeze") if isinstance(count, int)), default=0))
+        return replace(self, digests={} if self.weights == "none" else {model: digest_weights(model, self.weights) for model in theirs})
+
+    def find_weights(self, model: str) -> dict[str, Any]:
+        """What a trial of this network begins with, as TrialConfig has it."""
+        if self.weights is None or not is_torchvisions(model):
+            return {}
+        return {"weights": self.weights, "weights_digest": self.digests.get(model)}
+
     @property
     def seed(self) -> int:
         return self.data.seed
@@ -129,6 +172,8 @@ class StudyConfig:
         space = {name: to_plain(dimension) for name, dimension in self.space.items()}
         plain = {
             "model": self.fixed.get("model"),
+            "weights": self.weights,
+            "weights_digests": dict(self.digests) or None,
             "width": self.width,
             "data": self.data.source,
             "train_images": self.data.train_images,
@@ -168,7 +213,7 @@ class StudyConfig:
     def from_dict(cls, plain: Mapping[str, Any], where: str = "study") -> StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
-        known = {"model", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
+        known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
         check_keys(plain, known | {"sampler", "pruner", "space", "start", "code"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
@@ -193,9 +238,12 @@ class StudyConfig:
             code = plain.get("code", {})
             if not isinstance(code, dict) or not all(is_digest(digest) for digest in code.values()):
                 raise UsageError(f"code takes the SHA-256 of each file of code, not {code!r}: leave it out, tuner writes it")
+            plain = fill_in(plain, dimensions.get("model", DEFAULTS["model"]))
             data = {"source": plain["data"]} if "data" in plain else {}
             data |= {k: plain[k] for k in ("train_images", "image_size", "validation", "seed") if k in plain}
             return cls(
+                weights=plain.get("weights"),
+                digests=read_digests(plain.get("weights_digests", {})),
                 width=plain.get("width", 1.0),
                 data=DataConfig(**data, **read_normalize(plain.get("normalize", {}))),
                 sampler=_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),

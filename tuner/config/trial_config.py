@@ -10,10 +10,11 @@ from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import find_model
+from ..models.finetuned import is_torchvisions
 from ..models.spec import MOST_CHANNELS
 from .checks import check_keys, check_positive, check_whole, find_path, is_digest, is_number
 from .data_config import DataConfig, read_normalize
-from .hyperparameters import DEFAULTS, find_hyperparameter, name_option, name_width
+from .hyperparameters import DEFAULTS, FINETUNING, RISES_ITSELF, find_hyperparameter, name_option, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
@@ -26,18 +27,23 @@ FIRST_NAMES = {
     *("schedule", "label_smoothing", "augment", "seed", "threads", "precision"),
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
+# What is written only where it is not the default: what was written before it stays as it was.
+WRITTEN_IF_SET = ("weights", "weights_digest", "code", "warmup_epochs", *FINETUNING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
     """Everything that decides a training run.
 
-    `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their gradients
-    summed: that takes less memory, and BatchNorm sees one piece at a time. `network` are the arguments of the user's own network,
-    and `code` the SHA-256 of the file that makes it; None for a network of tuner's.
+    `weights` are those that a network of torchvision's begins with: default, none or a file; `weights_digest` is the file's, where
+    it is known. `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their
+    gradients summed: that takes less memory, and BatchNorm sees one piece at a time. `network` are the arguments of the user's own
+    network, and `code` the SHA-256 of the file that makes it; None for a network of tuner's.
     """
 
     model: str = "mynet"
+    weights: str = "none"
+    weights_digest: str | None = None
     width: float = 1.0
     widths: Mapping[str, float] = field(default_factory=dict)
     lr: float = DEFAULTS["lr"]
@@ -50,6 +56,10 @@ class TrialConfig:
     schedule: str = DEFAULTS["schedule"]
     label_smoothing: float = DEFAULTS["label_smoothing"]
     augment: str = DEFAULTS["augment"]
+    warmup_epochs: float = DEFAULTS["warmup_epochs"]
+    freeze: str | int = DEFAULTS["freeze"]
+    head_lr: float = DEFAULTS["head_lr"]
+    layer_decay: float = DEFAULTS["layer_decay"]
     data: DataConfig = field(default_factory=DataConfig)
     seed: int = 0
     threads: int = 1
@@ -61,6 +71,7 @@ class TrialConfig:
     def __post_init__(self) -> None:
         for name in DEFAULTS:
             object.__setattr__(self, name, find_hyperparameter(name).check(getattr(self, name)))
+        self._check_finetuning()
         for pattern, factor in self.widths.items():
             if not isinstance(pattern, str):
                 raise UsageError(f"widths takes a map of patterns such as '*.n1x1', not {pattern!r}")
@@ -85,6 +96,19 @@ class TrialConfig:
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 
+    def _check_finetuning(self) -> None:
+        if self.schedule == "onecycle" and self.warmup_epochs:
+            raise UsageError(RISES_ITSELF)
+        for name, value in (("weights", self.weights), ("weights_digest", self.weights_digest)):
+            if not (isinstance(value, str) and value) and not (value is None and name == "weights_digest"):
+                raise UsageError(f"{name} takes a text, not {value!r}; put it into quotes")
+        if not is_torchvisions(self.model):
+            given = next(
+                (name for name in ("weights", *FINETUNING) if getattr(self, name) != self.__dataclass_fields__[name].default), None
+            )
+            if given is not None:
+                raise UsageError(f"{given} is for models such as torchvision:resnet18, not for {self.model}: leave it out")
+
     @property
     def channels(self) -> dict[str, int]:
         """Channel count by width name."""
@@ -101,13 +125,22 @@ class TrialConfig:
         """
         plain, default = self.to_dict(), TrialConfig().to_dict()
         parts = {"": (plain, default), "data": (plain.pop("data"), default.pop("data"))}
-        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual.get(n)} for part, (own, usual) in parts.items()}
+        if "weights_digest" in plain:
+            del plain["weights"]  # where the file lies
+        kept = {
+            part: {n: v for n, v in own.items() if n in FIRST_NAMES or n not in usual or v != usual[n]}
+            for part, (own, usual) in parts.items()
+        }
         return {**kept[""], "data": kept["data"]}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in a configuration file. What only a network of the user's own has is left out of others'."""
+        """Plain values, as they stand in a configuration file."""
         plain = asdict(self)
-        plain = {name: value for name, value in plain.items() if name not in ("network", "code") or value}
+        for name in WRITTEN_IF_SET:
+            if plain[name] == self.__dataclass_fields__[name].default:
+                del plain[name]
+        if not self.network:
+            del plain["network"]
         data = plain.pop("data")
         normalize = {name: data.pop(name) for name in ("mean", "std")}
         data["normalize"] = {name: v[0] if len(v) == 1 else list(v) for name, v in normalize.items()}

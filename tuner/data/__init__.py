@@ -1,10 +1,12 @@
 """Images: read from their source, decoded once, kept on the device. `load` imports torch only to read CIFAR-10.
 
 cifar10.py digits.py folder.py   one source each; config/data_sources.py lists them
+held_out.py                      the test part of a folder without one
 decode.py cache.py               image files to pixels, once
 classes.py                       the classes of weights against those of images
 dataset.py split.py              a labelled set; which of its images are held out
 resident.py parts.py             images on a device, as batches
+features.py                      what a network made of them, in their place
 imagenet.py                      ImageNet's validation set, for comparisons
 """
 

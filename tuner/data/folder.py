@@ -1,4 +1,4 @@
-"""A folder of images: PATH/train/CLASS/* and PATH/test/CLASS/* (or PATH/val/CLASS/*)."""
+"""A folder of images: PATH/train/CLASS/* and PATH/test/CLASS/* (or PATH/val/CLASS/*), or PATH/CLASS/* of which some are held out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..errors import TunerError, UsageError
 from . import decode
 from .cache import Decoded, Part, Say, load_cached
 from .dataset import Dataset
+from .held_out import RULE, Found, describe, hold_out
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".apng", ".avif", ".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi"}
 EXTENSIONS |= {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".ico", ".pcx", ".sgi", ".icb", ".xbm", ".xpm"}
@@ -20,9 +21,6 @@ EXTENSIONS |= {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".ico", ".pcx", "
 # fingerprint of the pixels, which stays where they do.
 DECODED = "turned after loading"
 NAMED_AT_MOST = 5  # classes in a message
-
-# path, size in bytes, modification time in ns
-Found = tuple[str, int, int]
 
 
 def folder(path: str, size: int, say: Say) -> Dataset:
@@ -39,12 +37,14 @@ def folder(path: str, size: int, say: Say) -> Dataset:
         train, test = list_parts(base)
     except OSError as error:
         raise TunerError(f"data folder {str(error.filename or base)!r} cannot be read: {error.strerror or error}") from None
-    second = find_test(base)
-    identity = [DECODED]
+    whole = is_whole(base)
+    identity = [DECODED, *([RULE] if whole else [])]
     for classes in (train, test):
         identity += [f"{file}\0{length}\0{time}" for found in classes.values() for file, length, time in found]
 
-    for line in describe_passed_over(base, second):
+    if whole:
+        say(f"folder:{base}: {describe(train, test)}")
+    for line in describe_passed_over(base, [base] if whole else [base / "train", find_test(base)]):
         say(f"folder:{base}: {line}")
 
     def read() -> Decoded:
@@ -58,9 +58,15 @@ def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found
     """The image files of each class, of the training and of the test part, checked."""
     second = find_test(base)
     _check_utf8(base)
+    if is_whole(base):
+        classes = list_classes(base)
+        _check_classes(base, classes)
+        return hold_out(classes)
     for part, wanted in ((base / "train", "train/"), (second, "test/ or val/")):
         if not part.is_dir():
-            raise TunerError(f"data folder {str(base)!r} has no {wanted}: images belong in train/CLASS/ and test/CLASS/ (or val/CLASS/)")
+            raise TunerError(
+                f"data folder {str(base)!r} has no {wanted}: images belong in train/CLASS/ and test/CLASS/ (or val/CLASS/), or in CLASS/"
+            )
     train, test = list_classes(base / "train"), list_classes(second)
     if not train:
         raise TunerError(f"{str(base / 'train')!r} has no class folders: images belong in train/CLASS/")
@@ -75,22 +81,32 @@ def list_parts(base: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found
         ]
         raise TunerError(f"train/ and {second.name}/ of {str(base)!r} have different classes ({'; '.join(only)}): make them the same")
     test = {name: test[name] for name in train}
-    if len(train) < 2:
-        raise TunerError(f"{str(base / 'train')!r} has one class only, {next(iter(train))!r}: at least two are needed")
     for part, classes in ((base / "train", train), (second, test)):
-        for name, found in classes.items():
-            if not found:
-                deeper = next((path for path, is_image in _list_passed_over(part / name) if is_image), None)
-                if deeper is not None:
-                    raise TunerError(
-                        f"class folder {str(part / name)!r} holds its images in a folder of its own (such as {str(deeper)!r}, as in "
-                        "tiny-imagenet): move them up into the class folder"
-                    )
-                raise TunerError(f"class folder {str(part / name)!r} holds no image files (such as .png or .jpg): add some or remove it")
+        _check_classes(part, classes)
     for name, found in train.items():
         if len(found) < 2:
             raise TunerError(f"class {name!r} has one training image in {str(base / 'train' / name)!r}: at least two are needed")
     return train, test
+
+
+def is_whole(base: Path) -> bool:
+    """Whether a folder holds classes and no parts: neither train/ nor test/ nor val/, and images in its folders."""
+    return not any((base / name).is_dir() for name in ("train", "test", "val")) and any(list_classes(base).values())
+
+
+def _check_classes(part: Path, classes: dict[str, list[Found]]) -> None:
+    """Errors: TunerError for fewer than two classes, and for a class without images."""
+    if len(classes) < 2:
+        raise TunerError(f"{str(part)!r} has one class only, {next(iter(classes))!r}: at least two are needed")
+    for name, found in classes.items():
+        if not found:
+            deeper = next((path for path, is_image in _list_passed_over(part / name) if is_image), None)
+            if deeper is not None:
+                raise TunerError(
+                    f"class folder {str(part / name)!r} holds its images in a folder of its own (such as {str(deeper)!r}, as in "
+                    "tiny-imagenet): move them up into the class folder"
+                )
+            raise TunerError(f"class folder {str(part / name)!r} holds no image files (such as .png or .jpg): add some or remove it")
 
 
 def list_classes(part: Path) -> dict[str, list[Found]]:
@@ -112,11 +128,11 @@ def _check_utf8(path: Path) -> None:
         raise TunerError(f"the name of folder {str(path)!r} is not UTF-8: rename it") from None
 
 
-def describe_passed_over(base: Path, second: Path) -> list[str]:
+def describe_passed_over(base: Path, parts: list[Path]) -> list[str]:
     """A line about files that are not read, and one about images that lie too deep, with one example each."""
     files: list[Path] = []
     images: list[Path] = []
-    for part in (base / "train", second):
+    for part in parts:
         for name in list_classes(part):
             for path, is_image in _list_passed_over(part / name):
                 (images if is_image else files).append(path)

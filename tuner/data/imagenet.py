@@ -17,7 +17,8 @@ import numpy as np
 from ..config.checks import find_path
 from ..errors import TunerError, UsageError, nearest
 from .dataset import Array
-from .folder import Found, list_classes, list_images, list_parts
+from .folder import list_classes, list_images, list_parts
+from .held_out import Found
 
 WNID = re.compile(r"n\d{8}")
 FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.IGNORECASE)

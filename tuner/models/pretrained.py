@@ -25,12 +25,12 @@ from filelock import FileLock
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
-from ..errors import TunerError, UsageError, nearest
+from ..errors import TunerError, UsageError
+from .bare import WITH_HEADS, check_known
 from .weights import read_weights
 
 STALLED = 30.0  # seconds without a byte
-WITH_HEADS = ("googlenet", "inception_v3")  # that have auxiliary heads, under these names
-HEADS = ("aux1.", "aux2.", "AuxLogits.")
+HEADS = ("aux1.", "aux2.", "AuxLogits.")  # where auxiliary heads lie
 # torchvision's builders read any pickle; with this set a file can hold nothing but weights.
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
@@ -88,29 +88,29 @@ def file_name(weights: Any) -> str:
     return Path(weights.url).name
 
 
-def find(name: str, file: Path | None = None, *, progress: bool = True) -> Pretrained:
+def find(name: str, file: Path | None = None, *, progress: bool = True, option: str | None = None) -> Pretrained:
     """A network by name, with its weights from `file`, from torchvision's folder, or from the network, once.
 
-    The weights are torchvision's best, unless the file has the name of others that it knows for this network.
+    The weights are torchvision's best, unless the file has the name of others that it knows for this network. `option` is how a
+    user names the file, told where nothing can be downloaded.
     Errors: UsageError for an unknown name or a missing file, TunerError where the weights cannot be had.
     """
-    if name not in list_names():
-        raise UsageError(f"no model {name!r} in torchvision {torchvision.__version__}: {nearest(name, list_names())}")
+    check_known(name)
     kinds = get_model_weights(name)
     if file is None:
-        return Pretrained(name=name, weights=kinds.DEFAULT, file=_fetched(name, kinds.DEFAULT, progress))
+        return Pretrained(name=name, weights=kinds.DEFAULT, file=_fetched(name, kinds.DEFAULT, progress, option))
     if not file.is_file():
         raise UsageError(f"--weights {name}={file}: there is no such file")
     return Pretrained(name=name, weights=next((w for w in kinds if file_name(w) == file.name), kinds.DEFAULT), file=file)
 
 
-def _fetched(name: str, weights: Any, progress: bool) -> Path:
+def _fetched(name: str, weights: Any, progress: bool, option: str | None) -> Path:
     """The file in torchvision's folder, downloaded into it where it is missing."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / file_name(weights)
     if file.exists():
         return file
-    remedy = f"put {file.name} from {weights.url} there, or give --weights {name}=FILE"
+    remedy = f"put {file.name} from {weights.url} there, or give {option or f'--weights {name}=FILE'}"
     stalled = socket.getdefaulttimeout()
     try:
         folder.mkdir(parents=True, exist_ok=True)

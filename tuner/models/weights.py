@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TunerError, UsageError
-from . import MODELS
+from . import MODELS, find_model
+from .finetuned import is_torchvisions
 from .spec import ModelSpec
 
 # Where other code puts the state dict in what it saves, the first that is there, and what it puts before its names: data
@@ -83,18 +84,21 @@ def _strip(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
-def load_network(path: Path) -> Loaded:
+def load_network(path: Path, model: str | None = None) -> Loaded:
     """The network that a file's weights belong to, with them in it. Its widths are read off their shapes.
+
+    `model` is the one that was trained, where that is known: torchvision's are not told by their weights' names alone.
 
     Errors: UsageError for a file that holds no weights of a network of ours, TunerError for weights that do not fit or are not finite.
     """
     weights = read_weights(path)
-    spec = next((spec for spec in MODELS.values() if spec.owns(weights)), None)
+    known = [find_model(model)] if model is not None and is_torchvisions(model) else list(MODELS.values())
+    spec = next((spec for spec in known if spec.owns(weights)), None)
     if spec is None:
         theirs = (
             f": they are torchvision's, give --weights googlenet={quote(str(path))} to `tuner compare`" if TORCHVISIONS in weights else ""
         )
-        raise UsageError(f"{str(path)!r} holds weights of none of our networks ({', '.join(MODELS)}){theirs}")
+        raise UsageError(f"{str(path)!r} holds weights of none of our networks ({', '.join(each.name for each in known)}){theirs}")
     try:
         channels, classes = spec.read_sizes(weights)
         with torch.device("meta"):  # a few numbers of the file may stand for a network of terabytes

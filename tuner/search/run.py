@@ -41,6 +41,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     """
     request.check()
     name, config, storage = _find_study(request)
+    config = config.settle_weights()
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
         request.placements()
@@ -72,6 +73,7 @@ def estimate(request: Request) -> None:
     if path is None:
         raise _unknown(name)
     config = _read(path, request)
+    config = replace(config, weights=config.weights and "none")  # steps take as long with any: nothing is downloaded
     try_methods(config)
     dataset = _load_images(config, request.progress)
     try_networks(config, dataset)

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern, name_option, name_width, nest
+from ..config.hyperparameters import DEFAULTS, applies, name_option, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
-from ..models import find_model
 
 if TYPE_CHECKING:
     import optuna
@@ -46,14 +45,6 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
     """Every searched dimension by name, the model first, because the others depend on it."""
     names = sorted(config.drawn, key=lambda name: name != "model")
     return {name: to_distribution(name, config.drawn[name]) for name in names}
-
-
-def applies(name: str, model: str) -> bool:
-    """Whether a dimension means anything for a model: a width pattern must match one of its widths, an option be for one's own."""
-    if find_option(name) is not None:
-        return find_model(model).takes_options
-    pattern = find_width_pattern(name)
-    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
@@ -89,7 +80,15 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     """The trial configuration of these values, keyed by hyper-parameter."""
     named = {name: value for name, value in values.items() if applies(name, values["model"])}
     plain = nest(named)
-    made = TrialConfig(**plain, width=config.width, data=config.data, seed=seed, threads=threads, precision=precision)
+    made = TrialConfig(
+        **plain,
+        width=config.width,
+        **config.find_weights(values["model"]),
+        data=config.data,
+        seed=seed,
+        threads=threads,
+        precision=precision,
+    )
     return replace(made, code=config.code.get(made.model)) if config.code else made
 
 
@@ -192,6 +191,7 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "normalize": {"mean": list(config.data.mean), "std": list(config.data.std)},
         "validation": config.data.validation,
         "seed": config.data.seed,
+        **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
     }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.features import Features
 from ..data.resident import Resident
 from ..models.forms import Evaluator
 from ..models.spec import ModelSpec
@@ -29,7 +30,7 @@ class Figures(NamedTuple):
     accuracy: float
 
 
-def evaluate(evaluator: Evaluator, part: Resident, device: torch.device, precision: str) -> Figures:
+def evaluate(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Figures:
     """The figures of the weights as they are now."""
     sums = Sums(device)
     for logits, labels in predict(evaluator, part, device, precision):
@@ -38,7 +39,7 @@ def evaluate(evaluator: Evaluator, part: Resident, device: torch.device, precisi
     return Figures(loss=loss, accuracy=accuracy)
 
 
-def predict(evaluator: Evaluator, part: Resident, device: torch.device, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
+def predict(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (B, classes) and labels (B,) of the images, in their order, batch by batch."""
     evaluator.refresh()
     size = CPU_BATCH if device.type == "cpu" else max(1, min(BATCH, PIXELS // (part.height * part.width)))

@@ -71,9 +71,9 @@ def _count(
     """Parameters of a network, and outputs of all its layers for one image."""
     outputs = 0
 
-    def add(module: nn.Module, inputs: object, output: Tensor) -> None:
+    def add(module: nn.Module, inputs: object, output: object) -> None:
         nonlocal outputs
-        outputs += output.numel()
+        outputs += output.numel() if isinstance(output, Tensor) else 0
 
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         network = find_model(model).build(dict(channels), classes, **dict(options)).eval()

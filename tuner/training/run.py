@@ -16,13 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config.trial_config import TrialConfig
+from ..data.features import Features
 from ..data.resident import Resident
 from ..errors import UsageError
 from ..models import find_model
+from ..models.finetuned import is_torchvisions
+from ..models.forms import TrainingForm
+from ..models.tuned import Tuned
 from .cuda_graph import CapturedStep, Recorder
 from .evaluation import Figures, cast_to, evaluate, prepare
+from .features import NoFeatures, are_reusable, find_features
 from .metrics import Sums
-from .optimizer import compute_learning_rate, make_optimizer
+from .optimizer import compute_learning_rate, make_optimizer, set_learning_rate
 from .score import Score
 from .state import read_state
 
@@ -43,8 +48,8 @@ class Run:
 
     Without `val` the scores have no validation figures. `stop` is asked before each step, and `evaluating` told before each
     evaluation. A `recorder` records the step once and replays it; `captured` then says whether it does. `lr` is the learning
-    rate of the next step, on the device. A batch larger than the training part is a UsageError. Sets the number of threads
-    of this process.
+    rate of the next step, on the device. `train` and `val` become their features where these can be reused. A batch larger than the
+    training part is a UsageError. Sets the number of threads of this process.
     """
 
     def __init__(
@@ -65,8 +70,8 @@ class Run:
                 "choose a smaller batch_size or more images"
             )
         self.config = config
-        self.train = train
-        self.val = val
+        self.train: Resident | Features = train
+        self.val: Resident | Features | None = val
         self.curve: list[Score] = []
         self._stop = stop
         self._evaluating = evaluating
@@ -75,7 +80,7 @@ class Run:
         self._whole = True  # not within an epoch
         torch.set_num_threads(config.threads)
         prepare(self._device)
-        self.network = find_model(config.model).to_training_form(build_network(config, classes), self._device)
+        self.network = make_form(config, classes, self._device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._evaluator = self.network.evaluator()
         self.lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)
@@ -98,6 +103,7 @@ class Run:
         yield from tuple(self.curve)
         for epoch in range(len(self.curve) + 1, self.config.epochs + 1):
             began, self._asked = time.perf_counter(), 0.0
+            self._reuse_features()
             train_loss, train_accuracy = self._train_epoch(epoch)
             self._evaluating()
             val_loss, val_accuracy = self.evaluate(self.val) if self.val is not None else (None, None)
@@ -114,6 +120,22 @@ class Run:
             )
             self.curve.append(score)
             yield score
+
+    def _reuse_features(self) -> None:
+        """Where no image has other features the next time, train and evaluate on these: each image passes the network once."""
+        if not are_reusable(self.config) or isinstance(self.train, Features):
+            return
+        assert isinstance(self.network, Tuned) and not isinstance(self.val, Features)
+        found = []
+        for part in (self.train, self.val):
+            try:
+                features = None if part is None else find_features(self.network, part, self.config, self._should_stop)
+            except NoFeatures:
+                return
+            if part is not None and features is None:
+                raise Stopped
+            found.append(features)
+        self.train, self.val = found[0] or self.train, found[1]
 
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
         """Loss per image and accuracy over the epoch. The device is waited for once, at the end."""
@@ -135,7 +157,8 @@ class Run:
         for index, (rows, draw) in enumerate(zip(batches, draws, strict=True)):
             if self._should_stop():
                 raise Stopped
-            self.lr.fill_(compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches)))
+            rate = compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches))
+            set_learning_rate(self._optimizer, self.lr, rate)
             self.step(*self.train.gather(rows, draw))
         loss, accuracy = self.sums.means(len(self.train))
         self._whole = True
@@ -168,7 +191,7 @@ class Run:
             self.sums.add(loss, logits, theirs)
         self._optimizer.step()
 
-    def evaluate(self, part: Resident) -> Figures:
+    def evaluate(self, part: Resident | Features) -> Figures:
         """The figures of the weights as they are now."""
         return evaluate(self._evaluator, part, self._device, self.config.precision)
 
@@ -214,8 +237,21 @@ class Run:
         self._whole = True
 
 
+def make_form(config: TrialConfig, classes: int, device: torch.device) -> TrainingForm:
+    """The network as the trial trains it: initialised, on the device, and frozen as far as it stands still."""
+    plain = build_network(config, classes)
+    if is_torchvisions(config.model):
+        from ..models.initial import load_initial  # and torchvision, which other networks do without
+
+        load_initial(plain, config.model, config.weights, config.weights_digest)
+    form = find_model(config.model).to_training_form(plain, device)
+    if isinstance(form, Tuned):
+        form.freeze(config.freeze)
+    return form
+
+
 def build_network(config: TrialConfig, classes: int) -> nn.Module:
-    """The plain network of a trial, initialised from its seed alone. The caller's random state stays as it was."""
+    """The plain network of a trial, drawn from its seed alone; no weights are loaded. The caller's random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         return find_model(config.model).build(config.channels, classes, **config.network)

@@ -24,7 +24,8 @@ class Foresight:
     pixels: tuple[int, int]
 
     def is_hopeless(self, config: TrialConfig) -> bool:
-        return self.model.needs_more(config, self.megabytes, classes=self.classes, pixels=self.pixels)
+        """Never where parts stand still: the model knows of trials that train all."""
+        return config.freeze == "none" and self.model.needs_more(config, self.megabytes, classes=self.classes, pixels=self.pixels)
 
     def describe(self, config: TrialConfig) -> str:
         """Why it is not trained."""
@@ -42,7 +43,9 @@ def look_ahead(study: Study, parts: Parts, device: str) -> Foresight | None:
     for trial, facts in zip(newest, study.read_facts(newest, "run", "config"), strict=True):
         run, config = facts.get("run", {}), facts.get("config")
         if config is not None and run.get("device") == name_device(device) and trial.intermediate_values and "same_as" not in run:
-            points.append((TrialConfig.from_dict(config), float(run["peak_memory_mb"])))
+            theirs = TrialConfig.from_dict(config)
+            if theirs.freeze == "none":
+                points.append((theirs, float(run["peak_memory_mb"])))
     val = parts.val()
     pixels = (val.height, val.width)
     model = fit_memory(points, classes=parts.classes, pixels=pixels)
