@@ -42,7 +42,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
         request.placements()
-    dataset = _load_images(config, request.progress)
+    dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
     study = studies.create_or_load(
         storage or Storage(request.storage, make=request.more is None),
@@ -53,6 +53,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         more=request.more,
         checkpoints=request.checkpoints,
         classes=dataset.classes,
+        val_images=val_images,
     )
     left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
     if left:
@@ -68,7 +69,7 @@ def estimate(request: Request) -> None:
         raise _unknown(name)
     config = _read(path, request)
     try_methods(config)
-    dry_run(name, config, _load_images(config, request.progress), request)
+    dry_run(name, config, _load_images(config, request.progress)[0], request)
 
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
@@ -185,11 +186,11 @@ def _unknown(name: str) -> UsageError:
     return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, list_available())}")
 
 
-def _load_images(config: StudyConfig, progress: bool) -> Dataset:
-    """The images, decoded once before any worker starts; checked against the batch sizes that the study may draw."""
+def _load_images(config: StudyConfig, progress: bool) -> tuple[Dataset, int]:
+    """The images, decoded once before any worker starts, and how many are held out; checked against the batch sizes of the study."""
     dataset = load(config.data, progress=say if progress else None)
-    train, _ = split(dataset, config.data)
+    train, validation = split(dataset, config.data)
     largest = max(config.possible("batch_size"))
     if largest > len(train):
         raise UsageError(f"batch_size {largest} is more than the {len(train)} images of the training part: choose a smaller one")
-    return dataset
+    return dataset, len(validation)

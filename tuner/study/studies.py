@@ -85,6 +85,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         data=attrs["definition"]["data"],
         classes=tuple(attrs["classes"]) if "classes" in attrs else None,
         files=found,
+        val_images=attrs.get("val_images"),
         leases=pausing or Leases(storage, study_id, retry),
         _finished=finished,
         _carried=Carried(finished, pausing) if pausing is not None else None,
@@ -101,12 +102,14 @@ def create_or_load(
     more: int | None = None,
     checkpoints: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    val_images: int | None = None,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
-    `classes` are those of the data, kept for the files that are exported. The caller has checked the study's sampler and pruner.
+    `classes` are those of the data, kept for the files that are exported; `val_images` counts the validation part. The caller has
+    checked the study's sampler and pruner.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -120,7 +123,7 @@ def create_or_load(
         if name not in existing:
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
-            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, classes=classes)
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, classes=classes, val_images=val_images)
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
@@ -148,6 +151,8 @@ def create_or_load(
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
             if classes is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "classes", list(classes))
+            if val_images is not None:
+                storage.optuna.set_study_user_attr(study.leases.study_id, "val_images", val_images)
             if more is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "added", {"more": more, "n_trials": n_trials})
             for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
@@ -164,6 +169,7 @@ def _create(
     trials: int | None,
     checkpoints: Path | None,
     classes: tuple[str, ...] | None,
+    val_images: int | None,
 ) -> None:
     n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
     uid = uuid.uuid4().hex
@@ -185,6 +191,7 @@ def _create(
             ("database", files.describe_database(storage)),
             ("version", __version__),
             *([] if classes is None else [("classes", list(classes))]),
+            *([] if val_images is None else [("val_images", val_images)]),
         ):
             study.set_user_attr(key, value)
 

@@ -34,6 +34,7 @@ class Study:
     data: str  # fingerprint of the images
     classes: tuple[str, ...] | None  # in the order of the outputs; None for a study of 0.1.0 that was not searched since
     files: StudyFiles
+    val_images: int | None  # of the validation part; None for a study that no later version searched yet
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)

@@ -91,10 +91,15 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
 
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
+    return [read_trial(t) for t in rank_complete(study, copies=copies)[:k]]
+
+
+def rank_complete(study: Study, *, copies: bool = True) -> list[FrozenTrial]:
+    """All that `find_best` would return, as rows of Optuna's. Not copies: do not change them."""
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
     if not copies:
         complete = [t for t in complete if "same_as" not in t.user_attrs.get("run", {})]
-    return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
+    return sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:
