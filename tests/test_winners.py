@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from tests import fabricated
 from tuner.commands import main
+from tuner.config.study_files import find_shipped_folder
 from tuner.console.winners import describe_best
+from tuner.dashboard.notes import write_study_note
+from tuner.report.blocks import Paragraph
+from tuner.report.handmade import compare_with_handmade
+from tuner.report.journal import list_attempts, tell
+from tuner.report.page import make_report
 from tuner.study.certainty import Certainty, can_tell_apart, find_interval, find_least_tied, measure_certainty
 from tuner.study.storage import Storage
 from tuner.study.study import Study
+from tuner.study.trials import find_best, list_trials
 
 PLAIN = {"data": "digits", "pruner": "none", "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}}}
 
 
-def make(folder: Path, accuracies: list[float], images: int | None) -> Study:
+def make(folder: Path, accuracies: list[float], images: int | None, plain: dict[str, Any] = PLAIN) -> Study:
     """A study whose trials ended with these accuracies."""
-    study = fabricated.study(Storage(f"sqlite:///{folder}/s.db", make=True), PLAIN, images=images)
+    study = fabricated.study(Storage(f"sqlite:///{folder}/s.db", make=True), plain, images=images)
     rows = [fabricated.trial(study, {"lr": 0.001 * (k + 1)}, [0.1, each], number=k) for k, each in enumerate(accuracies)]
     fabricated.add(study, rows)
     return study
@@ -79,3 +88,26 @@ def test_a_study_of_an_earlier_version_says_nothing_it_does_not_know(tmp_path: P
     study = make(tmp_path, [0.3, 0.9], None)
     assert measure_certainty(study) is None and describe_best(study) == []
     assert "interval" not in run("best", "made") and json.loads(run("best", "made", "--json"))["val_interval"] is None
+
+
+def test_the_journal_calls_no_gain_sure_that_may_be_chance(tmp_path: Path) -> None:
+    rows = list_trials(make(tmp_path, [0.5, 0.6, 0.95], 20))
+    told = [tell(each) for each in list_attempts(rows, 20)]
+    assert told[1].endswith("It reached 60.00 %, 10.00 points more, which may be chance on 20 images: the new best.")
+    assert told[2].endswith("It reached 95.00 %, 35.00 points more: the new best.")
+    assert tell(list_attempts(rows, 5000)[1]).endswith("10.00 points more: the new best.")
+
+
+def test_the_report_and_the_dashboards_note_say_it_too(tmp_path: Path) -> None:
+    study = make(tmp_path, [0.3, 0.85, 0.9], 20)
+    report = " ".join(block.text for block in make_report(study).blocks if isinstance(block, Paragraph))
+    note = write_study_note(study, list_trials(study), find_best(study)[0], 3)
+    for text in (report, note):
+        assert "Trial 2: 90.00 % on 20 validation images, 95 % interval 69.90 % to 97.21 %. It cannot be told apart from trial 1" in text
+        assert "A trial's value is the validation accuracy of its last epoch." in text
+
+
+def test_beside_the_journal_made_by_hand_stands_what_may_be_chance(tmp_path: Path) -> None:
+    study = make(tmp_path, [0.3, 0.85, 0.9], 20, yaml.safe_load((find_shipped_folder() / "journal.yaml").read_text()))
+    said = " ".join(block.text for block in compare_with_handmade(study, []) if isinstance(block, Paragraph))
+    assert "On 20 validation images a difference from the best of less than 35.00 points may be chance." in said
