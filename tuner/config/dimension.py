@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,6 +43,18 @@ def put_on_step(value: Any, dimension: Dimension | None) -> Any:
     index = round((value - dimension.low) / dimension.step)
     counted = type(dimension.low)(min(max(dimension.low + index * dimension.step, dimension.low), dimension.high))
     return counted if abs(counted - value) <= 1e-6 * dimension.step else value
+
+
+def place_value(value: Any, dimension: Dimension) -> float:
+    """Where a value lies in its dimension, from 0 to 1: in a range by its own scale, among choices by their order, numbers by size."""
+    if isinstance(dimension, Choice):
+        values = sorted(dimension.values) if all(is_number(each) for each in dimension.values) else list(dimension.values)
+        return values.index(value) / (len(values) - 1) if len(values) > 1 else 0.5
+    if dimension.low == dimension.high:
+        return 0.5
+    if dimension.log:
+        return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
+    return float((value - dimension.low) / (dimension.high - dimension.low))
 
 
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:

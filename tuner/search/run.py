@@ -17,6 +17,7 @@ from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
 from ..study import studies
+from ..study.advice import give_advice
 from ..study.database_url import find_sqlite_path, parse
 from ..study.retry import StorageAway
 from ..study.storage import DEFAULT_URL, Storage
@@ -79,12 +80,12 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
         say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
-        print_best(study)
+        _show_end(study)
         return
     if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
         reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
         say(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
-        print_best(study)
+        _show_end(study)
         return
     with (
         _choose_engine(study, request, left, engine) as (chosen, placements),
@@ -155,12 +156,19 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
             say(f"Search ended, {stop.text}: {standing} finished, {queued}.")
-    print_best(study)
+    _show_end(study)
     if request.publish:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
     say(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
+
+
+def _show_end(study: Study) -> None:
+    """The closing table, and what the trials advise."""
+    print_best(study)
+    for line in give_advice(study):
+        say(f"Advice: {line}")
 
 
 def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
