@@ -19,6 +19,7 @@ from ..placement import Placement
 from ..study import studies
 from ..study.advice import give_advice
 from ..study.database_url import find_sqlite_path, parse
+from ..study.earlier import Earlier, collect_earlier
 from ..study.retry import StorageAway
 from ..study.storage import DEFAULT_URL, Storage
 from ..study.study import Study
@@ -45,8 +46,10 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         request.placements()
     dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
+    storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
+    known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
-        storage or Storage(request.storage, make=request.more is None),
+        storage,
         name,
         config,
         dataset.fingerprint,
@@ -55,7 +58,12 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         checkpoints=request.checkpoints,
         classes=dataset.classes,
         val_images=val_images,
+        known=known,
     )
+    if known is not None:
+        taken, total = len(study.earlier), study.leases.counts().n_trials
+        say(f"The sampler knows {taken} of {known.finished} finished trials of study {known.study!r}, which lie in this space;")
+        say(f"none of them counts among the {total} trials of study {name!r}.")
     left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
     if left:
         say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
@@ -184,6 +192,16 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
         raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, list_available())}")
     config = studies.load(storage, name).config
     return name, config.override(source=request.source, seed=request.seed), storage
+
+
+def _find_earlier(storage: Storage, name: str, config: StudyConfig, data: str, request: Request) -> Earlier | None:
+    """The trials that --from names. Errors: UsageError."""
+    if request.earlier is None:
+        return None
+    source, _ = find(request.earlier)
+    if source == name:
+        raise UsageError(f"--from {request.earlier} is the study itself: give the new file another name")
+    return collect_earlier(studies.load(storage, source), config, data)
 
 
 def _read(path: Path, request: Request) -> StudyConfig:

@@ -18,6 +18,7 @@ from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from . import files
 from .carried import Carried
+from .earlier import Earlier, read_earlier, store_earlier
 from .finished import Finished
 from .leases import Leases
 from .pausing import PausingLeases
@@ -26,7 +27,7 @@ from .retry import Retry
 from .search_space import compare_definitions, define
 from .storage import Storage
 from .study import Study
-from .tables import leases, list_tables, metadata, pauses, studies
+from .tables import earlier, leases, list_tables, metadata, pauses, studies
 
 DEFAULT_TRIALS = 50  # of a study that is made without a number
 
@@ -89,6 +90,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         leases=pausing or Leases(storage, study_id, retry),
         _finished=finished,
         _carried=Carried(finished, pausing) if pausing is not None else None,
+        earlier=read_earlier(storage, study_id, config) if "earlier" in attrs else (),
     )
 
 
@@ -103,13 +105,14 @@ def create_or_load(
     checkpoints: Path | None = None,
     classes: tuple[str, ...] | None = None,
     val_images: int | None = None,
+    known: Earlier | None = None,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
     `classes` are those of the data, kept for the files that are exported; `val_images` counts the validation part. The caller has
-    checked the study's sampler and pruner.
+    checked the study's sampler and pruner. A new study's sampler is told of the trials in `known`.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -123,7 +126,8 @@ def create_or_load(
         if name not in existing:
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
-            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, classes=classes, val_images=val_images)
+            facts = {"classes": None if classes is None else list(classes), "val_images": val_images}
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, facts=facts, known=known)
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
@@ -136,6 +140,8 @@ def create_or_load(
             raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
         if not config.names_pruner:
             config = replace(config, pruner=study.config.pruner)
+        if known is not None and found.user_attrs.get("earlier", {}).get("uid") != known.uid:
+            raise UsageError(f"--from {known.study}: study {name!r} was made without it: give the file another name, or leave --from out")
         counts = study.leases.counts()
         if trials is not None and trials < counts.used:
             raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")
@@ -168,8 +174,8 @@ def _create(
     *,
     trials: int | None,
     checkpoints: Path | None,
-    classes: tuple[str, ...] | None,
-    val_images: int | None,
+    facts: dict[str, Any],
+    known: Earlier | None,
 ) -> None:
     n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
     uid = uuid.uuid4().hex
@@ -179,10 +185,12 @@ def _create(
         study.set_metric_names(["validation accuracy"])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
-        for table in (studies, leases, pauses):
+        for table in (studies, leases, pauses, earlier):
             connection.execute(sa.delete(table).where(table.c.study_id == study_id))
         row = {"study_id": study_id, "uid": uid, "slots": n_trials, "turn": 0, "stops": 0, "searched": storage.now}
         connection.execute(sa.insert(studies).values(row))
+        if known is not None:
+            store_earlier(connection, study_id, known)
         for key, value in (
             ("uid", uid),
             ("config", config.to_dict()),
@@ -190,8 +198,8 @@ def _create(
             ("checkpoints", files.describe_folder(storage, folder)),
             ("database", files.describe_database(storage)),
             ("version", __version__),
-            *([] if classes is None else [("classes", list(classes))]),
-            *([] if val_images is None else [("val_images", val_images)]),
+            *((name, fact) for name, fact in facts.items() if fact is not None),
+            *([] if known is None else [("earlier", known.to_dict())]),
         ):
             study.set_user_attr(key, value)
 
