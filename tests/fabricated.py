@@ -20,9 +20,11 @@ from tuner.study.study import Study
 BEGUN = datetime(2026, 11, 20, 12)
 
 
-def study(storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50) -> Study:
-    """A study from the mapping of a study file, with no trials yet."""
-    return studies.create_or_load(storage, name, StudyConfig.from_dict(plain), data, trials=trials)
+def study(
+    storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50, images: int | None = None
+) -> Study:
+    """A study from the mapping of a study file, with no trials yet, and `images` in its validation part."""
+    return studies.create_or_load(storage, name, StudyConfig.from_dict(plain), data, trials=trials, val_images=images)
 
 
 def trial(

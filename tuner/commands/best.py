@@ -23,6 +23,7 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
     from ..config.study_files import find
     from ..console.tables import make_trial_table, print_best
     from ..console.text import open_console, print_json, say
+    from ..console.winners import collect_certainty
     from ..errors import TunerError
     from ..study.storage import Storage
     from ..study.studies import load
@@ -38,12 +39,13 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
             raise TunerError(f"cannot write {str(export)!r}: {error.strerror}") from None
     if as_json:
         assert row.config is not None
-        print_json({"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, "config": row.config.to_dict()})
+        facts = {"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, **collect_certainty(loaded, row.number)}
+        print_json({**facts, "config": row.config.to_dict()})
         return
     if trial is None:
         print_best(loaded, 5)
     else:
-        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}"))
+        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}", loaded.val_images))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     if export is not None:

@@ -27,6 +27,7 @@ from .options import (
 @click.argument("study", default="mynet")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The study's total of trials.  [default: 50 for a new study]")
 @click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total, once until they are done.")
+@click.option("--from", "earlier", metavar="STUDY", help="Tell a new study's sampler the trials of this one that lie in its space.")
 @gpu_option
 @device_option
 @workers_option
@@ -73,6 +74,7 @@ def search(
     study: str,
     trials: int | None,
     more: int | None,
+    earlier: str | None,
     gpu: str | None,
     device: str,
     workers: int | None,
@@ -110,6 +112,7 @@ def search(
             study=study,
             trials=trials,
             more=more,
+            earlier=earlier,
             gpu=gpu,
             device=device,
             workers=workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -49,6 +50,18 @@ def is_whole(name: str, dimension: Range) -> bool:
     if find_option(name) is not None:
         return isinstance(dimension.low, int) and isinstance(dimension.high, int)
     return name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int
+
+
+def place_value(value: Any, dimension: Dimension) -> float:
+    """Where a value lies in its dimension, from 0 to 1: in a range by its own scale, among choices by their order, numbers by size."""
+    if isinstance(dimension, Choice):
+        values = sorted(dimension.values) if all(is_number(each) for each in dimension.values) else list(dimension.values)
+        return values.index(value) / (len(values) - 1) if len(values) > 1 else 0.5
+    if dimension.low == dimension.high:
+        return 0.5
+    if dimension.log:
+        return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
+    return float((value - dimension.low) / (dimension.high - dimension.low))
 
 
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:

@@ -6,11 +6,13 @@ from typing import Any
 
 from rich.table import Table
 
+from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
 from .text import draw_sparkline, format_params, open_console
+from .winners import collect_certainty, describe_best
 
 
 def collect_facts(study: Study) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def collect_facts(study: Study) -> dict[str, Any]:
         "paused": counts.paused,
         "best_trial": top[0].number if top else None,
         "best_value": top[0].value if top else None,
+        **{f"best_{name}": fact for name, fact in collect_certainty(study).items()},
         "trials": [row.to_dict() for row in list_trials(study)],
     }
 
@@ -50,12 +53,13 @@ def show_study(study: Study) -> None:
     for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
         table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
-    top, every = find_best(study), list_trials(study)
+    top, every, certainty = find_best(study), list_trials(study), measure_certainty(study)
+    tied = () if certainty is None else certainty.tied
     for row in every:
         accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
         value = "-" if row.value is None else f"{row.value:.4f}"
         note = f" ({row.remark})" if row.remark else ""
-        mark = " *" if top and row.number == top[0].number else ""
+        mark = " *" if top and row.number == top[0].number else " ~" if row.number in tied else ""
         table.add_row(
             f"{row.number}{mark}",
             row.standing,
@@ -70,6 +74,10 @@ def show_study(study: Study) -> None:
         console.print(sentence, highlight=False)
     if top:
         console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+    if tied:
+        console.print("~ cannot be told apart from it", highlight=False)
+    for line in describe_best(study):
+        console.print(line, highlight=False)
 
 
 def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:

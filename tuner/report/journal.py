@@ -9,6 +9,7 @@ from typing import Any
 from ..config.hyperparameters import DEFAULTS, find_width_pattern, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..console.text import format_value
+from ..study.certainty import can_tell_apart
 from ..study.outcome import Outcome
 from ..study.trials import TrialRow
 from .blocks import Block, Paragraph, Table
@@ -46,18 +47,30 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One finished trial. `before` is the best COMPLETE trial when it was begun; None for the first of all."""
+    """One finished trial. `before` is the best COMPLETE trial when it was begun; None for the first of all.
+
+    `images` is on how many its accuracy was counted, None where that is not known.
+    """
 
     row: TrialRow
     before: TrialRow | None
     changes: list[Change]
+    images: int | None = None
 
     @property
     def improved(self) -> bool:
         return self.row.state == "COMPLETE" and (self.before is None or (self.row.value or 0) > (self.before.value or 0))
 
+    @property
+    def doubt(self) -> str:
+        """Why a gain may be none; empty where it is more than chance, or where that cannot be said."""
+        if self.before is None or self.images is None:
+            return ""
+        mine, theirs = (round((row.value or 0.0) * self.images) for row in (self.row, self.before))
+        return "" if can_tell_apart(mine, theirs, self.images) else f"which may be chance on {self.images:,} images"
 
-def list_attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
+
+def list_attempts(rows: Sequence[TrialRow], images: int | None = None) -> list[Attempt]:
     """The finished trials by number, each beside the best of those with a lower one."""
     best: TrialRow | None = None
     found = []
@@ -65,7 +78,7 @@ def list_attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
         if row.state not in ("COMPLETE", "PRUNED", "FAIL") or row.config is None:
             continue
         changes = list_changes(best.config, row.config) if best is not None and best.config is not None else []
-        found.append(Attempt(row=row, before=best, changes=changes))
+        found.append(Attempt(row=row, before=best, changes=changes, images=images))
         if found[-1].improved:
             best = row
     return found
@@ -148,7 +161,7 @@ def tell(attempt: Attempt) -> str:
     if row.outcome is Outcome.SAME_AS:
         return f"{began} That is the configuration of trial {row.run['same_as']}, so its {value} was taken over without training again."
     if attempt.improved:
-        return f"{began} It reached {value}, {gap} more: the new best."
+        return f"{began} It reached {value}, {gap} more{attempt.doubt and f', {attempt.doubt}'}: the new best."
     if row.value == before.value:
         return f"{began} It reached {value} as well, so trial {before.number} stayed the best."
     return f"{began} It reached {value}, {gap} less, so trial {before.number} stayed the best."
@@ -194,7 +207,7 @@ def _outcome(attempt: Attempt) -> str:
     assert attempt.before is not None
     gap = (row.value or 0) - (attempt.before.value or 0)
     if attempt.improved:
-        return f"new best by {points(gap)}"
+        return f"new best by {points(gap)}{attempt.doubt and ', which may be chance'}"
     return f"{points(gap)} less" if gap else "as good as the best"
 
 

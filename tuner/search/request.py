@@ -23,6 +23,7 @@ class Request:
     workers: int | None = None
     threads: int = 1
     source: str | None = None
+    earlier: str | None = None
     seed: int | None = None
     timeout: float | None = None
     target: float | None = None
@@ -57,6 +58,8 @@ class Request:
         check_seconds()
         if self.trials is not None and self.more is not None:
             raise UsageError(f"--trials {self.trials} and --more {self.more} say two things: give one of them")
+        if dry_run and self.earlier is not None:
+            raise UsageError(f"--dry-run opens no storage, where the trials of --from {self.earlier} are: leave one of them out")
         if self.engine == "local":
             for option, value in (("--address", self.address), ("--gpus-per-worker", self.gpus_per_worker)):
                 if value is not None:

@@ -18,7 +18,9 @@ from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
 from ..study import studies
+from ..study.advice import give_advice
 from ..study.database_url import find_sqlite_path, parse
+from ..study.earlier import Earlier, collect_earlier
 from ..study.retry import StorageAway
 from ..study.storage import DEFAULT_URL, Storage
 from ..study.study import Study
@@ -45,11 +47,13 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
         request.placements()
-    dataset = _load_images(config, request.progress)
+    dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
     try_networks(config, dataset)
+    storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
+    known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
-        storage or Storage(request.storage, make=request.more is None),
+        storage,
         name,
         config,
         dataset.fingerprint,
@@ -58,7 +62,13 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         checkpoints=request.checkpoints,
         classes=dataset.classes,
         accept_changed_code=request.accept_changed_code,
+        val_images=val_images,
+        known=known,
     )
+    if known is not None:
+        taken, total = len(study.earlier), study.leases.counts().n_trials
+        say(f"The sampler knows {taken} of {known.finished} finished trials of study {known.study!r}, which lie in this space;")
+        say(f"none of them counts among the {total} trials of study {name!r}.")
     ended = study.read_facts(study.finished_trials(), "run") if request.more is not None else []
     left = sum("chance" in facts.get("run", {}) for facts in ended)
     if left:
@@ -75,7 +85,7 @@ def estimate(request: Request) -> None:
     config = _read(path, request)
     config = replace(config, weights=config.weights and "none")  # steps take as long with any: nothing is downloaded
     try_methods(config)
-    dataset = _load_images(config, request.progress)
+    dataset, _ = _load_images(config, request.progress)
     try_networks(config, dataset)
     dry_run(name, config, dataset, request)
 
@@ -87,12 +97,12 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
         say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
-        print_best(study)
+        _show_end(study)
         return
     if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
         reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
         say(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
-        print_best(study)
+        _show_end(study)
         return
     with (
         _choose_engine(study, request, left, engine) as (chosen, placements),
@@ -163,12 +173,19 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
             say(f"Search ended, {stop.text}: {standing} finished, {queued}.")
-    print_best(study)
+    _show_end(study)
     if request.publish:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
     say(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
+
+
+def _show_end(study: Study) -> None:
+    """The closing table, and what the trials advise."""
+    print_best(study)
+    for line in give_advice(study):
+        say(f"Advice: {line}")
 
 
 def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
@@ -187,6 +204,16 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
     return name, config.override(source=request.source, seed=request.seed), storage
 
 
+def _find_earlier(storage: Storage, name: str, config: StudyConfig, data: str, request: Request) -> Earlier | None:
+    """The trials that --from names. Errors: UsageError."""
+    if request.earlier is None:
+        return None
+    source, _ = find(request.earlier)
+    if source == name:
+        raise UsageError(f"--from {request.earlier} is the study itself: give the new file another name")
+    return collect_earlier(studies.load(storage, source), config, data)
+
+
 def _read(path: Path, request: Request) -> StudyConfig:
     return StudyConfig.from_file(path).override(source=request.source, seed=request.seed)
 
@@ -195,11 +222,11 @@ def _unknown(name: str) -> UsageError:
     return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, list_available())}")
 
 
-def _load_images(config: StudyConfig, progress: bool) -> Dataset:
-    """The images, decoded once before any worker starts; checked against the batch sizes that the study may draw."""
+def _load_images(config: StudyConfig, progress: bool) -> tuple[Dataset, int]:
+    """The images, decoded once before any worker starts, and how many are held out; checked against the batch sizes of the study."""
     dataset = load(config.data, progress=say if progress else None)
-    train, _ = split(dataset, config.data)
+    train, validation = split(dataset, config.data)
     largest = max(config.possible("batch_size"))
     if largest > len(train):
         raise UsageError(f"batch_size {largest} is more than the {len(train)} images of the training part: choose a smaller one")
-    return dataset
+    return dataset, len(validation)

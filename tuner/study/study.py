@@ -36,9 +36,11 @@ class Study:
     data: str  # fingerprint of the images
     classes: tuple[str, ...] | None  # in the order of the outputs; None for a study of 0.1.0 that was not searched since
     files: StudyFiles
+    val_images: int | None  # of the validation part; None for a study that no later version searched yet
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
+    earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone
 
     @property
     def retry(self) -> Retry:
@@ -52,10 +54,11 @@ class Study:
     def optuna_study(self, *, carried: bool = False) -> optuna.Study:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage.
 
-        With `carried` trials that paused are shown as a sampler should see them: at their end.
+        With `carried` it is what a sampler should see: trials that paused at their end, and before all those of an earlier study.
         """
         made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config), make_pruner(self.config))
-        made.finished = self._carried if carried and self._carried is not None else self._finished
+        own = self._carried if carried and self._carried is not None else self._finished
+        made.finished = (lambda: [*self.earlier, *own()]) if carried and self.earlier else own
         return made
 
     def finished_trials(self) -> list[FrozenTrial]:

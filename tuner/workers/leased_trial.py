@@ -173,7 +173,7 @@ class LeasedTrial:
         assert frozen is not None, "configure comes first"
         if not spec.prunes:
             return False
-        study = self.optuna_study()
+        study = self.study.optuna_study() if self.study.earlier else self.optuna_study()  # pruners compare with the study's own trials
         if spec.writes:
             return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
         return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))

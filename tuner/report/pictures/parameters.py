@@ -15,7 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from ...config.dimension import Choice, Dimension
+from ...config.dimension import Choice, Dimension, place_value
 from ...config.hyperparameters import find_option, find_width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
@@ -41,12 +41,7 @@ class Scale:
         if isinstance(self.dimension, Choice):
             values = list(self.dimension.values)
             return values.index(value) / max(1, len(values) - 1) if len(values) > 1 else 0.5
-        low, high = self.dimension.low, self.dimension.high
-        if low == high:
-            return 0.5
-        if self.dimension.log:
-            return math.log(value / low) / math.log(high / low)
-        return float((value - low) / (high - low))
+        return place_value(value, self.dimension)
 
     def ticks(self) -> list[tuple[float, str]]:
         if isinstance(self.dimension, Choice):
