@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import sys
@@ -44,12 +45,16 @@ class _Group(click.Group):
             if hide_passwords(said) == said:
                 raise
             raise click.UsageError(hide_passwords(said), error.ctx) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # click's own, where it asks something
+                raise Interrupted("interrupted: nothing was changed") from None
+            raise
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
                 raise UsageError(f"{str(error.filename)!r} is no path: a name in it is too long, give a shorter one") from None
-            told = blame_machine(error) or _blame_storage(error)
+            told = blame_machine(error) or _blame_encoding(error) or _blame_storage(error)
             if told is None:
                 raise
             raise told from None
@@ -61,6 +66,16 @@ def _blame_storage(error: Exception) -> TunerError | None:
     from ..study.damage import blame_storage
 
     return blame_storage(error)
+
+
+def _blame_encoding(error: Exception) -> TunerError | None:
+    """The line for a name that was typed in another encoding than the terminal's, or that this one has no letters for."""
+    if not isinstance(error, UnicodeEncodeError):
+        return None
+    ours = codecs.lookup(sys.getfilesystemencoding()).name
+    if codecs.lookup(error.encoding).name != ours and not any("\ud800" <= letter <= "\udfff" for letter in error.object):
+        return None
+    return UsageError(f"{error.object!r} cannot be written in this terminal's encoding ({ours}): set PYTHONUTF8=1, or give another name")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -52,5 +52,7 @@ def _confirm(what: str, yes: bool) -> None:
         return
     try:
         click.confirm(f"Delete {what}?", abort=True, err=True)
-    except click.Abort:
+    except click.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise
         raise TunerError(f"{what.split(' with ')[0]} was not deleted: confirm, or give --yes") from None

@@ -8,6 +8,7 @@ import click
 
 from ..config.pruners import PRUNERS
 from .options import json_option, progress_option, storage_option
+from .outputs import make_room
 
 
 @click.command()
@@ -56,6 +57,8 @@ def simulate(
         from ..study.studies import load
 
         opened = load(Storage(storage), find(study)[0])
+    if picture is not None:
+        make_room(picture, "--picture")
     rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=say_nothing if no_progress or as_json else say)
     if picture is not None:
         from ..simulate.picture import draw_costs

@@ -12,6 +12,7 @@ from ..models import find_model
 from .checks import check_keys, check_positive
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
+from .file_kinds import refuse_configuration
 from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, find_width_pattern, flatten, nest
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
@@ -179,7 +180,9 @@ class StudyConfig:
 
     @classmethod
     def from_file(cls, path: Path) -> StudyConfig:
-        return cls.from_dict(read(path), str(path))
+        plain = read(path)
+        refuse_configuration(plain, path)
+        return cls.from_dict(plain, str(path))
 
 
 def _start_row(row: Any, where: str) -> dict[str, Any]:
