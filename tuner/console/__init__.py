@@ -2,6 +2,7 @@
 
 text.py      numbers, names and small curves as people read them
 tables.py    trials as tables
+listing.py   a study's trials, sorted, in the columns that there is room for, or as CSV
 curves.py    accuracy curves in dots
 show.py      a study or a trial, whole
 progress.py  the live view of a running search
