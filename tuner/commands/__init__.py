@@ -15,6 +15,8 @@ from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_pa
 from ..signals import end_cleanly
 from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
 
+LONGEST_SUMMARY = 1000  # characters of a command's first sentence in `tuner --help`: it folds there and is never cut
+
 
 class _Group(click.Group):
     """Commands in the order of the work, and a misspelt one names the nearest."""
@@ -22,8 +24,12 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(LONGEST_SUMMARY)) for name, command in self.commands.items()])
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .completion import complete_stored
 from .options import storage_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=complete_stored)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from .completion import complete_stored
 from .options import storage_option
 from .outputs import make_room
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

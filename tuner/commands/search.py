@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .completion import complete_searchable
+from .help import GroupedCommand
 from .options import (
     Duration,
     capture_option,
@@ -21,9 +23,18 @@ from .options import (
     workers_option,
 )
 
+# The options of `tuner search --help`, under their headings.
+GROUPS = {
+    "Budget": ("trials", "more", "timeout", "target", "dry_run"),
+    "Hardware": ("gpu", "device", "workers", "threads", "precision", "capture", "stall", "trial_timeout"),
+    "Data": ("data", "seed"),
+    "Cluster": ("engine", "address", "gpus_per_worker"),
+    "Output": ("storage", "checkpoints", "keep", "publish", "no_progress"),
+}
 
-@click.command()
-@click.argument("study", default="mynet")
+
+@click.command(cls=GroupedCommand, groups=GROUPS)
+@click.argument("study", default="mynet", shell_complete=complete_searchable)
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The study's total of trials.  [default: 50 for a new study]")
 @click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total, once until they are done.")
 @gpu_option
@@ -98,6 +109,13 @@ def search(
     STUDY is a name (looked for in ./studies, then among the shipped ones: mynet, googlenet, mynet-fast, journal,
     quickstart) or the path of a YAML file. Run the same command again to go on after any interruption; --trials is
     the study's total, not a number to add. Ctrl-C puts running trials back in the queue.
+
+    \b
+    Examples:
+      tuner search quickstart                      digits: minutes on two cores
+      tuner search mynet --trials 100 --gpu 0,1    CIFAR-10 on two GPUs
+      tuner search mynet --data folder:photos --dry-run
+                                                   what your images would take
     """
     from ..search.request import Request
     from ..search.run import estimate, run

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .completion import complete_stored
 from .options import json_option, storage_option
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="One trial, epoch by epoch.")
 @click.option("--sort", metavar="NAME", help="By value (best first), number, state, epochs_trained, seconds or a hyper-parameter.")
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Only the first K trials.")

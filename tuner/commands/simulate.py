@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from ..config.pruners import PRUNERS
+from .completion import complete_stored
 from .options import json_option, progress_option, storage_option
 from .outputs import make_room
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option(
     "--pruner",
     "pruners",

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from ..config.study_config import StudyConfig
-from ..config.study_files import find, list_available
+from ..config.study_files import DEFAULT_URL, find, list_available
 from ..console.progress import show_progress
 from ..console.tables import print_best
 from ..console.text import say
@@ -19,7 +19,7 @@ from ..placement import Placement
 from ..study import studies
 from ..study.database_url import find_sqlite_path, parse
 from ..study.retry import StorageAway
-from ..study.storage import DEFAULT_URL, Storage
+from ..study.storage import Storage
 from ..study.study import Study
 from ..study.trials import find_best
 from ..study.trying import try_methods
