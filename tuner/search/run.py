@@ -10,7 +10,7 @@ from shlex import quote
 
 from ..config.study_config import StudyConfig
 from ..config.study_files import DEFAULT_URL, find, list_available
-from ..console.progress import show_progress
+from ..console.live import show_progress
 from ..console.tables import print_best
 from ..console.text import say
 from ..data import Dataset, load, split
