@@ -117,8 +117,11 @@ def search(
       tuner search mynet --data folder:photos --dry-run
                                                    what your images would take
     """
-    from ..search.request import Request
-    from ..search.run import estimate, run
+    from ..console.ticker import tell_time
+
+    with tell_time("starting", shown=dry_run and not no_progress):  # PyTorch takes seconds
+        from ..search.request import Request
+        from ..search.run import estimate, run
 
     (estimate if dry_run else run)(
         Request(

@@ -7,4 +7,5 @@ curves.py    accuracy curves in dots
 show.py      a study or a trial, whole
 progress.py  the facts of a running search, and plain lines of them
 live.py      the live view of them
+ticker.py    what a command is doing, and for how long already
 """

@@ -13,6 +13,7 @@ from ..config.study_files import DEFAULT_URL, find, list_available
 from ..console.live import show_progress
 from ..console.tables import print_best
 from ..console.text import say
+from ..console.ticker import tell_time
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
@@ -67,8 +68,10 @@ def estimate(request: Request) -> None:
     if path is None:
         raise _unknown(name)
     config = _read(path, request)
+    with tell_time("reading the images", shown=request.progress):
+        dataset = _load_images(config, request.progress)
     try_methods(config)
-    dry_run(name, config, _load_images(config, request.progress), request)
+    dry_run(name, config, dataset, request)
 
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
