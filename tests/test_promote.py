@@ -17,7 +17,8 @@ from optuna.trial import TrialState
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
 from tuner.config.study_config import StudyConfig
-from tuner.console.progress import LiveProgress, PlainProgress, Progress
+from tuner.console.live import LiveProgress
+from tuner.console.progress import PlainProgress, Progress
 from tuner.console.text import open_console
 from tuner.errors import UsageError
 from tuner.placement import Placement

@@ -7,11 +7,12 @@ from shlex import quote
 
 import click
 
+from .completion import complete_stored
 from .options import json_option, storage_option
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="This trial instead of the best.")
 @click.option(
     "--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the configuration that `tuner train` reads."

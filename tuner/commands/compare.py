@@ -8,6 +8,7 @@ import click
 
 from ..config.data_sources import list_specs
 from .options import device_option, json_option, progress_option, storage_option
+from .outputs import make_room
 
 
 @click.command()
@@ -62,6 +63,8 @@ def compare(
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    if picture is not None:
+        make_room(picture, "--picture")
     files: dict[str, dict[str, Path]] = {"weights": {}, "config": {}}
     for option, example, pairs in (("weights", "alexnet=alexnet.pth", weights), ("config", "mynet.pt=config.yaml", config)):
         for pair in pairs:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from .completion import complete_stored
 from .options import storage_option
+from .outputs import make_room
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -36,6 +38,8 @@ def report(study: str | None, out: Path, storage: str | None) -> None:
     if out.suffix not in FORMATS:
         raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
     opened, name = Storage(storage), find(study)[0] if study else None
-    made = compared(opened, name) if name in comparisons(opened) else make(load(opened, name), find_device("auto"))
+    loaded = None if name in comparisons(opened) else load(opened, name)
+    make_room(out, "--out")
+    made = make(loaded, find_device("auto")) if loaded is not None else compared(opened, str(name))
     size = write(made, out)
     say(f"wrote {out} ({size / 1e6:.1f} MB): open it in a browser" if out.suffix == ".html" else f"wrote {out} and its pictures")

@@ -9,14 +9,16 @@ import click
 
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
+from .completion import complete_stored
 from .options import json_option, progress_option, storage_option
+from .outputs import make_room
 
 if TYPE_CHECKING:
     from ..simulate.sampling import SamplerRow
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option(
     "--pruner",
     "pruners",
@@ -72,6 +74,8 @@ def simulate(
         from ..study.studies import load
 
         opened = load(Storage(storage), find(study)[0])
+    if picture is not None:
+        make_room(picture, "--picture")
     tell = say_nothing if no_progress or as_json else say
     rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=tell)
     if opened is not None and samplers:

@@ -14,6 +14,7 @@ from ..models.own_code import Code
 from .checks import check_keys, check_positive, is_digest
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
+from .file_kinds import refuse_configuration
 from .hyperparameters import (
     DEFAULTS,
     FINETUNING,
@@ -260,7 +261,9 @@ class StudyConfig:
     @classmethod
     def from_file(cls, path: Path) -> StudyConfig:
         """Read a study file of the user's, and the code that it names. Errors: UsageError."""
-        config = cls.from_dict(read(path), str(path))
+        plain = read(path)
+        refuse_configuration(plain, path)
+        config = cls.from_dict(plain, str(path))
         try:
             return config.with_code(name_code(config.models, path.parent))
         except UsageError as error:

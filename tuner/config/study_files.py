@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 ENDINGS = (".yaml", ".yml")
+DEFAULT_URL = "sqlite:///studies/tuner.db"  # of the storage, beside the study files
 LONGEST_NAME = 200  # bytes: a name is a folder's name too, with room for an ending
 
 

@@ -14,6 +14,7 @@ from ..models.finetuned import is_torchvisions
 from ..models.spec import MOST_CHANNELS
 from .checks import check_keys, check_positive, check_whole, find_path, is_digest, is_number
 from .data_config import DataConfig, read_normalize
+from .file_kinds import refuse_study_file
 from .hyperparameters import DEFAULTS, FINETUNING, RISES_ITSELF, find_hyperparameter, name_option, name_width
 from .yaml_file import dump, read
 
@@ -192,6 +193,7 @@ def write_config(config: TrialConfig, *, fingerprint: str | None, origin: Mappin
 def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     """A configuration file: the configuration, its origin, and the fingerprint of its data (None if not said)."""
     plain = read(path)
+    refuse_study_file(plain, path)
     config = TrialConfig.from_dict(plain, str(path))
     fingerprint = (plain.get("data") or {}).get("fingerprint")
     if fingerprint is not None and not isinstance(fingerprint, str):

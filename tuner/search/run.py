@@ -10,10 +10,11 @@ from shlex import quote
 
 from ..config.named_code import name_stored_code
 from ..config.study_config import StudyConfig
-from ..config.study_files import find, list_available
-from ..console.progress import show_progress
+from ..config.study_files import DEFAULT_URL, find, list_available
+from ..console.live import show_progress
 from ..console.tables import print_best
 from ..console.text import say
+from ..console.ticker import tell_time
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
 from ..placement import Placement
@@ -22,7 +23,7 @@ from ..study.advice import give_advice
 from ..study.database_url import find_sqlite_path, parse
 from ..study.earlier import Earlier, collect_earlier
 from ..study.retry import StorageAway
-from ..study.storage import DEFAULT_URL, Storage
+from ..study.storage import Storage
 from ..study.study import Study
 from ..study.trials import find_best
 from ..study.trying import try_methods
@@ -85,7 +86,8 @@ def estimate(request: Request) -> None:
     config = _read(path, request)
     config = replace(config, weights=config.weights and "none")  # steps take as long with any: nothing is downloaded
     try_methods(config)
-    dataset, _ = _load_images(config, request.progress)
+    with tell_time("reading the images", shown=request.progress):
+        dataset, _ = _load_images(config, request.progress)
     try_networks(config, dataset)
     dry_run(name, config, dataset, request)
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from ..config.environment import check_seconds
+from ..config.study_files import DEFAULT_URL
 from ..errors import MOST, TunerError, UsageError, hide_passwords
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
@@ -25,7 +26,6 @@ from .database_url import find_sqlite_path, hide_secrets, parse
 from .driver_errors import find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
-DEFAULT_URL = "sqlite:///studies/tuner.db"
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
 
 # What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.

@@ -27,6 +27,7 @@ from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
+from .pace import Pace
 from .reporter import BelowOthers, Paused, Reporter
 from .watch import Watch, share
 
@@ -163,8 +164,10 @@ def _train(
     try:
         with make_writer(path, uid=trial.study.uid) as writer:
             reporter = Reporter(trial, config, writer, watch, say, note, collect_pause)
+            pace = Pace(number, config, say)
 
             def begin_step() -> bool:
+                pace.step()
                 reporter.look()
                 watch.step()
                 return stop()
@@ -183,6 +186,7 @@ def _train(
             )
             trained = _resume(run, path, trial, notes, say)
             say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
+            pace.begin(len(run.train), trained)
             reporter.follow(run)
         ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
     except Paused as paused:

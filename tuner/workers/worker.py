@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from ..errors import Interrupted, TunerError, blame_machine
 from ..models.own_code import Code, blaming, check_digest, find_permitted, list_permitted, permit
 from ..placement import Placement
 from ..study.outcome import Outcome
-from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
+from .events import Command, Event, Message, NothingLeft, StepsTaken, TrialEnded, Waiting, WorkerFailed
 from .watch import STALL_SECONDS, Watch, share
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
@@ -77,7 +78,15 @@ class Signals:
             time.sleep(ORPHAN_SECONDS)
             os._exit(1)
 
+    def _has_room(self) -> bool:
+        """Whether a short message can be sent at once: a supervisor that was stopped must not hold up a step."""
+        room = select.poll()
+        room.register(self._connection.fileno(), select.POLLOUT)
+        return bool(room.poll(0))
+
     def say(self, event: Event) -> None:
+        if isinstance(event, StepsTaken) and not self._has_room():
+            return
         failed = isinstance(event, TrialEnded) and event.outcome.state == "FAIL"
         self.go_on.clear()
         try:
