@@ -35,8 +35,9 @@ MAY_IMPORT = {
     "compare": "errors signals placement config models data training study console report",
     "dashboard": "errors placement study console report",
     "search": "errors signals placement config models data training study workers console report dashboard",
+    "export": "errors config console study",
     "simulate": "errors config study console report",
-    "commands": "errors signals placement config study simulate search retrain evaluate console report compare dashboard",
+    "commands": "errors signals placement config study export simulate search retrain evaluate console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12

@@ -12,7 +12,7 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
+from . import best, compare, dashboard, delete, evaluate, export, repair, report, search, show, simulate, stop, studies, train, worker
 
 
 class _Group(click.Group):
@@ -86,6 +86,7 @@ for _command in (
     report.report,
     studies.studies,
     show.show,
+    export.export,
     simulate.simulate,
     delete.delete,
     worker.worker,
