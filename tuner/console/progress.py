@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..config.conditions import When, holds, sort_by_condition
 from ..config.hyperparameters import DEFAULTS, name_width
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
@@ -46,6 +47,7 @@ class Progress:
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
         self.names = tuple(study.config.drawn)
+        self.conditions = study.config.conditions
         self.placements = placements
         self.rows = [_WorkerRow() for _ in placements]
         self.standing = counts
@@ -59,7 +61,7 @@ class Progress:
         """Take in what a worker said."""
         match event:
             case TrialStarted(number=number, config=config, epoch=epoch):
-                shown = _short_config(config, self.names)
+                shown = _short_config(config, self.names, self.conditions)
                 self.rows[worker] = _WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
             case EpochReported(score=score, epochs=epochs):
                 row = self.rows[worker]
@@ -213,10 +215,13 @@ def _epoch_line(event: EpochReported) -> str:
     )
 
 
-def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
+def _short_config(config: TrialConfig, searched: Sequence[str], conditions: Mapping[str, When]) -> str:
     """What the study searches, with the trial's values."""
     values = {name: getattr(config, name) for name in DEFAULTS}
     values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    for name in sort_by_condition(conditions):
+        if not holds(conditions[name], values):
+            values.pop(name, None)
     shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
     return format_params({name: values[name] for name in shown})
 

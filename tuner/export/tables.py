@@ -59,7 +59,7 @@ def list_records(study: Study) -> list[Row]:
             **row.to_dict(),
             "outcome": None if row.outcome is None else str(row.outcome),
             **dict(zip(("datetime_start", "datetime_complete"), times[row.number], strict=True)),
-            "config": None if row.config is None else row.config.to_dict(),
+            "config": None if row.config is None else {k: v for k, v in row.config.to_dict().items() if k not in row.absent},
         }
         for row in list_trials(study)
     ]
@@ -87,4 +87,8 @@ def flatten_config(config: TrialConfig) -> Row:
 def list_hyperparameters(row: TrialRow) -> Row:
     """What a trial was trained with, drawn or fixed, by hyper-parameter: single values only."""
     flat = {} if row.config is None else flatten_config(row.config)
-    return {name: value for name, value in {**flat, **row.params}.items() if isinstance(value, (bool, int, float, str))}
+    return {
+        name: value
+        for name, value in {**flat, **row.params}.items()
+        if name not in row.absent and isinstance(value, (bool, int, float, str))
+    }

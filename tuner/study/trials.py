@@ -30,6 +30,7 @@ class TrialRow:
     config: TrialConfig | None
     start: int | None
     paused: bool = False  # waits at a rung; its reason says where it stands
+    absent: tuple[str, ...] = ()  # the hyper-parameters that the conditions of the study's space leave out of it
 
     @property
     def standing(self) -> str:
@@ -63,7 +64,7 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
+def read_trial(study: Study, trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
     config = trial.user_attrs.get("config")
     changed = trial.user_attrs.get("set") or {}
     params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
@@ -77,13 +78,14 @@ def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
         start=trial.user_attrs.get("start"),
         paused=paused,
+        absent=study.config.find_absent(params),
     )
 
 
 def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
     paused = read_paused(study.storage, study.leases.study_id)
-    return [read_trial(trial, paused=trial._trial_id in paused) for trial in study.frozen_trials()]
+    return [read_trial(study, trial, paused=trial._trial_id in paused) for trial in study.frozen_trials()]
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
@@ -94,7 +96,7 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
     if not copies:
         complete = [t for t in complete if "same_as" not in t.user_attrs.get("run", {})]
-    return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
+    return [read_trial(study, t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:
@@ -125,4 +127,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)
