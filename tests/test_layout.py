@@ -34,9 +34,10 @@ MAY_IMPORT = {
     "report": "errors config models data training study console",
     "compare": "errors signals placement config models data training study console report",
     "dashboard": "errors placement study console report",
-    "search": "errors signals placement config models data training study workers console dashboard",
+    "search": "errors signals placement config models data training study workers console report dashboard",
+    "export": "errors config console study",
     "simulate": "errors config study console report",
-    "commands": "errors signals placement config study simulate search retrain evaluate console report compare dashboard",
+    "commands": "errors signals placement config study export simulate search retrain evaluate console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12

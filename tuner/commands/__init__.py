@@ -13,7 +13,7 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
+from . import best, compare, dashboard, delete, evaluate, export, repair, report, search, show, simulate, stop, studies, train, worker
 
 LONGEST_SUMMARY = 1000  # characters of a command's first sentence in `tuner --help`: it folds there and is never cut
 
@@ -107,6 +107,7 @@ for _command in (
     report.report,
     studies.studies,
     show.show,
+    export.export,
     simulate.simulate,
     delete.delete,
     worker.worker,

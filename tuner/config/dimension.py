@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
 from .checks import check_keys, is_number
+from .conditions import When, parse_when, to_plain_when
 from .hyperparameters import HYPERPARAMETERS, Hyperparameter, find_option
 
 MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, still tell its values apart
@@ -16,6 +17,7 @@ MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, st
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     values: tuple[Any, ...]
+    when: When = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Range:
     high: float
     log: bool = False
     step: float | None = None
+    when: When = ()
 
 
 Dimension = Choice | Range
@@ -65,7 +68,18 @@ def place_value(value: Any, dimension: Dimension) -> float:
 
 
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
-    """A plain value as it is, a list as a Choice, a map as a Range; every value checked."""
+    """A plain value as it is, a list as a Choice, a map as a Range, or with `values` as a Choice; every value checked."""
+    if isinstance(value, dict) and "when" in value:
+        value = dict(value)
+        when = parse_when(parameter.name, value.pop("when"))
+        dimension = parse_dimension(parameter, value)
+        assert isinstance(dimension, (Choice, Range))  # a map is no plain value
+        return replace(dimension, when=when)
+    if isinstance(value, dict) and "values" in value:
+        check_keys(value, {"values"}, parameter.name)
+        if not isinstance(value["values"], list):
+            raise UsageError(f"{parameter.name}: values takes a list to choose from, not {value['values']!r}")
+        value = value["values"]
     if isinstance(value, list):
         values = tuple(parameter.check(v) for v in value)
         if not values:
@@ -81,7 +95,7 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
         parameter = replace(parameter, kind=int if all(type(number) is int for number in numbers) else float)
     if parameter.kind not in (int, float):
         raise UsageError(f"{name} takes a value or a list to choose from, not the range {value!r}")
-    check_keys(value, {"low", "high", "log", "step"}, name)
+    check_keys(value, {"low", "high", "log", "step", "when", "values"}, name)
     for end in ("low", "high"):
         if end not in value:
             raise UsageError(f"{name}: the range {value!r} has no {end}")
@@ -108,9 +122,11 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
 
 
 def to_plain(dimension: Dimension) -> Any:
+    when = {"when": to_plain_when(dimension.when)} if dimension.when else {}
     if isinstance(dimension, Choice):
-        return list(dimension.values)
-    return {name: value for name, value in asdict(dimension).items() if value is not None and value is not False}
+        return {"values": list(dimension.values), **when} if when else list(dimension.values)
+    plain = {"low": dimension.low, "high": dimension.high, "log": dimension.log, "step": dimension.step}
+    return {name: value for name, value in plain.items() if value is not None and value is not False} | when
 
 
 def check_start(name: str, value: Any, dimension: Dimension | None, where: str) -> None:

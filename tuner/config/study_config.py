@@ -12,6 +12,7 @@ from ..models import find_model
 from ..models.finetuned import is_torchvisions
 from ..models.own_code import Code
 from .checks import check_keys, check_positive, is_digest
+from .conditions import When, check_conditions, check_row
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
 from .file_kinds import refuse_configuration
@@ -63,6 +64,11 @@ class StudyConfig:
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
+        if self.conditions:
+            check_conditions(self.conditions, [name for name, d in self.space.items() if isinstance(d, Range)], self.possible)
+            unsearched = {name: value for name, value in self.constants.items() if name not in self.space}
+            for index, row in enumerate(self.start, start=1):
+                check_row(row, self.conditions, unsearched | dict(row), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = find_width_pattern(name)
             if pattern is not None and not any(applies(name, model) for model in self.models):
@@ -92,7 +98,18 @@ class StudyConfig:
         started = {row[name] for row in self.start if name in row}
         if dimension is None:
             return started | {self.fixed.get(name, DEFAULTS[name])}
-        return started | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
+        absent = {DEFAULTS[name]} if dimension.when else set()
+        return started | absent | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
+
+    @property
+    def conditions(self) -> dict[str, When]:
+        """What each dimension depends on; empty where none of them does."""
+        found = {name: dimension.when for name, dimension in self.space.items()}
+        return found if any(found.values()) else {}
+
+    def find_absent(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The dimensions with conditions that a trial of these parameters does not have."""
+        return tuple(name for name, when in self.conditions.items() if when and name not in params)
 
     def _find_largest_factors(self) -> dict[str, float]:
         """The largest factor that a trial may have, by width pattern."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -180,12 +180,20 @@ class TrialConfig:
             raise UsageError(f"{where}: {error.message}") from None
 
 
-def write_config(config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None) -> str:
+def write_config(
+    config: TrialConfig,
+    *,
+    fingerprint: str | None,
+    origin: Mapping[str, Any],
+    classes: tuple[str, ...] | None = None,
+    absent: Collection[str] = (),
+) -> str:
     """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from.
 
-    `classes` are the data's, in the order of the network's outputs, where they are known.
+    `classes` are the data's, in the order of the network's outputs, where they are known. `absent` are hyper-parameters that the
+    trial did not have: they are left out, and have their defaults when it is read.
     """
-    plain = config.to_dict()
+    plain = {name: value for name, value in config.to_dict().items() if name not in absent}
     plain["data"] = {**plain["data"], "fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
     return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..config.conditions import When, holds, sort_by_condition
 from ..config.hyperparameters import DEFAULTS, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
@@ -65,6 +66,7 @@ class Progress:
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
         self.names = tuple(study.config.drawn)
+        self.conditions = study.config.conditions
         self.placements = placements
         self.rows = [WorkerRow() for _ in placements]
         self.finished: deque[FinishedRow] = deque(maxlen=LAST)
@@ -79,7 +81,7 @@ class Progress:
         """Take in what a worker said."""
         match event:
             case TrialStarted(number=number, config=config, epoch=epoch):
-                shown = _short_config(config, self.names)
+                shown = _short_config(config, self.names, self.conditions)
                 self.rows[worker] = WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
             case EpochReported(score=score, epochs=epochs):
                 row = self.rows[worker]
@@ -209,10 +211,13 @@ def _epoch_line(event: EpochReported) -> str:
     )
 
 
-def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
+def _short_config(config: TrialConfig, searched: Sequence[str], conditions: Mapping[str, When]) -> str:
     """What the study searches, with the trial's values."""
     values = {name: getattr(config, name) for name in DEFAULTS}
     values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
     values |= {name_option(option): value for option, value in config.network.items()}
+    for name in sort_by_condition(conditions):
+        if not holds(conditions[name], values):
+            values.pop(name, None)
     shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
     return format_params({name: values[name] for name in shown})

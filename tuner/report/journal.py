@@ -78,6 +78,8 @@ def list_attempts(rows: Sequence[TrialRow], images: int | None = None) -> list[A
         if row.state not in ("COMPLETE", "PRUNED", "FAIL") or row.config is None:
             continue
         changes = list_changes(best.config, row.config) if best is not None and best.config is not None else []
+        if best is not None:  # what one of them does not have was not changed
+            changes = [change for change in changes if change.name not in (*best.absent, *row.absent)]
         found.append(Attempt(row=row, before=best, changes=changes, images=images))
         if found[-1].improved:
             best = row

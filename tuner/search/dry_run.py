@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rich.table import Table
 
+from ..config.conditions import describe_when
 from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import DEFAULTS, find_width_pattern
 from ..config.study_config import StudyConfig
@@ -89,6 +90,6 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
 
 def format_dimension(dimension: Dimension) -> str:
     if isinstance(dimension, Choice):
-        return " | ".join(format_value(value) for value in dimension.values)
+        return " | ".join(format_value(value) for value in dimension.values) + describe_when(dimension.when)
     kind = ", log" if dimension.log else f", step {format_value(dimension.step)}" if dimension.step else ""
-    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}"
+    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}{describe_when(dimension.when)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..config.study_config import StudyConfig
 from ..config.study_files import DEFAULT_URL, find, list_available
 from ..console.live import show_progress
 from ..console.tables import print_best
-from ..console.text import say
+from ..console.text import Say, say, say_nothing
 from ..console.ticker import tell_time
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
@@ -36,7 +36,7 @@ from .request import Request
 from .try_networks import try_networks
 
 
-def run(request: Request, *, engine: Engine | None = None) -> None:
+def run(request: Request, *, engine: Engine | None = None) -> Study:
     """Make the study or go on with it, until its total is reached or something ends the search.
 
     `engine` starts the workers in place of the one that the request names.
@@ -75,6 +75,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     if left:
         say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
     supervise(study, request, engine)
+    return study
 
 
 def estimate(request: Request) -> None:
@@ -94,17 +95,18 @@ def estimate(request: Request) -> None:
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
     """Run workers on a study to the end, and say how it ended."""
+    tell, show = _speak(request)
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
-        say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
-        _show_end(study)
+        tell(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
+        show(study)
         return
     if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
         reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
-        say(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
-        _show_end(study)
+        tell(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
+        show(study)
         return
     with (
         _choose_engine(study, request, left, engine) as (chosen, placements),
@@ -149,7 +151,13 @@ def _choose_engine(study: Study, request: Request, left: int, engine: Engine | N
         )
 
 
+def _speak(request: Request) -> tuple[Say, Callable[[Study], None]]:
+    """What says how a search ended, and what prints its best trials."""
+    return (say, _show_end) if request.closing else (say_nothing, lambda study: None)
+
+
 def _conclude(study: Study, stop: Stop, request: Request) -> None:
+    tell, show = _speak(request)
     try:
         counts = study.leases.counts()
     except StorageAway:
@@ -159,7 +167,9 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
     standing = f"{counts.finished} of {counts.n_trials} trials"
     queued = f"{counts.queued} back in the queue" + (f", {counts.paused} paused" if counts.paused else "")
     if request.trials is not None and study.config.row_limit is None and counts.n_trials != request.trials:
-        say(f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it.")
+        tell(
+            f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it."
+        )
     match stop.reason:
         case StopReason.FAILED | StopReason.STORAGE_AWAY:
             error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
@@ -170,17 +180,17 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             left = f"{len(stale)} RUNNING without a worker of tuner"
             raise TunerError(f"only {standing} are finished, {left}: `tuner repair {quote(study.name)}` puts them back in the queue")
         case StopReason.FULL:
-            say(f"Study {study.name!r} is finished: {standing}.")
+            tell(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:
-            say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
+            tell(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
-            say(f"Search ended, {stop.text}: {standing} finished, {queued}.")
-    _show_end(study)
+            tell(f"Search ended, {stop.text}: {standing} finished, {queued}.")
+    show(study)
     if request.publish:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
-    say(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
+    tell(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
 
 
 def _show_end(study: Study) -> None:

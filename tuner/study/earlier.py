@@ -20,7 +20,7 @@ from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..errors import UsageError
-from .search_space import compare_definitions, define, to_distributions
+from .search_space import compare_definitions, define, is_drawn, to_distributions
 from .storage import Storage
 from .study import Study
 from .tables import earlier
@@ -95,7 +95,11 @@ def find_params(trial: TrialConfig, config: StudyConfig) -> dict[str, Any] | Non
     for name in {*values, *constants} - space.keys():
         if applies(name, trial.model) and values.get(name, _unnamed(name)) != constants.get(name, _unnamed(name)):
             return None
-    params = {name: put_on_step(values.get(name, _unnamed(name)), config.space[name]) for name in space if applies(name, trial.model)}
+    params: dict[str, Any] = {}
+    known = {**{name: value for name, value in constants.items() if name not in config.space}, "model": trial.model}
+    for name in space:
+        if is_drawn(config, name, known):
+            params[name] = known[name] = put_on_step(values.get(name, _unnamed(name)), config.space[name])
     try:
         create_trial(value=0.0, params=params, distributions={name: space[name] for name in params})
     except ValueError:  # Optuna's word for a value outside a distribution

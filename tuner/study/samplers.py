@@ -106,6 +106,8 @@ def _check_finite(name: str, config: StudyConfig) -> None:
         raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
     if total > LARGEST_GRID:
         raise UsageError(f"sampler {name} visits every point, and this space has {total:,}: make it smaller (at most {LARGEST_GRID:,})")
+    if depending := [each for each, when in config.conditions.items() if when]:
+        raise UsageError(f"sampler {name} cannot search what some trials do not have ({', '.join(depending)}): leave `when` out")
     joint = find_joint_space(config)
     if len(config.models) > 1 and any(_is_of_a_model(each) and each not in joint for each in config.space):
         raise UsageError(f"sampler {name} cannot search what only some of the models have: search one model at a time")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..config.conditions import holds, sort_by_condition
 from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, applies, name_option, name_width, nest
 from ..config.study_config import StudyConfig
@@ -42,9 +43,35 @@ def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
 
 
 def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
-    """Every searched dimension by name, the model first, because the others depend on it."""
-    names = sorted(config.drawn, key=lambda name: name != "model")
+    """Every searched dimension by name, each after those that it depends on: the model first."""
+    names = sort_by_condition({name: config.drawn[name].when for name in sorted(config.drawn, key=lambda name: name != "model")})
     return {name: to_distribution(name, config.drawn[name]) for name in names}
+
+
+def is_drawn(config: StudyConfig, name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a trial of these values draws the dimension. What the trial does not have is not among them."""
+    return applies(name, values["model"]) and holds(config.space[name].when, values)
+
+
+def _list_cases(config: StudyConfig, model: str) -> list[dict[str, Any]]:
+    """The hyper-parameters that conditions are on, in all combinations that trials of a model may have; one where there are none."""
+    parents = {parent for dimension in config.drawn.values() for parent, _ in dimension.when} - {"model"}
+    cases = [_find_certain(config) | {"model": model}]
+    for name in to_distributions(config):
+        if name in parents:
+            dimension = config.space[name]
+            assert isinstance(dimension, Choice)
+            cases = [
+                {**case, **given}
+                for case in cases
+                for given in ([{name: value} for value in dimension.values] if is_drawn(config, name, case) else [{}])
+            ]
+    return cases
+
+
+def _find_certain(config: StudyConfig) -> dict[str, Any]:
+    """The values of what the study fixes."""
+    return {name: value for name, value in config.constants.items() if name not in config.space}
 
 
 def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
@@ -52,15 +79,16 @@ def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
     return {
         name: dist
         for name, dist in to_distributions(config).items()
-        if not dist.single() and all(applies(name, model) for model in config.models)
+        if not dist.single() and not config.space[name].when and all(applies(name, model) for model in config.models)
     }
 
 
 def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
     """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
-    values = config.constants | dict(row)
+    absent = config.conditions
+    values = {name: value for name, value in (config.constants | dict(row)).items() if not absent.get(name)}
     for name, dist in to_distributions(config).items():
-        if applies(name, values["model"]):
+        if is_drawn(config, name, values):
             values[name] = put_on_step(_draw(trial, name, dist), config.space[name])
     return assemble(values, config, seed=seed, threads=threads, precision=precision)
 
@@ -112,16 +140,22 @@ def find_untried(
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
-        axes = {name: _find_values(config, name, given) for name in config.drawn if applies(name, model)}
-        total = math.prod(len(values) for values in axes.values())
-        first = derive_seed(seed, "first") % total
-        for offset in range(min(total, len(tried) + 1)):
-            index, point = (first + offset) % total, {}
-            for name, values in axes.items():
-                index, place = divmod(index, len(values))
-                point[name] = values[place]
-            if find_point(config, point) not in tried:
-                return point
+        cases = [case for case in _list_cases(config, model) if all(case.get(name, value) == value for name, value in given.items())]
+        for case in sorted(cases, key=lambda case: derive_seed(seed, *case.values())):
+            axes = {
+                name: [case[name]] if name in case else _find_values(config, name, given)
+                for name in config.drawn
+                if is_drawn(config, name, case)
+            }
+            total = math.prod(len(values) for values in axes.values())
+            first = derive_seed(seed, "first") % total
+            for offset in range(min(total, len(tried) + 1)):
+                index, point = (first + offset) % total, {}
+                for name, values in axes.items():
+                    index, place = divmod(index, len(values))
+                    point[name] = values[place]
+                if find_point(config, point) not in tried:
+                    return point
     return None
 
 
@@ -153,10 +187,11 @@ def count_configurations(config: StudyConfig) -> int | None:
     """How many different configurations the space holds; None where a dimension is continuous."""
     total = 0
     for model in config.models:
-        counts = [_count(name, d) for name, d in config.drawn.items() if name != "model" and applies(name, model)]
-        if None in counts:
-            return None
-        total += math.prod(count for count in counts if count)
+        for case in _list_cases(config, model):
+            counts = [_count(name, d) for name, d in config.drawn.items() if name not in case and is_drawn(config, name, case)]
+            if None in counts:
+                return None
+            total += math.prod(count for count in counts if count)
     return total
 
 

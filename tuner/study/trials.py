@@ -32,6 +32,7 @@ class TrialRow:
     config: TrialConfig | None
     start: int | None
     paused: bool = False  # waits at a rung; its reason says where it stands
+    absent: tuple[str, ...] = ()  # the hyper-parameters that the conditions of the study's space leave out of it
 
     @property
     def standing(self) -> str:
@@ -65,7 +66,7 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def read_trial(trial: FrozenTrial, facts: Mapping[str, Any], *, paused: bool = False) -> TrialRow:
+def read_trial(study: Study, trial: FrozenTrial, facts: Mapping[str, Any], *, paused: bool = False) -> TrialRow:
     """A trial with its facts as a row."""
     config = facts.get("config")
     changed = facts.get("set") or {}
@@ -80,6 +81,7 @@ def read_trial(trial: FrozenTrial, facts: Mapping[str, Any], *, paused: bool = F
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
         start=facts.get("start"),
         paused=paused,
+        absent=study.config.find_absent(params),
     )
 
 
@@ -87,7 +89,8 @@ def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
     paused = read_paused(study.storage, study.leases.study_id)
     rows = study.frozen_trials()
-    return [read_trial(row, facts, paused=row._trial_id in paused) for row, facts in zip(rows, study.read_facts(rows), strict=True)]
+    known = zip(rows, study.read_facts(rows), strict=True)
+    return [read_trial(study, row, facts, paused=row._trial_id in paused) for row, facts in known]
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
@@ -103,7 +106,7 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
         some, ranked = ranked[:at_once], ranked[at_once:]
         for trial, facts in zip(some, study.read_facts(some), strict=True):
             if "config" in facts and (copies or "same_as" not in facts.get("run", {})):
-                found.append(read_trial(trial, facts))
+                found.append(read_trial(study, trial, facts))
         at_once *= 2
     return found[:k]
 
@@ -144,4 +147,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)

@@ -19,6 +19,7 @@ from ..signals import STOP_SIGNALS
 from ..study.examples import find_extreme, find_middle
 from ..study.study import Study
 from .precision import PRECISION
+from .spawn import start
 
 MOST = 8
 GAIN = 1.1  # what twice as many workers must train more, all together
@@ -99,7 +100,7 @@ class Crew:
         while len(self._members) < count:
             ours, theirs = context.Pipe()
             process = context.Process(target=train_when_told, args=(self._trial, theirs), daemon=True)
-            process.start()
+            start(process)
             theirs.close()
             self._members.append((process, ours))
             if self._hear(ours, STARTED_SECONDS) != "ready":

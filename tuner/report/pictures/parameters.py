@@ -77,10 +77,11 @@ def list_scales(study: Study) -> list[Scale]:
 def find_importances(study: Study) -> Mapping[str, float]:
     """Shares of the importance by hyper-parameter, greatest first; empty where there is too little to tell.
 
-    PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter.
+    PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter. What only some
+    trials have is left out, because Optuna would leave out the others.
     """
     complete = [trial for trial in study.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
-    names = [s.name for s in list_scales(study) if any(s.name in trial.params for trial in complete)]
+    names = [s.name for s in list_scales(study) if not s.dimension.when and any(s.name in trial.params for trial in complete)]
     if len(complete) < FEWEST_TRIALS or len(names) < 2:
         return {}
     with warnings.catch_warnings():
@@ -128,7 +129,11 @@ def _bars(shares: Mapping[str, float]) -> bytes:
 
 
 def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
-    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either."""
+    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either.
+
+    What only some trials have is no axis: no line could cross it.
+    """
+    axes_of = [axis for axis in axes_of if not axis.dimension.when]
     rows = [row for row in ranked if row.state == "COMPLETE" and row.value is not None and _fits(row, axes_of)]
     if len(axes_of) < 2 or len(rows) < 2:
         return None
