@@ -22,8 +22,9 @@ from ..data.imagenet import WNID, Listing, list_folder_test, list_imagenet, list
 from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
-from ..models.weights import Loaded, load_network
+from ..models.weights import Loaded
 from ..training.evaluation import cast_to, choose_precision
+from ..training.trained import load_trained
 from .batches import Files, Images, Stored
 
 
@@ -121,14 +122,17 @@ def enter(
     )
 
 
+OF_THE_USER = "a network of your own"  # of whatever file: a database holds one list for all rows of a comparison
+
+
 def list_choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
-    return [*pretrained.list_names(), *(_own_choice(name) for name in MODELS)]
+    return [*pretrained.list_names(), *(_own_choice(name) for name in MODELS), OF_THE_USER]
 
 
 def _own_choice(model: str) -> str:
     """How a network of ours stands among the model parameter's choices, beside torchvision's names."""
-    return f"{model} (ours)"
+    return f"{model} (ours)" if model in MODELS else OF_THE_USER
 
 
 def _is_file(name: str) -> bool:
@@ -182,8 +186,8 @@ def _ours(
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
-        loaded = load_network(path)
         trained = configs.get(name, path.parent / "config.yaml")
+        loaded = load_trained(path, trained)
         if name not in configs and not trained.exists():
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "

@@ -14,8 +14,10 @@ from ..config.study_files import find, list_available
 from ..console.progress import show_progress
 from ..console.tables import print_best
 from ..console.text import say
+from ..dashboard.sources import keep_sources
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
+from ..models.own_code import find_permitted
 from ..placement import Placement
 from ..study import studies
 from ..study.database_url import find_sqlite_path, parse
@@ -58,6 +60,7 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         classes=dataset.classes,
         accept_changed_code=request.accept_changed_code,
     )
+    keep_sources(study, [find_permitted(spec) for spec in study.config.code])
     left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
     if left:
         say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
