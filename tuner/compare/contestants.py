@@ -187,7 +187,7 @@ def _ours(
     for name in names:
         path = Path(name)
         trained = configs.get(name, path.parent / "config.yaml")
-        loaded = load_trained(path, trained)
+        loaded = load_trained(path, trained, remedy="look at it by `tuner evaluate --accept-changed-code`")
         if name not in configs and not trained.exists():
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "

@@ -39,7 +39,7 @@ def name_code(specs: Iterable[str], beside: Path | None) -> list[Code]:
     return found
 
 
-def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False) -> Code | None:
+def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False, remedy: str = ACCEPT) -> Code | None:
     """The code that a configuration file names, as `name_code` finds it; None for a network of tuner's.
 
     Errors: UsageError where it is not there, or is not the file of that digest, unless the user accepts that.
@@ -48,7 +48,7 @@ def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *,
         return None
     found = find_code(spec, [beside, Path()], digest=digest)
     if not accept:
-        check_digest(found, digest, what)
+        check_digest(found, digest, what, remedy)
     permit([found])
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config.named_code import name_trained_code
+from ..config.named_code import ACCEPT, name_trained_code
 from ..config.trial_config import read_config, read_data_record
 from ..errors import UsageError
 from ..models import find_model
@@ -12,7 +12,7 @@ from ..models.weights import Loaded, load_into, load_network
 from .run import build_network
 
 
-def load_trained(path: Path, config: Path, *, accept_changed_code: bool = False) -> Loaded:
+def load_trained(path: Path, config: Path, *, accept_changed_code: bool = False, remedy: str = ACCEPT) -> Loaded:
     """The network of a file of weights. Those of a network of the user's own need the configuration that names it.
 
     Errors: as `load_network`; UsageError where the user's file is not there, or is not what was trained and that is not accepted.
@@ -22,7 +22,7 @@ def load_trained(path: Path, config: Path, *, accept_changed_code: bool = False)
     trained, _, _ = read_config(config)
     if not find_model(trained.model).takes_options:
         return load_network(path)
-    name_trained_code(trained.model, trained.code, config.parent, str(config), accept=accept_changed_code)
+    name_trained_code(trained.model, trained.code, config.parent, str(config), accept=accept_changed_code, remedy=remedy)
     classes = read_data_record(config).classes
     if classes is None:
         raise UsageError(f"{config} does not say which classes {trained.model} tells apart: give the file that `tuner train` wrote")
