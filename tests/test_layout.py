@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "retrain": "errors signals config data training console",
     "report": "errors config models data training study console",
     "compare": "errors signals placement config models data training study console report",
-    "dashboard": "errors placement study console report",
+    "dashboard": "errors placement models study console report",
     "search": "errors signals placement config models data training study workers console report dashboard",
     "export": "errors config console study",
     "simulate": "errors config study console report",

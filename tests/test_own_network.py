@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,35 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner, Result
 
+from tests.conftest import ROOT, Background
 from tests.runs import part, same
+from tests.test_promote import claim
+from tuner.commands import main
 from tuner.config.data_config import DataConfig
-from tuner.config.named_code import name_code
+from tuner.config.named_code import name_code, name_stored_code
 from tuner.config.study_config import StudyConfig
 from tuner.config.trial_config import TrialConfig
+from tuner.dashboard.artifacts import list_artifact_files
+from tuner.data import load as load_data
+from tuner.data.parts import Parts
 from tuner.errors import TunerError, UsageError
-from tuner.models import own_code
+from tuner.models import find_model, own_code
+from tuner.placement import Placement
+from tuner.report.predictions import NoPredictions, find_kept_weights
 from tuner.search.request import Request
 from tuner.search.run import run
+from tuner.search.try_networks import try_networks
+from tuner.study.lease import Lease
+from tuner.study.search_space import assemble
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load, load
+from tuner.study.trials import find_best
 from tuner.training import checkpoint
 from tuner.training.run import Run
 from tuner.training.self_check import check_resuming
+from tuner.workers.objective import train_trial
 
 NET = """\
 import torch
@@ -189,3 +207,131 @@ def test_configurations_of_tuners_networks_are_written_as_before() -> None:
     own = TrialConfig(model="net.py:build", network={"depth": 2}, code="0" * 64)
     assert TrialConfig.from_dict(own.to_dict()) == own
     assert own.identity() != replace(own, code="1" * 64).identity(), "trained by another file it is another training"
+
+
+def invoke(*args: str) -> Result:
+    """A command in this process. An error of ours is raised."""
+    done = CliRunner().invoke(main, args)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its_network(
+    tmp_path: Path, background: Callable[..., Background]
+) -> None:
+    """What `train` trains in one piece is what the search trained in two, to the last bit of BatchNorm's and dropout's."""
+    write(tmp_path, space={"lr": 0.05, "batch_size": 8, "epochs": 30, "network": {"depth": [1, 2], "dropout": 0.3}})
+    running = background("search", "own.yaml", "--trials", "1", *ALONE)
+    running.wait_for(r"trial 0 epoch 2/30")
+    [worker] = running.workers()
+    worker.kill()
+    assert int(running.wait_for(r"trial 0 begins from epoch (\d+)")[1]) > 1
+    assert running.end() == 0
+
+    assert invoke("best", "own", "--export", "best.yaml").exit_code == 0
+    exported = yaml.safe_load((tmp_path / "best.yaml").read_text())
+    assert exported["model"] == "net.py:build" and exported["code"] == digest(NET) and exported["network"]["dropout"] == 0.3
+    result = json.loads(invoke("train", "best.yaml", "--json", "--device", "cpu", "--no-progress").stdout)
+    assert result["val_accuracy"] == result["trial"]["validation_accuracy"] and result["code"] == digest(NET)
+    weights = torch.load(tmp_path / "trained/best/weights.pt", weights_only=True)
+    [kept] = (tmp_path / "studies/checkpoints").glob("own-*/trial-00000.*.pt")
+    assert same(weights, torch.load(kept, weights_only=True)["weights"]) and weights["steps"].sum() > 0
+
+    evaluated = json.loads(invoke("evaluate", "trained/best/weights.pt", "--json", "--device", "cpu").stdout)
+    assert evaluated["test_accuracy"] == result["test_accuracy"]
+    compared = json.loads(
+        invoke("compare", "--data", "digits", "--models", "trained/best/weights.pt", "--json", "--device", "cpu", "--no-progress").stdout
+    )
+    assert compared[0]["top1"] == pytest.approx(result["test_accuracy"])
+    invoke("report", "own", "--out", "report.md")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Which configuration of net.py:build" in text and "confusion-matrix" in text
+    assert "depth" in invoke("search", "own.yaml", "--dry-run", "--device", "cpu").stdout
+
+    study = load(Storage(None), "own")
+    copies = [file.read_text() for file in list_artifact_files(study)]
+    assert copies == [NET], "a copy of what was trained is among the study's artifacts"
+    changed = NET.replace("dropout: float = 0.0", "dropout: float = 0.1")
+    (tmp_path / "net.py").write_text(changed)
+    weights_file = "trained/best/weights.pt"
+    for command in (("search", "own.yaml"), ("search", "own"), ("train", "best.yaml"), ("evaluate", weights_file), ("worker", "own")):
+        done = invoke(*command, "--device", "cpu")
+        assert done.exit_code in (1, 2) and "net.py" in done.stderr and "--accept-changed-code" in done.stderr, command
+    evaluated = json.loads(invoke("evaluate", "trained/best/weights.pt", "--json", "--device", "cpu", "--accept-changed-code").stdout)
+    assert (evaluated["code"], evaluated["trained_code"]) == (digest(changed), digest(NET))
+    again = ("train", "best.yaml", "--out", "again", "--json", "--device", "cpu", "--no-progress", "--accept-changed-code")
+    result = json.loads(invoke(*again).stdout)
+    assert (result["code"], result["code_was"]) == (digest(changed), digest(NET))
+    own_code._permitted.clear()
+    with pytest.raises(NoPredictions, match=r"its network cannot be made here .*net.py' is not what study 'own' was made with"):
+        find_kept_weights(study, find_best(study)[0], "cpu")
+
+
+def test_a_change_of_the_file_that_is_accepted_stands_with_the_study_and_its_trials(tmp_path: Path) -> None:
+    config = StudyConfig.from_file(write(tmp_path))
+    storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
+    create_or_load(storage, "own", config, "f", trials=1)
+    changed = replace(config, code={"net.py:build": "1" * 64})
+    with pytest.raises(TunerError, match=r"the file of net.py:build was changed .* go on with --accept-changed-code"):
+        create_or_load(storage, "own", changed, "f")
+    study = create_or_load(storage, "own", changed, "f", accept_changed_code=True)
+    assert study.config.code == changed.code
+    noted = storage.optuna.get_study_user_attrs(study.leases.study_id)["code changes"]
+    assert noted == [{"code": "net.py:build", "was": digest(NET), "is": "1" * 64, "after_trials": 0}]
+    values = {"model": "net.py:build", "lr": 0.1, "batch_size": 8, "epochs": 1, "network.depth": 2}
+    assert assemble(values, study.config, seed=0, threads=1, precision="fp32").code == "1" * 64
+
+
+EVIL = "from pathlib import Path\nPath({marker!r}).touch()\ndef build(classes):\n    pass\n"
+
+
+def test_a_database_never_says_which_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study from somewhere else may name any file: only one that lies where the user is, and is what was trained, is run."""
+    marker, here = tmp_path / "ran", tmp_path / "here"
+    here.mkdir()
+    text = EVIL.format(marker=str(marker))
+    (tmp_path / "evil.py").write_text(text)
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(tmp_path)
+    for spec in (f"{tmp_path}/evil.py:build", "../evil.py:build", "evil:build", "os:system", "evil.py:build"):
+        study = StudyConfig.from_dict({**STUDY, "model": spec, "code": {spec: digest(text)}})
+        with pytest.raises(UsageError, match=r"lies elsewhere|no such (file|module)"):
+            name_stored_code(study.code, "own")
+        with pytest.raises(UsageError, match="no file was named"):
+            find_model(spec).build({}, 10)
+    (here / "net.py").write_text(text)
+    with pytest.raises(own_code.ChangedCode, match=r"net.py' is not what study 'own' was made with"):
+        name_stored_code({"net.py:build": "0" * 64}, "own")
+    assert not marker.exists()
+    [code] = name_stored_code({"net.py:build": digest(text)}, "own")
+    assert code.path == here / "net.py"
+
+
+def test_a_module_of_a_package_is_found_where_the_user_is_without_importing_it(tmp_path: Path) -> None:
+    package = tmp_path / "mine_of_this_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .parts import HALF\n")
+    (package / "parts.py").write_text("HALF = 0.5\n")
+    (package / "nets.py").write_text(NET.replace("import torch\n", "import torch\nfrom .parts import HALF\n", 1))
+    [code] = name_code(["mine_of_this_test.nets:build"], None)
+    assert code.path == package / "nets.py" and "mine_of_this_test" not in sys.modules
+    network = find_model("mine_of_this_test.nets:build").build({}, 10, depth=1)
+    assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["own_network", "timm_network"])
+def test_an_example_is_searched(name: str, tmp_path: Path) -> None:
+    """One trial on some of its images, in this process."""
+    if name == "timm_network":
+        pytest.importorskip("timm", reason="timm is not installed: pip install timm")
+    config = StudyConfig.from_file(ROOT / "examples" / f"{name}.yaml")
+    config = replace(config, data=replace(config.data, train_images=200), pruner=("none", {}), sampler=("random", {}))
+    dataset = load_data(config.data)
+    try_networks(config, dataset)
+    study = create_or_load(Storage(f"sqlite:///{tmp_path}/x.db", make=True), name, config, dataset.fingerprint, trials=1)
+    lease = claim(study)
+    assert isinstance(lease, Lease)
+    train_trial(study, lease, Parts(dataset, config.data, "cpu"), Placement(), stop=lambda: False, say=lambda event: None)
+    [row] = find_best(study)
+    assert row.config is not None and row.config.network.keys() >= {"dropout"} and row.value is not None

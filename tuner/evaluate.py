@@ -15,8 +15,9 @@ from .data.cache import Say
 from .data.classes import match_classes
 from .data.parts import make_resident
 from .errors import UsageError
-from .models.weights import load_network
+from .models.own_code import find_permitted
 from .training.evaluation import choose_precision, evaluate_network
+from .training.trained import load_trained
 
 
 def evaluate_file(
@@ -26,6 +27,7 @@ def evaluate_file(
     source: str | None = None,
     image_size: int | None = None,
     device: str = "cpu",
+    accept_changed_code: bool = False,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Accuracy and loss of a file of weights on test images.
@@ -36,7 +38,7 @@ def evaluate_file(
     """
     trained = config if config is not None else path.parent / "config.yaml"
     known = read_config(trained)[0] if config is not None or trained.exists() else None
-    loaded = load_network(path, known.model if known is not None else None)
+    loaded = load_trained(path, trained, accept_changed_code=accept_changed_code)
     if known is None:
         raise UsageError(
             f"nothing says which image size, normalisation and classes {path} was trained with: "
@@ -53,7 +55,7 @@ def evaluate_file(
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)
-    return {
+    evaluated: dict[str, Any] = {
         "weights": str(path),
         "model": loaded.spec.name,
         "parameters": sum(p.numel() for p in loaded.network.parameters()),
@@ -62,3 +64,6 @@ def evaluate_file(
         "test_loss": figures.loss,
         "test_accuracy": figures.accuracy,
     }
+    if known.code is not None:
+        evaluated |= {"code": find_permitted(known.model).digest, "trained_code": known.code}
+    return evaluated

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from .config.named_code import name_trained_code
 from .config.trial_config import TrialConfig, read_config, write_config
 from .console.text import Say, print_json, say, say_nothing
 from .console.text import open_console as console
@@ -40,6 +41,7 @@ def retrain(
     folder: Path,
     *,
     all_data: bool = False,
+    accept_changed_code: bool = False,
     source: str | None = None,
     device: str = "cpu",
     capture: bool | None = None,
@@ -52,6 +54,10 @@ def retrain(
     Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
     """
     config, origin, fingerprint = read_config(path)
+    code = name_trained_code(config.model, config.code, path.parent, str(path), accept=accept_changed_code)
+    if code is not None and code.digest != config.code:
+        origin |= {} if config.code is None else {"code_was": config.code}
+        config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
     tell = say if progress else say_nothing
@@ -108,6 +114,7 @@ def retrain(
             "seconds": sum(score.seconds for score in run.curve),
             "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
             "all_data": all_data,
+            **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),
             "stamp": stamp,
         }
         written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)

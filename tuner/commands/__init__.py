@@ -60,10 +60,17 @@ class _Group(click.Group):
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
                 raise UsageError(f"{str(error.filename)!r} is no path: a name in it is too long, give a shorter one") from None
-            told = blame_machine(error) or _blame_encoding(error) or _blame_storage(error)
+            told = blame_machine(error) or _blame_encoding(error) or _blame_storage(error) or _blame_code(error)
             if told is None:
                 raise
             raise told from None
+
+
+def _blame_code(error: Exception) -> TunerError | None:
+    """The line for an error of a network of the user's own."""
+    from ..config.named_code import blame_code
+
+    return blame_code(error)
 
 
 def _blame_storage(error: Exception) -> TunerError | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import data_option, device_option, json_option
+from .options import accept_code_option, data_option, device_option, json_option
 
 
 @click.command()
@@ -24,9 +24,18 @@ from .options import data_option, device_option, json_option
     metavar="N",
     help="Height and width the network sees.  [default: from the configuration]",
 )
+@accept_code_option
 @device_option
 @json_option
-def evaluate(weights: Path, config: Path | None, data: str | None, image_size: int | None, device: str, as_json: bool) -> None:
+def evaluate(
+    weights: Path,
+    config: Path | None,
+    data: str | None,
+    image_size: int | None,
+    accept_changed_code: bool,
+    device: str,
+    as_json: bool,
+) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
     The images are those of the configuration that `tuner train` left beside the weights, or of --config, unless --data is
@@ -36,7 +45,15 @@ def evaluate(weights: Path, config: Path | None, data: str | None, image_size: i
     from ..evaluate import evaluate_file
     from ..placement import find_device
 
-    found = evaluate_file(weights, config=config, source=data, image_size=image_size, device=find_device(device), say=say)
+    found = evaluate_file(
+        weights,
+        config=config,
+        source=data,
+        image_size=image_size,
+        device=find_device(device),
+        accept_changed_code=accept_changed_code,
+        say=say,
+    )
     if as_json:
         print_json(found)
         return

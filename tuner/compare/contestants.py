@@ -23,8 +23,9 @@ from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
 from ..models.finetuned import TORCHVISION, is_torchvisions
-from ..models.weights import Loaded, load_network
+from ..models.weights import Loaded
 from ..training.evaluation import cast_to, choose_precision
+from ..training.trained import load_trained
 from .batches import Files, Images, Stored
 
 
@@ -122,15 +123,20 @@ def enter(
     )
 
 
+OF_THE_USER = "a network of your own"  # of whatever file: a database holds one list for all rows of a comparison
+
+
 def list_choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
     theirs = pretrained.list_names()
-    return [*theirs, *(_own_choice(name) for name in MODELS), *(_own_choice(f"{TORCHVISION}{name}") for name in theirs)]
+    return [*theirs, *(_own_choice(name) for name in MODELS), *(_own_choice(f"{TORCHVISION}{name}") for name in theirs), OF_THE_USER]
 
 
 def _own_choice(model: str) -> str:
-    """How a network of ours, or one fine-tuned, stands among the model parameter's choices, beside torchvision's names."""
-    return f"{model.removeprefix(TORCHVISION)} (fine-tuned)" if is_torchvisions(model) else f"{model} (ours)"
+    """How a network of ours, one fine-tuned, or the user's stands among the model parameter's choices, beside torchvision's names."""
+    if is_torchvisions(model):
+        return f"{model.removeprefix(TORCHVISION)} (fine-tuned)"
+    return f"{model} (ours)" if model in MODELS else OF_THE_USER
 
 
 def _is_file(name: str) -> bool:
@@ -186,7 +192,7 @@ def _ours(
         path = Path(name)
         trained = configs.get(name, path.parent / "config.yaml")
         config = read_config(trained)[0] if name in configs or trained.exists() else None
-        loaded = load_network(path, config.model if config is not None else None)
+        loaded = load_trained(path, trained, remedy="look at it by `tuner evaluate --accept-changed-code`")
         if config is None:
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "

@@ -8,11 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TunerError, UsageError
-from ..models.own_code import Code, check_digest, find_code, find_stored_code, is_own, permit
+from ..models.own_code import (
+    Code,
+    check_digest,
+    describe,
+    find_code,
+    find_line,
+    find_permitted,
+    find_stored_code,
+    has_permitted,
+    is_own,
+    permit,
+)
 from ..models.own_network import Signature, read_signature
 from .hyperparameters import Hyperparameter, name_option
 from .study_files import find
 from .yaml_file import read
+
+ACCEPT = "go on with --accept-changed-code"
 
 
 def name_code(specs: Iterable[str], beside: Path | None) -> list[Code]:
@@ -26,7 +39,7 @@ def name_code(specs: Iterable[str], beside: Path | None) -> list[Code]:
     return found
 
 
-def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False) -> Code | None:
+def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False, remedy: str = ACCEPT) -> Code | None:
     """The code that a configuration file names, as `name_code` finds it; None for a network of tuner's.
 
     Errors: UsageError where it is not there, or is not the file of that digest, unless the user accepts that.
@@ -35,20 +48,21 @@ def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *,
         return None
     found = find_code(spec, [beside, Path()], digest=digest)
     if not accept:
-        check_digest(found, digest, what)
+        check_digest(found, digest, what, remedy)
     permit([found])
     return found
 
 
-def name_stored_code(digests: Mapping[str, str], study: str, *, accept: bool = False) -> list[Code]:
+def name_stored_code(digests: Mapping[str, str | None], study: str, *, accept: bool = False, remedy: str = ACCEPT) -> list[Code]:
     """The code that a study in a database names: in ./studies, where the user is, or where a study file of his says.
 
-    `study` is its name or its file, as it was typed. Errors: UsageError where it is not there, or was changed and the user does not
-    accept that.
+    `study` is its name or its file, as it was typed. Nothing is looked for where this process was told of the very files before.
+    Errors: UsageError where it is not there, or was changed and the user does not accept that, with the remedy.
     """
-    if not digests:
-        return []
-    path = find(study)[1] if study else None
+    digests = {spec: digest for spec, digest in digests.items() if is_own(spec)}
+    if all(has_permitted(spec, digest) for spec, digest in digests.items()):
+        return [find_permitted(spec) for spec in digests]
+    path = find(study)[1]
     named = _read_names(path)
     found = []
     for spec, digest in digests.items():
@@ -56,7 +70,7 @@ def name_stored_code(digests: Mapping[str, str], study: str, *, accept: bool = F
         seek = find_code if spec in named else find_stored_code
         code = seek(spec, folders, digest=digest)
         if not accept:
-            check_digest(code, digest, f"study {study!r}" if study else "the study")
+            check_digest(code, digest, f"study {study!r}", remedy)
         found.append(code)
     permit(found)
     return found
@@ -73,6 +87,12 @@ def _read_names(path: Path | None) -> Collection[str]:
     space = plain.get("space")
     named = [plain.get("model"), space.get("model") if isinstance(space, dict) else None]
     return {str(name) for each in named for name in (each if isinstance(each, list) else [each])}
+
+
+def blame_code(error: Exception) -> TunerError | None:
+    """The line for an error that came through code of the user's own. None for others."""
+    line = find_line(error)
+    return None if line is None else TunerError(f"{line}: {describe(error)}")
 
 
 @dataclass(frozen=True)

@@ -128,12 +128,12 @@ def _find_module(name: str, folder: Path) -> Path | None:
     return Path(found.origin) if found is not None and found.origin is not None and found.origin.endswith(".py") else None
 
 
-def check_digest(code: Code, digest: str | None, what: str) -> None:
-    """Errors: ChangedCode where the file is not the one that `what` was made with."""
+def check_digest(code: Code, digest: str | None, what: str, remedy: str = "go on with --accept-changed-code") -> None:
+    """Errors: ChangedCode, with the remedy beside bringing it back, where the file is not the one that `what` was made with."""
     if digest is not None and code.digest != digest:
         raise ChangedCode(
             f"{str(code.path)!r} is not what {what} was made with: it was changed since (SHA-256 {code.digest[:12]}, was {digest[:12]}); "
-            "bring it back as it was, or go on with --accept-changed-code"
+            f"bring it back as it was, or {remedy}"
         )
 
 
@@ -152,6 +152,11 @@ def find_permitted(spec: str) -> Code:
     if spec not in _permitted:
         raise UsageError(f"model {spec!r} is code of your own, and no file was named for it: name the study's file")
     return _permitted[spec]
+
+
+def has_permitted(spec: str, digest: str | None) -> bool:
+    """Whether this process was told of the very file of that digest."""
+    return spec in _permitted and _permitted[spec].digest == digest
 
 
 def load_function(code: Code) -> Any:
@@ -174,7 +179,7 @@ def _load_module(code: Code) -> ModuleType:
         text = code.path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {str(code.path)!r}: {error.strerror}") from None
-    check_digest(replace(code, digest=hashlib.sha256(text).hexdigest()), code.digest, "this run")
+    check_digest(replace(code, digest=hashlib.sha256(text).hexdigest()), code.digest, "this run", "begin again")
     with blaming(code):
         _modules[key] = _import(code) if code.folder is not None else _execute(code, text)
     return _modules[key]

@@ -113,6 +113,18 @@ def load_network(path: Path, model: str | None = None) -> Loaded:
     return Loaded(spec=spec, network=network, classes=classes)
 
 
+def load_into(path: Path, spec: ModelSpec, network: nn.Module, classes: int) -> Loaded:
+    """A plain network with the weights of a file in it. Errors: as `read_weights`; TunerError for weights that do not fit."""
+    weights = read_weights(path)
+    try:
+        _check_fits(network, weights)
+        network.load_state_dict(weights)
+    except (KeyError, ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise TunerError(f"{str(path)!r} does not fit {spec.name} as its configuration makes it: {first}") from None
+    return Loaded(spec=spec, network=network, classes=classes)
+
+
 def _check_fits(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Errors: ValueError where the names, a shape, or what is a whole number differs."""
     own = network.state_dict()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..config.named_code import name_stored_code
 from ..config.trial_config import TrialConfig
 from ..data import Dataset, load, split
 from ..data.dataset import Array
@@ -99,6 +100,10 @@ def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
         raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
     if state is None:
         raise NoPredictions(f"the weights of trial {row.number} are not kept here")
+    try:
+        name_stored_code({row.config.model: row.config.code}, study.name, remedy="leave it out")
+    except TunerError as error:
+        raise NoPredictions(f"its network cannot be made here ({error.message})") from None
     # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:

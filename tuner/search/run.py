@@ -15,8 +15,10 @@ from ..console.live import show_progress
 from ..console.tables import print_best
 from ..console.text import Say, say, say_nothing
 from ..console.ticker import tell_time
+from ..dashboard.sources import keep_sources
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
+from ..models.own_code import find_permitted
 from ..placement import Placement
 from ..study import studies
 from ..study.advice import give_advice
@@ -66,6 +68,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
         val_images=val_images,
         known=known,
     )
+    keep_sources(study, [find_permitted(spec) for spec in study.config.code])
     if known is not None:
         taken, total = len(study.earlier), study.leases.counts().n_trials
         say(f"The sampler knows {taken} of {known.finished} finished trials of study {known.study!r}, which lie in this space;")

@@ -125,7 +125,8 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
             raise ValueError("the weights of something else")
         weights = path.with_name(commit["weights"])
         theirs = _read_config(commit["config"])
-        same = theirs is not None and theirs.same_but_for(config, "micro_batches")  # it may change where memory runs out
+        # These may change: where memory runs out, and where the user accepts that his network's file was changed.
+        same = theirs is not None and theirs.same_but_for(config, "micro_batches", "code")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise CheckpointError(f"{named.name} is damaged") from None
     if whose != uid:

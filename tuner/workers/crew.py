@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ..config.study_config import StudyConfig
 from ..data import load, split
 from ..data.parts import Parts
+from ..models.own_code import Code, list_permitted, permit
 from ..placement import Placement
 from ..signals import STOP_SIGNALS
 from ..study.examples import find_extreme, find_middle
@@ -36,6 +37,7 @@ class Trial:
     config: dict[str, Any]
     source: str | None
     placement: Placement
+    code: tuple[Code, ...] = field(default_factory=list_permitted)
 
 
 def choose_workers(study: Study, placement: Placement, source: str | None, n_trials: int, say: Callable[[str], None]) -> int:
@@ -127,6 +129,7 @@ def train_when_told(trial: Trial, connection: Connection) -> None:
 
     for number in STOP_SIGNALS:  # they reach the whole group; whoever started this process ends it
         signal.signal(number, signal.SIG_IGN)
+    permit(trial.code)
     config, placement = StudyConfig.from_dict(trial.config).override(source=trial.source), trial.placement
     parts = Parts(load(config.data), config.data, placement.device)
 

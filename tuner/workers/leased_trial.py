@@ -52,6 +52,7 @@ class LeasedTrial:
         self._optuna_study: optuna.Study | None = None
         self._stored_curve = 0  # epochs of it that the storage has
         self._proved = study.retry.clock()
+        self.code_was: str | None = None  # the digest of the network's file before it was changed
         self._forgiven = False  # whether the crashes before this lease are
 
     @property
@@ -101,7 +102,7 @@ class LeasedTrial:
             [self._facts] = read_facts(self.study.storage, self.study.leases.study_id, [frozen])
             if "config" in self._facts:
                 self._frozen = frozen
-                return TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}")
+                return self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
             if untried:
                 self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", untried)
@@ -136,6 +137,15 @@ class LeasedTrial:
             return None
         fixed = self.frozen().system_attrs.get("fixed_params", {})
         return find_untried(config, tried, fixed, seed=derive_seed(config.seed, "untried", number))
+
+    def _with_code_of_today(self, config: TrialConfig) -> TrialConfig:
+        """Where the user accepted another file of his network, the trial goes on with that, and says so."""
+        code = self.study.config.code.get(config.model)
+        if code == config.code:
+            return config
+        self.code_was, config = config.code, replace(config, code=code)
+        self.storage.set_trial_user_attr(self.lease.trial_id, "config", config.to_dict())
+        return config
 
     def split_batches(self, config: TrialConfig) -> TrialConfig | None:
         """The configuration with batches in twice as many pieces, stored with the trial; None where that is no way any more."""

@@ -96,9 +96,11 @@ def _bring_to_end(
     if other is not None:
         trial.take_over(other)
         return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
-    path = study.checkpoint_path(trial.lease.number)
+    path, notes = study.checkpoint_path(trial.lease.number), trial.notes
+    if trial.code_was is not None:
+        _note(f"the file of its network was changed, SHA-256 before: {trial.code_was}", notes, trial, say)
     foresight = look_ahead(study, parts, placement.device)
-    attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
+    attempt = partial(_train, trial, notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
     ending, facts = attempt(config)
     heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
     while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:

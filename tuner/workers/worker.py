@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..config.named_code import blame_code
 from ..errors import Interrupted, TunerError, blame_machine
 from ..models.own_code import Code, blaming, check_digest, find_permitted, list_permitted, permit
 from ..placement import Placement
@@ -123,7 +124,7 @@ def _blame(error: Exception) -> TunerError | None:
         return told
     from ..study.damage import blame_storage
 
-    return blame_storage(error)
+    return blame_storage(error) or blame_code(error)
 
 
 def _work(assignment: Assignment, signals: Signals, train: Callable[..., None] | None, tidy: Callable[..., None] | None) -> None:
@@ -174,7 +175,7 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     study = retry(lambda: load(storage, assignment.study, retry))
     config = study.config.override(source=assignment.source)
     for code in assignment.code:
-        check_digest(code, config.code.get(code.spec), f"study {study.name!r}")
+        check_digest(code, config.code.get(code.spec), f"study {study.name!r}", "let `tuner search` go on with --accept-changed-code")
     permit(assignment.code)
     dataset = load_data(config.data, progress=tell)
     if dataset.fingerprint != study.data:
