@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import tempfile
@@ -13,8 +12,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
-
-import torch
 
 from .config.trial_config import TrialConfig, read_config, write_config
 from .console.text import Say, print_json, say, say_nothing
@@ -30,6 +27,7 @@ from .training.evaluation import choose_precision
 from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
 from .training.score import Score
+from .training.weights_file import make_weights_file
 
 RESULT = "result.json"
 WEIGHTS = "weights.pt"
@@ -111,7 +109,20 @@ def retrain(
             "stamp": stamp,
         }
         written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
-        _keep(folder, run, written, outcome)
+        weights = make_weights_file(
+            run.weights(),
+            config,
+            fingerprint=dataset.fingerprint,
+            classes=dataset.classes,
+            origin=origin,
+            device=device,
+            provenance={
+                "made_by": "tuner train",
+                **{name: outcome[name] for name in ("val_accuracy", "test_accuracy", "all_data", "stamp")},
+                "epochs": len(run.curve),
+            },
+        )
+        _keep(folder, weights, written, outcome)
     return outcome
 
 
@@ -141,13 +152,11 @@ def _tell_faults(path: Path, folder: Path, config: TrialConfig, device: str) -> 
         raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
 
 
-def _keep(folder: Path, run: Run, config: str, outcome: dict[str, Any]) -> None:
+def _keep(folder: Path, weights: bytes, config: str, outcome: dict[str, Any]) -> None:
     """Write what the folder is for. `result.json` comes last: it says that the files beside it belong to it."""
-    buffer = io.BytesIO()
-    torch.save(run.weights(), buffer)
     (folder / RESULT).unlink(missing_ok=True)  # of another training
     result = json.dumps(outcome, indent=2) + "\n"
-    for name, content in ((WEIGHTS, buffer.getvalue()), ("config.yaml", config.encode()), (RESULT, result.encode())):
+    for name, content in ((WEIGHTS, weights), ("config.yaml", config.encode()), (RESULT, result.encode())):
         partial = folder / f"{name}.{os.getpid()}.tmp"
         try:
             partial.write_bytes(content)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..config.data_config import DataConfig
 from ..config.data_sources import SOURCES
-from ..config.trial_config import read_config, read_data_record
+from ..config.facts import find_facts
 from ..data import Dataset, load
 from ..data.cache import Say
 from ..data.classes import match_classes
@@ -72,7 +72,7 @@ def enter(
     """Find images and weights of all. Missing weights are downloaded now; images are decoded now for networks of ours only.
 
     `source` is ImageNet's folder, or cifar10, digits or folder:PATH. `models` are torchvision's names and files of ours.
-    `configs` are the configurations of files of ours that have none beside them.
+    `configs` are the configurations of files of ours that carry none and have none beside them.
     Errors: UsageError where a model does not fit the images, and those of the images and the weights.
     """
     if not models:
@@ -183,18 +183,17 @@ def _ours(
     for name in names:
         path = Path(name)
         loaded = load_network(path)
-        trained = configs.get(name, path.parent / "config.yaml")
-        if name not in configs and not trained.exists():
+        facts = find_facts(loaded.carried, path, configs.get(name), progress)
+        if facts is None:
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "
                 f"give its configuration with --config {quote(name)}=FILE, or put it beside as config.yaml"
             )
-        config, _, _ = read_config(trained)
-        data, precision = replace(config.data, source=source), choose_precision(config.precision, device)
+        data, precision = replace(facts.config.data, source=source), choose_precision(facts.config.precision, device)
         if data.image_size not in datasets:
             datasets[data.image_size] = load(data, progress=progress)
         dataset = datasets[data.image_size]
-        columns = match_classes(read_data_record(trained), loaded.classes, dataset, path, progress)
+        columns = match_classes(facts.data, loaded.classes, dataset, path, progress)
         entered[name] = Contestant(
             name=name,
             choice=_own_choice(loaded.spec.name),
