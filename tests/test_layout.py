@@ -30,13 +30,14 @@ MAY_IMPORT = {
     "workers": "errors signals placement config data training study",
     "console": "placement config study workers",
     "evaluate": "errors config models data training",
+    "trained": "errors placement config models data training study",
     "retrain": "errors signals config data training console",
-    "report": "errors config models data training study console",
+    "report": "errors config models data trained training study console",
     "compare": "errors signals placement config models data training study console report",
-    "dashboard": "errors placement study console report",
+    "dashboard": "errors placement trained study console report",
     "search": "errors signals placement config models data training study workers console dashboard",
     "simulate": "errors config study console report",
-    "commands": "errors signals placement config study simulate search retrain evaluate console report compare dashboard",
+    "commands": "errors signals placement config study simulate search retrain evaluate trained console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12

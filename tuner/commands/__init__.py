@@ -12,7 +12,7 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
+from . import best, compare, dashboard, delete, evaluate, predict, repair, report, search, show, simulate, stop, studies, train, worker
 
 
 class _Group(click.Group):
@@ -81,6 +81,7 @@ for _command in (
     best.best,
     train.train,
     evaluate.evaluate,
+    predict.predict,
     compare.compare,
     dashboard.dashboard,
     report.report,

@@ -25,7 +25,7 @@ from .options import device_option, json_option, progress_option, storage_option
     help="Classification models of torchvision, or files of weights that `tuner train` wrote.",
 )
 @click.option("--weights", multiple=True, metavar="NAME=FILE", help="A model's weights from a file of torchvision's. Repeatable.")
-@click.option("--config", multiple=True, metavar="WEIGHTS=FILE", help="Configuration of weights that have none beside them. Repeatable.")
+@click.option("--config", multiple=True, metavar="WEIGHTS=FILE", help="Configuration of weights that carry none. Repeatable.")
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images at a time.  [default: 32 on the CPU, else 100]")
 @click.option("--fresh", is_flag=True, help="Run models again that are finished.")
 @click.option("--study", metavar="NAME", help="The study that keeps the results.  [default: compare-..., one for each set of images]")
