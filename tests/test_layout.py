@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "console": "placement config study workers",
     "evaluate": "errors config models data training",
     "trained": "errors placement config models data training study",
-    "retrain": "errors signals config data training console",
+    "retrain": "errors signals config data models training console",
     "report": "errors config models data trained training study console",
     "compare": "errors signals placement config models data training study console report",
     "dashboard": "errors placement trained study console report",

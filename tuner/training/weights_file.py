@@ -22,19 +22,18 @@ def make_weights_file(
     fingerprint: str | None,
     classes: tuple[str, ...] | None,
     origin: Mapping[str, Any],
-    device: str | None,
     provenance: Mapping[str, Any],
 ) -> bytes:
     """The file's content: `state_dict` with the plain network's names, as report A's code has them, and `tuner` with the facts.
 
-    `device` is where they were trained, None where it is not known. `torch.load(weights_only=True)` reads all of it.
+    `torch.load(weights_only=True)` reads all of it.
     """
-    made_with = {
-        "versions": read_versions(),
-        **({} if (commit := read_commit()) is None else {"commit": commit}),
-        **({} if device is None else {"device": name_device(device)}),
-    }
-    facts = pack_facts(config, fingerprint=fingerprint, classes=classes, origin=origin, provenance={**provenance, **made_with})
+    facts = pack_facts(config, fingerprint=fingerprint, classes=classes, origin=origin, provenance=provenance)
     buffer = io.BytesIO()
     torch.save({"state_dict": dict(weights), FACTS: facts}, buffer)
     return buffer.getvalue()
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """With what, and on what, this process trains: a part of the provenance."""
+    return {"versions": read_versions(), "commit": read_commit(), "device": name_device(device)}
