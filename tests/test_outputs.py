@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
+from tests import fabricated
 from tests.test_retrain import CONFIG, write
 from tuner.commands import main
+from tuner.config.data_config import DataConfig
+from tuner.data import load as load_data
 from tuner.evaluate import evaluate_file
+from tuner.report.blocks import Heading, Report
+from tuner.report.write import is_report
+from tuner.report.write import write as write_report
 from tuner.study.storage import Storage
 from tuner.study.studies import load
 from tuner.study.trials import list_trials
 from tuner.training import checkpoint
+from tuner.training.run import build_network
 
-SMALL = """
-{model: mynet, width: 0.0625, data: digits, train_images: 200, image_size: 8, validation: 0.2, pruner: none,
- space: {lr: {low: 0.001, high: 0.1, log: true}, batch_size: 32, epochs: 1}}
-"""
+SPACE = {
+    "model": "mynet",
+    "width": 0.0625,
+    "data": "digits",
+    "image_size": 8,
+    "pruner": "none",
+    "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "batch_size": 32, "epochs": 1},
+}
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A study of three trials, the weights of two of them kept."""
-    base = tmp_path_factory.mktemp("searched")
-    (base / "small.yaml").write_text(SMALL)
-    at = f"sqlite:///{base}/tuner.db"
-    args = ["search", "small.yaml", "--trials", "3", "--workers", "1", "--keep", "2", "--device", "cpu", "--no-publish", "--storage", at]
-    subprocess.run([sys.executable, "-m", "tuner", *args], cwd=base, check=True, capture_output=True)
+    """A study of three trials, of which the better two have a checkpoint."""
+    at = f"sqlite:///{tmp_path_factory.mktemp('searched')}/tuner.db"
+    storage = Storage(at, make=True)
+    study = fabricated.study(storage, SPACE, name="small", data=load_data(DataConfig(source="digits", image_size=8)).fingerprint)
+    fabricated.add(study, [fabricated.trial(study, {"lr": 0.01 * (n + 1)}, [0.5 + 0.1 * n], number=n) for n in range(3)])
+    for row in list_trials(study)[1:]:
+        assert row.config is not None
+        state = {"weights": build_network(row.config, 10).state_dict(), "optimizer": {}, "curve": row.epochs}
+        checkpoint.write(study.checkpoint_path(row.number), row.config, state, uid=study.uid).commit(lambda: None)
+    storage.close()
     return at
 
 
@@ -48,22 +64,10 @@ def best_of(url: str, *args: str, code: int = 0) -> Result:
     return run("best", "small", "--storage", url, *args, code=code)
 
 
-def numbers(url: str) -> tuple[str, str, str]:
-    """The best trial, the other whose weights are kept, and the one whose are not."""
-    storage = Storage(url)
-    study = load(storage, "small")
-    best = json.loads(best_of(url, "--json").stdout)["number"]
-    rest = [row.number for row in list_trials(study) if row.number != best]
-    other, lost = sorted(rest, key=lambda number: not study.files.has(number))
-    assert study.files.has(other) and not study.files.has(lost)
-    storage.close()
-    return str(best), str(other), str(lost)
-
-
 def test_the_kept_weights_of_a_trial_are_had_without_training(url: str, tmp_path: Path) -> None:
     done = run("best", "--storage", url, "--weights", "best.pt", "--export", "best.yaml", "--json")
     best = json.loads(done.stdout)
-    assert f"trial {best['number']} of study small, which was searched last" in done.stderr
+    assert best["number"] == 2 and "trial 2 of study small, which was searched last" in done.stderr
     assert "wrote best.pt; next: tuner predict best.pt IMAGE..." in done.stderr
     storage = Storage(url)
     study = load(storage, "small")
@@ -82,29 +86,26 @@ def test_the_kept_weights_of_a_trial_are_had_without_training(url: str, tmp_path
 
 
 def test_weights_that_are_not_kept_are_a_line_that_says_how_to_train_them(url: str) -> None:
-    _, _, lost = numbers(url)
-    failed = best_of(url, "--trial", lost, "--weights", "lost.pt", code=1).stderr
-    assert f"the weights of trial {lost} are not kept here" in failed and not Path("lost.pt").exists()
-    assert f"`tuner best small --trial {lost} --export config.yaml`, then `tuner train config.yaml`" in failed
+    failed = best_of(url, "--trial", "0", "--weights", "lost.pt", code=1).stderr
+    assert "the weights of trial 0 are not kept here" in failed and not Path("lost.pt").exists()
+    assert "`tuner best small --trial 0 --export config.yaml`, then `tuner train config.yaml`" in failed
 
 
 def test_weights_go_over_those_of_the_same_trial_only(url: str) -> None:
-    best, other, _ = numbers(url)
     best_of(url, "--weights", "w.pt")
     before = Path("w.pt").read_bytes()
     best_of(url, "--weights", "w.pt")
-    refused = best_of(url, "--trial", other, "--weights", "w.pt", "--export", "new.yaml", code=2).stderr
-    assert f"--weights 'w.pt' is there already, and is not the weights of trial {other} of study small" in refused
+    refused = best_of(url, "--trial", "1", "--weights", "w.pt", "--export", "new.yaml", code=2).stderr
+    assert "--weights 'w.pt' is there already, and is not the weights of trial 1 of study small" in refused
     assert "--force" in refused and Path("w.pt").read_bytes() == before and not Path("new.yaml").exists()
-    best_of(url, "--trial", other, "--weights", "w.pt", "--force")
-    assert torch.load("w.pt", weights_only=True)["tuner"]["provenance"]["trial"] == int(other) != int(best)
+    best_of(url, "--trial", "1", "--weights", "w.pt", "--force")
+    assert torch.load("w.pt", weights_only=True)["tuner"]["provenance"]["trial"] == 1
     Path("w.pt").write_bytes(b"something else")
     best_of(url, "--weights", "w.pt", code=2)
 
 
 def test_a_configuration_goes_over_what_its_study_exports_again_only(url: str) -> None:
-    _, other, _ = numbers(url)
-    best_of(url, "--trial", other, "--export", "c.yaml")
+    best_of(url, "--trial", "1", "--export", "c.yaml")
     best_of(url, "--export", "c.yaml")  # the other trial's is had again whenever it is asked for
     text = Path("c.yaml").read_text()
     for theirs in (text.replace("momentum: 0.9", "momentum: 0.8"), text.replace("study: small", "study: mine"), "name: a study", ""):
@@ -137,3 +138,69 @@ def test_a_training_goes_over_its_own_folder_only(tmp_path: Path) -> None:
     assert json.loads(Path("trained/c/result.json").read_text())["all_data"] is False
     run(*train, "--all-data", "--force")
     assert torch.load("trained/c/weights.pt", weights_only=True)["tuner"]["provenance"]["all_data"] is True
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.md"])
+def test_a_report_goes_over_one_of_the_same_study_only(name: str) -> None:
+    mine, theirs = (Report(title=f"Study <{each}>", subtitle="", blocks=[]) for each in ("mine", "theirs"))
+    write_report(mine, Path(name))
+    assert is_report(replace(mine, subtitle="later", blocks=[Heading(text="more")]), Path(name))
+    assert not is_report(theirs, Path(name))
+    Path(name).write_text("my own notes")
+    assert not is_report(mine, Path(name))
+
+
+def test_the_command_refuses_a_file_that_is_no_report_of_the_study(url: str) -> None:
+    Path("r.md").write_text("# My own notes\n")
+    refused = run("report", "small", "--storage", url, "--out", "r.md", code=2).stderr
+    assert "--out 'r.md' is there already, and is not a report of Study small: give another name, or --force" in refused
+    assert Path("r.md").read_text() == "# My own notes\n" and not Path("r-pictures").exists()
+    done = run("report", "--storage", url, "--out", "r.md", "--force").stderr
+    assert (
+        "Study small, which was searched last" in done and "wrote r.md" in done and Path("r.md").read_text().startswith("# Study small\n")
+    )
+
+
+def test_a_picture_goes_over_one_of_the_same_kind_and_study_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.report.pictures import style
+    from tuner.report.pictures.owner import read_owner
+
+    drawn = style.make_figure(1, 1)
+    drawn.add_subplot().plot([0, 1])
+    png = style.to_png(drawn)
+    monkeypatch.setattr("tuner.simulate.run.simulate", lambda *args, **options: [])
+    monkeypatch.setattr("tuner.simulate.run.make_table", lambda *args, **options: "")
+    monkeypatch.setattr("tuner.simulate.run.describe", lambda *args, **options: [])
+    monkeypatch.setattr("tuner.simulate.picture.draw_costs", lambda rows: png)
+    monkeypatch.setattr("tuner.compare.run.compare", lambda request: (request.study, []))
+    monkeypatch.setattr("tuner.compare.table.print_rows", lambda *args: None)
+    monkeypatch.setattr("tuner.report.pictures.compared.draw_accuracy_against_cost", lambda rows: png)
+    for _ in range(2):
+        run("simulate", "--picture", "p.png")
+    assert read_owner(Path("p.png")) == "simulation of recorded curves"
+    with Image.open("p.png") as signed, Image.open(io.BytesIO(png)) as bare:
+        assert signed.tobytes() == bare.tobytes() and signed.info["dpi"] == bare.info["dpi"]
+    compare = ("compare", "--data", "digits", "--picture", "p.png", "--study")
+    refused = run(*compare, "고양이", code=2).stderr
+    assert "--picture 'p.png' is there already, and is not a comparison: give another name, or --force" in refused
+    run(*compare, "고양이", "--force")
+    run(*compare, "고양이")
+    assert "is not comparison dogs" in run(*compare, "dogs", code=2).stderr
+    assert "is not a simulation of recorded curves" in run("simulate", "--picture", "p.png", code=2).stderr
+    assert read_owner(Path("p.png")) == "comparison 고양이"
+    for content in (png, b"no picture"):
+        Path("p.png").write_bytes(content)
+        run("simulate", "--picture", "p.png", code=2)
+        run(*compare, "고양이", code=2)
+        assert Path("p.png").read_bytes() == content
+
+
+def test_what_commands_write_by_default_is_ignored_by_git(tmp_path: Path) -> None:
+    """And what README and the pages call such files."""
+    shutil.copy(Path(__file__).parent.parent / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    names = ["trained/config/weights.pt", "studies/tuner.db", "studies/checkpoints/a/b", "studies/artifacts/a", "best.yaml", "config.yaml"]
+    names += ["best.pt", "report.html", "report.md", "report-pictures/loss.png"]
+    default = next(each.default for each in main.commands["report"].params if each.name == "out")
+    done = subprocess.run(["git", "check-ignore", *names, str(default)], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [*names, str(default)]

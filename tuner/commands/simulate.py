@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..config.pruners import PRUNERS
-from .options import json_option, progress_option, storage_option
+from .options import force_option, json_option, progress_option, storage_option
 
 
 @click.command()
@@ -24,6 +24,7 @@ from .options import json_option, progress_option, storage_option
 @click.option("--workers", type=click.IntRange(min=1), multiple=True, default=(1,), show_default="1", help="Workers. Repeatable.")
 @click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, metavar="N", help="Searches for each figure.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw costs and losses to a PNG.")
+@force_option
 @storage_option
 @progress_option
 @json_option
@@ -33,6 +34,7 @@ def simulate(
     workers: tuple[int, ...],
     seeds: int,
     picture: Path | None,
+    force: bool,
     storage: str | None,
     no_progress: bool,
     as_json: bool,
@@ -50,6 +52,12 @@ def simulate(
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    shown = "simulation of recorded curves" if study is None else f"simulation of study {find(study)[0]}"
+    if picture is not None:
+        from ..console.outputs import check_free
+        from ..report.pictures.owner import read_owner
+
+        check_free("--picture", picture, f"a {shown}", lambda path: read_owner(path) == shown, force=force)
     opened = None
     if study is not None:
         from ..study.storage import Storage
@@ -58,12 +66,11 @@ def simulate(
         opened = load(Storage(storage), find(study)[0])
     rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=say_nothing if no_progress or as_json else say)
     if picture is not None:
+        from ..console.outputs import write_output
+        from ..report.pictures.owner import write_owner
         from ..simulate.picture import draw_costs
 
-        try:
-            picture.write_bytes(draw_costs(rows))
-        except OSError as error:
-            raise UsageError(f"--picture {str(picture)!r} cannot be written: {error.strerror}") from None
+        write_output(picture, write_owner(draw_costs(rows), shown))
     if as_json:
         print_json({"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows]})
         return
