@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from .errors import TunerError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .search.results import Figure, Study, Trial
 
 __version__ = "0.1.0"
-__all__ = ["Figure", "Study", "Trial", "TunerError", "__version__", "load_study", "search"]
+__all__ = ["Figure", "Study", "Trial", "TunerError", "__version__", "load", "load_study", "search"]
 
 # The folder `search/` is a module of this name too, and a package that is imported becomes an attribute of this one: before
 # the function is defined, so that the function stays.
@@ -110,6 +112,20 @@ def load_study(name: str | None = None, *, storage: str | None = None) -> Study:
     from .study.studies import load
 
     return Study(load(Storage(storage or os.environ.get("TUNER_STORAGE")), find(name)[0] if name else None))
+
+
+def load(weights: str | os.PathLike[str], *, config: str | os.PathLike[str] | None = None, device: str = "cpu") -> nn.Module:
+    """The network in a file of weights, in evaluation mode: `net(net.preprocess(images))` gives logits (N, classes).
+
+    `net.preprocess` takes PIL images or uint8 arrays (H, W, 3) to the input that the network was trained with, `net.classes` are
+    the classes' names in the order of its outputs, and `net.configuration` is a plain map of what it was trained with. `config`
+    is the configuration file of weights that carry none. Errors: `tuner.errors.UsageError`.
+    """
+    from pathlib import Path
+
+    from .trained.network import load as load_trained
+
+    return load_trained(Path(weights), config=None if config is None else Path(config), device=device)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,24 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, export, repair, report, search, show, simulate, stop, studies, train, worker
+from . import (
+    best,
+    compare,
+    dashboard,
+    delete,
+    evaluate,
+    export,
+    predict,
+    repair,
+    report,
+    search,
+    show,
+    simulate,
+    stop,
+    studies,
+    train,
+    worker,
+)
 
 LONGEST_SUMMARY = 1000  # characters of a command's first sentence in `tuner --help`: it folds there and is never cut
 
@@ -109,6 +126,7 @@ for _command in (
     best.best,
     train.train,
     evaluate.evaluate,
+    predict.predict,
     compare.compare,
     dashboard.dashboard,
     report.report,

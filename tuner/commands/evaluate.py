@@ -15,7 +15,7 @@ from .options import accept_code_option, data_option, device_option, json_option
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The configuration that WEIGHTS were trained with.  [default: config.yaml beside them]",
+    help="The configuration of WEIGHTS that carry none.  [default: config.yaml beside them]",
 )
 @data_option
 @click.option(
@@ -38,8 +38,8 @@ def evaluate(
 ) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
-    The images are those of the configuration that `tuner train` left beside the weights, or of --config, unless --data is
-    given. Its image size and normalisation hold, and its classes are matched by name.
+    The images are those of the configuration that the weights carry (older ones: that lies beside them, or --config),
+    unless --data is given. Its image size and normalisation hold, and its classes are matched by name.
     """
     from ..console.text import print_json, say
     from ..evaluate import evaluate_file

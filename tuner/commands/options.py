@@ -61,6 +61,7 @@ precision_option = click.option(
     show_default=True,
     help="Arithmetic of the whole study; auto is bf16 where a measurement shows it to be faster and as good, else fp32.",
 )
+force_option = click.option("--force", is_flag=True, help="Replace a file there that is something else.")
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 
 

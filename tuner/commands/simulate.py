@@ -10,7 +10,7 @@ import click
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from .completion import complete_stored
-from .options import json_option, progress_option, storage_option
+from .options import force_option, json_option, progress_option, storage_option
 from .outputs import make_room
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=1), multiple=True, default=(1,), show_default="1", help="Workers. Repeatable.")
 @click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, metavar="N", help="Searches for each figure.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw costs and losses to a PNG.")
+@force_option
 @storage_option
 @progress_option
 @json_option
@@ -48,6 +49,7 @@ def simulate(
     workers: tuple[int, ...],
     seeds: int,
     picture: Path | None,
+    force: bool,
     storage: str | None,
     no_progress: bool,
     as_json: bool,
@@ -67,6 +69,12 @@ def simulate(
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
     if samplers and study is None:
         raise UsageError("--sampler needs a STUDY, to whose trials the surrogate is fitted")
+    shown = "simulation of recorded curves" if study is None else f"simulation of study {find(study)[0]}"
+    if picture is not None:
+        from ..console.outputs import check_free
+        from ..report.pictures.owner import read_owner
+
+        check_free("--picture", picture, f"a {shown}", lambda path: read_owner(path) == shown, force=force)
     opened = None
     sampled: list[SamplerRow] = []
     if study is not None:
@@ -86,12 +94,11 @@ def simulate(
         methods = {name: (name, options if name == own else {}) for name in samplers if name != "random"}
         surrogate, sampled = judge_samplers(opened, methods, seeds=seeds, trials=TRIALS, workers=workers, say=tell)
     if picture is not None:
+        from ..console.outputs import write_output
+        from ..report.pictures.owner import write_owner
         from ..simulate.picture import draw_costs
 
-        try:
-            picture.write_bytes(draw_costs(rows))
-        except OSError as error:
-            raise UsageError(f"--picture {str(picture)!r} cannot be written: {error.strerror}") from None
+        write_output(picture, write_owner(draw_costs(rows), shown))
     if as_json:
         print_json(
             {"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows], "samplers": [row.to_dict() for row in sampled]}

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from .options import accept_code_option, capture_option, data_option, device_option, gpu_option, json_option, progress_option
+from .options import (
+    accept_code_option,
+    capture_option,
+    data_option,
+    device_option,
+    force_option,
+    gpu_option,
+    json_option,
+    progress_option,
+)
 
 
 @click.command()
@@ -19,6 +28,7 @@ from .options import accept_code_option, capture_option, data_option, device_opt
 )
 @click.option("--all-data", is_flag=True, help="Train on the training and the validation part together.")
 @accept_code_option
+@force_option
 @data_option
 @device_option
 @gpu_option
@@ -30,6 +40,7 @@ def train(
     out: Path | None,
     all_data: bool,
     accept_changed_code: bool,
+    force: bool,
     data: str | None,
     device: str,
     gpu: str | None,
@@ -56,5 +67,6 @@ def train(
         device=placement.device,
         capture=capture,
         progress=not no_progress,
+        force=force,
     )
     show(result, folder, as_json=as_json)

@@ -193,15 +193,29 @@ def write_config(
     `classes` are the data's, in the order of the network's outputs, where they are known. `absent` are hyper-parameters that the
     trial did not have: they are left out, and have their defaults when it is read.
     """
-    plain = {name: value for name, value in config.to_dict().items() if name not in absent}
+    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes)
+    plain = {name: value for name, value in plain.items() if name not in absent}
+    return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump(plain)
+
+
+def describe_config(
+    config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """The plain values of that file."""
+    plain = config.to_dict()
     plain["data"] = {**plain["data"], "fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
-    return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})
+    return {**plain, "origin": dict(origin)}
 
 
 def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     """A configuration file: the configuration, its origin, and the fingerprint of its data (None if not said)."""
     plain = read(path)
     refuse_study_file(plain, path)
+    return parse_config(plain, path)
+
+
+def parse_config(plain: Mapping[str, Any], path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
+    """As `read_config`, from the plain values of the file `path`."""
     config = TrialConfig.from_dict(plain, str(path))
     fingerprint = (plain.get("data") or {}).get("fingerprint")
     if fingerprint is not None and not isinstance(fingerprint, str):
@@ -239,8 +253,13 @@ class DataRecord:
 
 def read_data_record(path: Path) -> DataRecord:
     """What the configuration file says of its data. Errors: UsageError for classes that are no list of names."""
-    config, _, fingerprint = read_config(path)
-    classes = (read(path).get("data") or {}).get("classes")
+    return parse_data_record(read(path), path)
+
+
+def parse_data_record(plain: Mapping[str, Any], path: Path) -> DataRecord:
+    """As `read_data_record`, from the plain values of the file `path`."""
+    config, _, fingerprint = parse_config(plain, path)
+    classes = (plain.get("data") or {}).get("classes")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
     return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=None if classes is None else tuple(classes))

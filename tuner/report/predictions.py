@@ -16,7 +16,7 @@ from ..errors import TunerError
 from ..models import find_model
 from ..study.study import Study
 from ..study.trials import TrialRow
-from ..training import checkpoint
+from ..trained.kept import NotKept, read_kept
 from ..training.evaluation import choose_precision, predict
 from ..training.run import build_network
 
@@ -92,14 +92,10 @@ class Kept:
 def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     """The trial's weights from its checkpoint. Errors: NoPredictions where they are gone, or the images are."""
     assert row.config is not None
-    # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
-    path = study.checkpoint_path(int(row.run.get("same_as", row.number)))
     try:
-        state = checkpoint.read(path, row.config, uid=study.uid)
-    except checkpoint.CheckpointError as fault:
-        raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
-    if state is None:
-        raise NoPredictions(f"the weights of trial {row.number} are not kept here")
+        state = read_kept(study, row)
+    except NotKept as fault:
+        raise NoPredictions(str(fault)) from None
     try:
         name_stored_code({row.config.model: row.config.code}, study.name, remedy="leave it out")
     except TunerError as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import __version__
-from ..config.trial_config import TrialConfig, write_config
+from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
 from .counts import read_paused
 from .outcome import Outcome, read_outcome
@@ -135,7 +136,24 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
 
 
 def export_config(study: Study, trial: TrialRow) -> str:
-    """The configuration file of a trial. Where each trial has as many of the searched epochs as it earned, it names those."""
+    """The configuration file of a trial."""
+    config, origin = describe_export(study, trial)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)
+
+
+def is_export(study: Study, path: Path) -> bool:
+    """Whether a file is the configuration of a trial of this study as it is exported: it can be had again."""
+    try:
+        config, origin, _ = read_config(path)
+    except UsageError:
+        return False
+    row = next((row for row in list_trials(study) if row.number == origin.get("trial")), None)
+    return origin.get("study") == study.name and row is not None and row.config is not None and describe_export(study, row)[0] == config
+
+
+def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[str, Any]]:
+    """A trial's configuration as it is exported, and its origin. Where each trial has as many of the searched epochs as it earned,
+    it names those."""
     assert trial.config is not None
     config, earned = trial.config, "epochs" in study.config.space and "epochs" not in study.config.drawn
     if earned and 0 < len(trial.epochs) < config.epochs:
@@ -147,4 +165,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)
+    return config, origin

@@ -144,6 +144,17 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
     return state
 
 
+def read_uid(path: Path) -> str | None:
+    """The id, of a study or of a folder, that a checkpoint belongs to; None where there is none, and empty where it is not said."""
+    try:
+        commit = json.loads(_json(path).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return str(commit.get("study", "")) if isinstance(commit, dict) else ""
+
+
 def remove(path: Path) -> None:
     """Remove the checkpoint, and what a killed process left of others."""
     _json(path).unlink(missing_ok=True)  # first: weights that no JSON names are no checkpoint

@@ -1,29 +1,37 @@
-"""Weights that were trained here, in the network that their configuration names."""
+"""Weights that were trained, in the network that their configuration names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from ..config.facts import Facts, find_facts
 from ..config.named_code import ACCEPT, name_trained_code
-from ..config.trial_config import read_config, read_data_record
 from ..errors import UsageError
 from ..models import find_model
-from ..models.weights import Loaded, load_into, load_network
+from ..models.weights import Loaded, fit_into, fit_network, open_weights
 from .run import build_network
 
 
-def load_trained(path: Path, config: Path, *, accept_changed_code: bool = False, remedy: str = ACCEPT) -> Loaded:
-    """The network of a file of weights. Those of a network of the user's own need the configuration that names it.
+def load_trained(
+    path: Path, config: Path | None, say: Callable[[str], None], *, accept_changed_code: bool = False, remedy: str = ACCEPT
+) -> tuple[Loaded, Facts | None]:
+    """The network of a file of weights, and what is known of its training: carried, or said by `config` or the file beside it.
 
-    Errors: as `load_network`; UsageError where the user's file is not there, or is not what was trained and that is not accepted.
+    Networks of the user's own and torchvision's need to be named there; ours are known by their weights.
+    Errors: as `load_network` and `find_facts`; UsageError where the user's file is not there, or is not what was trained and that
+    is not accepted.
     """
-    if not config.exists():
-        return load_network(path)
-    trained, _, _ = read_config(config)
+    opened = open_weights(path)
+    facts = find_facts(opened.carried, path, config, say)
+    if facts is None:
+        return fit_network(opened), None
+    trained = facts.config
     if not find_model(trained.model).takes_options:
-        return load_network(path, trained.model)
-    name_trained_code(trained.model, trained.code, config.parent, str(config), accept=accept_changed_code, remedy=remedy)
-    classes = read_data_record(config).classes
+        return fit_network(opened, trained.model), facts
+    where = config or path
+    name_trained_code(trained.model, trained.code, where.parent, str(where), accept=accept_changed_code, remedy=remedy)
+    classes = facts.data.classes
     if classes is None:
-        raise UsageError(f"{config} does not say which classes {trained.model} tells apart: give the file that `tuner train` wrote")
-    return load_into(path, find_model(trained.model), build_network(trained, len(classes)), len(classes))
+        raise UsageError(f"{where} does not say which classes {trained.model} tells apart: give the file that `tuner train` wrote")
+    return fit_into(opened, find_model(trained.model), build_network(trained, len(classes)), len(classes)), facts
