@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -19,8 +18,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision.models import resnet18
 
-from tests.conftest import Background, Tuner
+from tests.conftest import Background
 from tests.runs import same
+from tests.test_promote import claim
+from tuner.compare.run import Request, compare
 from tuner.config.data_config import DataConfig
 from tuner.config.study_config import StudyConfig
 from tuner.config.study_files import find_shipped_folder
@@ -28,15 +29,27 @@ from tuner.config.trial_config import TrialConfig
 from tuner.data import load
 from tuner.data.features import Features
 from tuner.data.parts import Parts
-from tuner.errors import UsageError
+from tuner.errors import TunerError, UsageError
+from tuner.evaluate import evaluate_file
+from tuner.models import find_model
 from tuner.models.bare import build_bare, find_head
 from tuner.models.initial import declare, load_initial
 from tuner.models.stages import find_stages
 from tuner.models.tuned import Tuned
+from tuner.placement import Placement
+from tuner.report.predictions import find_kept_weights
+from tuner.retrain import retrain
+from tuner.study.lease import Lease
+from tuner.study.storage import Storage
+from tuner.study.studies import create_or_load
+from tuner.study.studies import load as load_study
+from tuner.study.study import Study
+from tuner.study.trials import TrialRow, export_config, list_trials
 from tuner.training import features
 from tuner.training.evaluation import evaluate_network
-from tuner.training.optimizer import compute_learning_rate
+from tuner.training.optimizer import compute_learning_rate, set_learning_rate
 from tuner.training.run import Run, build_network, make_form
+from tuner.workers.objective import train_trial
 
 Start = Callable[..., Background]
 MODEL = "torchvision:resnet18"
@@ -160,8 +173,6 @@ def test_features_are_found_once_and_give_the_figures_that_images_give(
 def evaluate_network_of(run: Run, parts: Parts) -> Any:
     plain = build_network(run.config, parts.classes)
     plain.load_state_dict(run.weights())
-    from tuner.models import find_model
-
     return evaluate_network(find_model(MODEL), plain, parts.val())
 
 
@@ -203,8 +214,6 @@ def test_the_head_and_the_stages_learn_at_their_own_multiples_of_the_rate(photos
 
     before = run.weights()
     images, labels = run.train.batch(torch.arange(9))
-    from tuner.training.optimizer import set_learning_rate
-
     set_learning_rate(run._optimizer, run.lr, 0.25)
     run.network.train()
     run.step(images, labels)
@@ -305,13 +314,16 @@ def test_weights_that_do_not_fit_or_are_others_are_one_line(weights: Path, tmp_p
         study.settle_weights()
 
 
-def test_offline_the_error_names_both_ways(tuner: Tuner, photos: Path, tmp_path: Path) -> None:
-    write_study(tmp_path / "tune.yaml", photos, None)
-    env = {"TORCH_HOME": str(tmp_path / "hub"), "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-    told = tuner("search", "tune.yaml", "--trials", "1", code=1, env=env).stderr
-    assert "resnet18-f37072fd.pth of resnet18 are not in" in told and "cannot be downloaded" in told
-    assert "put resnet18-f37072fd.pth from https://" in told and "there, or give `weights: FILE` in the study" in told
-    assert not (tmp_path / "studies").exists()
+def test_offline_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    study = StudyConfig.from_dict({"model": MODEL, "data": "digits", "space": {"lr": [0.1, 0.2]}})
+    with pytest.raises(TunerError) as told:
+        study.settle_weights()
+    assert "resnet18-f37072fd.pth of resnet18 are not in" in told.value.message and "cannot be downloaded" in told.value.message
+    assert "put resnet18-f37072fd.pth from https://" in told.value.message
+    assert told.value.message.endswith("there, or give `weights: FILE` in the study")
 
 
 def write_study(path: Path, photos: Path, weights: Path | None, **space: Any) -> None:
@@ -330,44 +342,55 @@ def write_study(path: Path, photos: Path, weights: Path | None, **space: Any) ->
     )
 
 
+def finish(study: Study) -> list[TrialRow]:
+    """Train what is left of a study, in this process."""
+    data = study.config.data
+    parts = Parts(load(data), data, "cpu")
+    while isinstance(lease := claim(study), Lease):
+        train_trial(study, lease, parts, Placement(), stop=lambda: False, say=lambda event: None)
+    return list_trials(study)
+
+
 def test_a_search_is_killed_goes_on_exports_trains_again_and_is_compared(
-    tuner: Tuner, background: Start, photos: Path, weights: Path, tmp_path: Path
+    background: Start, photos: Path, weights: Path, tmp_path: Path
 ) -> None:
     write_study(tmp_path / "tune.yaml", photos, weights, freeze=["backbone", 4, "none"], head_lr=[1.0, 10.0], epochs=3)
-    command = ("search", "tune.yaml", "--trials", "2", "--workers", "1", "--device", "cpu")
-    search = background(*command)
+    search = background("search", "tune.yaml", "--trials", "2", "--workers", "1", "--device", "cpu")
     search.wait_for(r"trial 0 epoch 1/3")
-    os.kill(search.process.pid, signal.SIGKILL)
+    os.killpg(search.process.pid, signal.SIGKILL)
     search.end()
-    said = tuner(*command).stderr
-    assert "no train/ and test/, so 6 of 30 images, 20% of each class" in said
-    trials = json.loads(tuner("show", "tune", "--json").stdout)["trials"]
-    assert [trial["state"] for trial in trials] == ["COMPLETE"] * 2
+    assert any("no train/ and test/, so 6 of 30 images, 20% of each class" in line for line in search.lines)
+    study = load_study(Storage(f"sqlite:///{tmp_path}/studies/tuner.db"), "tune")
+    trials = finish(study)
+    assert [trial.state for trial in trials] == ["COMPLETE"] * 2
 
-    tuner("best", "tune", "--export", "best.yaml")
+    (tmp_path / "best.yaml").write_text(export_config(study, trials[0]))
     exported = yaml.safe_load((tmp_path / "best.yaml").read_text())
     assert exported["weights"] == str(weights) and re.fullmatch(r"[0-9a-f]{16}", exported["weights_digest"])
-    result = json.loads(tuner("train", "best.yaml", "--json", "--device", "cpu").stdout)
-    assert result["val_accuracy"] == result["trial"]["validation_accuracy"], "bit for bit, though the search was killed"
-    evaluated = json.loads(tuner("evaluate", "trained/best/weights.pt", "--json", "--device", "cpu").stdout)
+    result = retrain(tmp_path / "best.yaml", tmp_path / "out", progress=False)
+    assert result["val_accuracy"] == trials[0].value, "bit for bit, though the search was killed"
+    assert [epoch["train_loss"] for epoch in result["epochs"]] == [epoch["train_loss"] for epoch in trials[0].epochs]
+    evaluated = evaluate_file(tmp_path / "out" / "weights.pt")
     assert (evaluated["model"], evaluated["test_accuracy"]) == (MODEL, result["test_accuracy"])
-    rows = json.loads(
-        tuner("compare", "--data", f"folder:{photos}", "--models", "trained/best/weights.pt", "--json", "--device", "cpu").stdout
-    )
-    assert rows[0]["top1"] == pytest.approx(result["test_accuracy"])
-    tuner("report", "tune", "--out", "report.md")
-    assert "confusion-matrix" in (tmp_path / "report.md").read_text()
+    request = Request(data=f"folder:{photos}", models=["out/weights.pt"], storage=f"sqlite:///{tmp_path}/compared.db", progress=False)
+    assert compare(request)[1][0]["top1"] == pytest.approx(result["test_accuracy"])
+    assert find_kept_weights(study, trials[0], "cpu").predictions().accuracy == trials[0].value
 
 
-def test_the_example_trains_a_head_on_the_weights_of_torchvisions_own_cache(tuner: Tuner, photos: Path, tmp_path: Path) -> None:
+def test_the_example_trains_a_head_on_the_weights_in_torchvisions_own_cache(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     hub = tmp_path / "hub" / "checkpoints"
     hub.mkdir(parents=True)
     torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
-    example = str(Path(__file__).parents[1] / "examples" / "finetune.yaml")
-    env = {"TORCH_HOME": str(tmp_path)}
-    tuner("search", example, "--data", f"folder:{photos}", "--trials", "2", "--workers", "1", "--device", "cpu", env=env)
-    trials = json.loads(tuner("show", "finetune", "--json").stdout)["trials"]
-    assert [trial["state"] for trial in trials] == ["COMPLETE"] * 2
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    config = StudyConfig.from_file(Path(__file__).parents[1] / "examples" / "finetune.yaml")
+    config = config.override(source=f"folder:{photos}").settle_weights()
+    storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
+    features.forget()
+    rows = finish(create_or_load(storage, "example", config, load(config.data).fingerprint, trials=2))
+    assert [row.state for row in rows] == ["COMPLETE"] * 2 and all(len(row.epochs) == 5 for row in rows)
+    assert rows[0].config is not None and rows[0].config.weights_digest == config.digests[MODEL]
 
 
 def test_the_shipped_study_fine_tunes_resnet18() -> None:

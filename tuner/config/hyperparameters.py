@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,12 +113,20 @@ DEFAULTS = {name: parameter.default for name, parameter in HYPERPARAMETERS.items
 HORIZON_SCHEDULES = ("cosine", "onecycle")
 # What only a network with a head and stages has a use for: torchvision's.
 FINETUNING = ("freeze", "head_lr", "layer_decay")
+# They are named only where they are not the default: of most studies they say nothing.
+QUIET = ("warmup_epochs", *FINETUNING)
 RISES_ITSELF = "schedule onecycle rises by itself: leave warmup_epochs out, or take another schedule"
 
 
 def name_width(pattern: str) -> str:
     """The hyper-parameter that scales the widths that a pattern matches."""
     return f"{WIDTHS}{pattern}"
+
+
+def list_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all hyper-parameters but widths, with those of `fixed` in the defaults' place."""
+    named = {name: fixed.get(name, default) for name, default in DEFAULTS.items()}
+    return {name: value for name, value in named.items() if name not in QUIET or value != DEFAULTS[name]}
 
 
 def find_width_pattern(name: str) -> str | None:
@@ -133,17 +142,6 @@ def name_option(option: str) -> str:
 def find_option(name: str) -> str | None:
     """The option of the user's own network that a hyper-parameter is; None for any other."""
     return name.removeprefix(OPTIONS) if name.startswith(OPTIONS) else None
-
-
-def applies(name: str, model: str) -> bool:
-    """Whether a hyper-parameter means anything for a model: a width pattern must match one of its widths, an option be for one's
-    own, and one of fine-tuning for torchvision's."""
-    if name in FINETUNING:
-        return is_torchvisions(model)
-    if find_option(name) is not None:
-        return find_model(model).takes_options
-    pattern = find_width_pattern(name)
-    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:

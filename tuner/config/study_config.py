@@ -21,7 +21,6 @@ from .hyperparameters import (
     FINETUNING,
     HORIZON_SCHEDULES,
     RISES_ITSELF,
-    applies,
     find_hyperparameter,
     find_option,
     find_width_pattern,
@@ -71,11 +70,11 @@ class StudyConfig:
                 check_row(row, self.conditions, unsearched | dict(row), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = find_width_pattern(name)
-            if pattern is not None and not any(applies(name, model) for model in self.models):
+            if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
-            if find_option(name) is not None and not any(applies(name, model) for model in self.models):
+            if find_option(name) is not None and not any(find_model(model).takes_options for model in self.models):
                 raise UsageError(describe_no_option(" or ".join(self.models)))
-            if name in FINETUNING and not any(applies(name, model) for model in self.models):
+            if name in FINETUNING and not any(is_torchvisions(model) for model in self.models):
                 raise UsageError(f"{name} is for models such as torchvision:resnet18, not for {' or '.join(self.models)}: leave it out")
         object.__setattr__(self, "weights", check_weights(self.weights, self.models))
         if self.width != 1 and not any(find_model(model).widths for model in self.models):
@@ -147,7 +146,7 @@ class StudyConfig:
         return tuple(sorted(self.possible("model")))
 
     def settle_weights(self) -> StudyConfig:
-        """With the digests of the files that its networks begin with; torchvision's are downloaded where they are not there.
+        """With the places and digests of the files that its networks begin with; torchvision's are downloaded where they lack.
 
         Errors: UsageError for a file that is not there, and for more stages to freeze than a network has; TunerError where
         weights cannot be had.
@@ -159,7 +158,12 @@ class StudyConfig:
         theirs = [model for model in self.models if is_torchvisions(model)]
         for model in theirs:
             check_stages(model, max((count for count in self.possible("freeze") if isinstance(count, int)), default=0))
-        return replace(self, digests={} if self.weights == "none" else {model: digest_weights(model, self.weights) for model in theirs})
+        if self.weights == "none":
+            return self
+        digests = {model: digest_weights(model, self.weights) for model in theirs}
+        # Workers may begin in other folders.
+        where = self.weights if self.weights == "default" else str(Path(self.weights).absolute())
+        return replace(self, weights=where, digests=digests)
 
     def find_weights(self, model: str) -> dict[str, Any]:
         """What a trial of this network begins with, as TrialConfig has it."""

@@ -15,7 +15,7 @@ from ..models.spec import MOST_CHANNELS
 from .checks import check_keys, check_positive, check_whole, find_path, is_digest, is_number
 from .data_config import DataConfig, read_normalize
 from .file_kinds import refuse_study_file
-from .hyperparameters import DEFAULTS, FINETUNING, RISES_ITSELF, find_hyperparameter, name_option, name_width
+from .hyperparameters import DEFAULTS, FINETUNING, QUIET, RISES_ITSELF, find_hyperparameter, name_option, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
@@ -29,7 +29,7 @@ FIRST_NAMES = {
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
 # What is written only where it is not the default: what was written before it stays as it was.
-WRITTEN_IF_SET = ("weights", "weights_digest", "code", "warmup_epochs", *FINETUNING)
+WRITTEN_IF_SET = ("weights", "weights_digest", "code", *QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)

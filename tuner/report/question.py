@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.data_sources import name_source
-from ..config.hyperparameters import DEFAULTS
+from ..config.hyperparameters import list_fixed
 from ..config.pruners import PRUNERS
 from ..console.text import format_duration, format_value
 from ..console.winners import describe_certainty, describe_ties
@@ -90,7 +90,7 @@ def write_answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list
 
 
 def _fixed(study: Study) -> str:
-    named = {name: study.config.fixed.get(name, value) for name, value in DEFAULTS.items()}
+    named = list_fixed(study.config.fixed)
     said = {name: ("on" if value else "off") if isinstance(value, bool) else format_value(value) for name, value in named.items()}
     fixed = [name for name in said if name != "model" and name not in study.config.space]
     shown = [f"{spoken(name).removeprefix('the ')} {said[name]}" for name in fixed]

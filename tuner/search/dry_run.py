@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..config.conditions import describe_when
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import DEFAULTS, find_width_pattern
+from ..config.hyperparameters import DEFAULTS, find_width_pattern, list_fixed
 from ..config.study_config import StudyConfig
 from ..console.text import format_duration, format_params, format_value, open_console, say
 from ..console.ticker import tell_time
@@ -80,7 +80,7 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
         pattern = find_width_pattern(key)
         earned = "" if key in config.drawn else ", as many as a trial earns"
         table.add_row(key if pattern is None else f"x {pattern}", format_dimension(dimension) + earned)
-    fixed = {key: config.fixed.get(key, default) for key, default in DEFAULTS.items() if key not in config.space}
+    fixed = {key: value for key, value in list_fixed(config.fixed).items() if key not in config.space}
     table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if k not in DEFAULTS}}))
     for index, row in enumerate(config.start, start=1):
         table.add_row(f"start {index}", format_params(row))

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..config.dimension import put_on_step
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, applies, find_option, find_width_pattern, name_option, name_width
+from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_option, find_width_pattern, name_option, name_width
 from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..errors import UsageError
-from .search_space import compare_definitions, define, is_drawn, to_distributions
+from .search_space import applies, compare_definitions, define, is_drawn, to_distributions
 from .storage import Storage
 from .study import Study
 from .tables import earlier

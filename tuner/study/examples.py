@@ -8,11 +8,11 @@ from typing import Any
 
 from ..config.checks import is_number
 from ..config.dimension import Choice, Dimension, is_whole
-from ..config.hyperparameters import DEFAULTS, applies, find_option, find_width_pattern
+from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
-from .search_space import assemble, fit_seed
+from .search_space import applies, assemble, fit_seed
 
 SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
 

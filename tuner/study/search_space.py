@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.conditions import holds, sort_by_condition
 from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, applies, name_option, name_width, nest
+from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
+from ..models import find_model
+from ..models.finetuned import is_torchvisions
 
 if TYPE_CHECKING:
     import optuna
@@ -46,6 +48,17 @@ def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
     """Every searched dimension by name, each after those that it depends on: the model first."""
     names = sort_by_condition({name: config.drawn[name].when for name in sorted(config.drawn, key=lambda name: name != "model")})
     return {name: to_distribution(name, config.drawn[name]) for name in names}
+
+
+def applies(name: str, model: str) -> bool:
+    """Whether a dimension means anything for a model: a width pattern must match one of its widths, an option be for one's own
+    network, and what is of fine-tuning for torchvision's."""
+    if name in FINETUNING:
+        return is_torchvisions(model)
+    if find_option(name) is not None:
+        return find_model(model).takes_options
+    pattern = find_width_pattern(name)
+    return pattern is None or bool(find_model(model).matches(pattern))
 
 
 def is_drawn(config: StudyConfig, name: str, values: Mapping[str, Any]) -> bool:
