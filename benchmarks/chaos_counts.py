@@ -50,7 +50,9 @@ def counted(driver: Driver) -> dict[str, Any]:
         "claims": claims,
         "resumed": journal.resumed,
         "deaths": deaths,
-        "taken_over_from_the_living": sum(" lost: " in line for line in journal.remarks),
+        "paused": journal.paused,
+        "taken_over_from_the_living": journal.taken_over,
+        "false_deaths": max(0, journal.taken_over - driver.done["SIGSTOP"]),  # only who was stopped past his lease may lose a trial alive
         "lost": len(lost(journal, rows)),
         "counted_twice": len(twice),
         "checkpoints_damaged": len(damaged(plan.folder, rows)),

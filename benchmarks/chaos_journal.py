@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 _EPOCH = re.compile(r"trial (\d+) epoch (\d+)/\d+: train loss ([\d.]+) accuracy ([\d.]+), val loss ([\d.]+) accuracy ([\d.]+), ([\d.]+) s")
-_BEGIN = re.compile(r"trial (\d+) begins(?: from epoch (\d+))?:")
+_BEGIN = re.compile(r"trial (\d+) (?:begins|goes on[^:]*?)(?: from epoch (\d+))?:")
+_PAUSED = re.compile(r"trial (\d+) paused at epoch ")
 _END = re.compile(r"trial (\d+) (?:(complete|pruned|fail|waiting):|was (taken over|ended) by )")
 _DIED = re.compile(r"worker died .*, trial (\d+) ")
 
@@ -30,6 +31,8 @@ class Journal:
     completions: Counter[int] = field(default_factory=Counter)
     begun: set[int] = field(default_factory=set)
     resumed: int = 0
+    paused: int = 0
+    taken_over: int = 0  # from a worker that lived to say so
     differing: list[str] = field(default_factory=list)  # epochs that came out otherwise when trained again
     remarks: list[str] = field(default_factory=list)  # lines about neither an epoch nor a beginning
     seconds: float = 0.0  # of all training
@@ -54,11 +57,15 @@ class Journal:
             number, state = int(found[1]), found[2] or found[3]
             self.completions[number] += state == "complete"
             if state == "taken over":
+                self.taken_over += 1
                 self._lose(self._pace.get(number, 0.0))  # its present epoch; another worker has the trial by now
             elif state == "waiting":
                 self._drop(number)
             else:
                 self._training.pop(number, None)
+        elif found := _PAUSED.match(line):
+            self._training.pop(int(found[1]), None)
+            self.paused += 1
         elif found := _DIED.search(line):
             self._drop(int(found[1]))
         return False

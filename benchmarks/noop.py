@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tuner.config.study_config import StudyConfig
 from tuner.placement import Placement
 from tuner.study import studies
+from tuner.study.facts import write_facts
 from tuner.study.lease import Lease
 from tuner.study.storage import Storage
 from tuner.study.study import Study
@@ -84,11 +85,15 @@ class Ours:
             train_nothing(self.study, lease, say=_check)
 
     def fill(self, count: int) -> None:
-        like = varied(self.study.frozen_trials()[0])
+        first = self.study.frozen_trials()[0]
+        [facts] = self.study.read_facts([first])
+        like = varied(first)
         while count > 0:
             with self.storage.transaction():
                 for trial in islice(like, min(AT_ONCE, count)):
-                    self.storage.optuna.create_new_trial(self.study.leases.study_id, trial)
+                    trial_id = self.storage.optuna.create_new_trial(self.study.leases.study_id, trial)
+                    changed = {"config": facts["config"] | {"lr": trial.params["lr"]}}
+                    write_facts(self.storage, self.study.leases.study_id, trial_id, **(facts | changed))
             count -= AT_ONCE
 
 
@@ -172,9 +177,6 @@ def varied(like: FrozenTrial) -> Iterator[FrozenTrial]:
                 params[name] = distribution.low + distribution.step * chance.randrange(5)
             else:
                 params[name] = chance.uniform(distribution.low, distribution.high)
-        attrs = dict(like.user_attrs)
-        if "config" in attrs:
-            attrs["config"] = attrs["config"] | {"lr": params["lr"]}
         shift = chance.uniform(0, 0.1)
         reports = {step: value - shift for step, value in like.intermediate_values.items()}
         yield create_trial(
@@ -182,7 +184,7 @@ def varied(like: FrozenTrial) -> Iterator[FrozenTrial]:
             value=reports[EPOCHS],
             params=params,
             distributions=like.distributions,
-            user_attrs=attrs,
+            user_attrs=dict(like.user_attrs),
             intermediate_values=reports,
         )
 

@@ -12,20 +12,25 @@ from pathlib import Path
 
 import torch
 
+from tuner.config.facts import pack_facts
+from tuner.config.trial_config import TrialConfig
 from tuner.models import MODELS
 
 
 @cache
 def list_seeds() -> tuple[bytes, ...]:
-    """A network of ours in torch's two formats, and a pickle of another kind."""
+    """A network of ours in torch's two formats, bare and with what it carries, and a pickle of another kind."""
     spec = MODELS["mynet"]
     torch.manual_seed(0)
     state = spec.build(spec.channels(0.0625), 3).state_dict()
     files = [pickle.dumps({"a": 1}, protocol=2)]
-    for as_zip in (True, False):
-        buffer = io.BytesIO()
-        torch.save(state, buffer, _use_new_zipfile_serialization=as_zip)
-        files.append(buffer.getvalue())
+    config = TrialConfig(width=0.0625)
+    facts = pack_facts(config, fingerprint="0123456789abcdef", classes=("a", "b", "c"), origin={"trial": 3}, provenance={"epochs": 2})
+    for content in (state, {"state_dict": state, "tuner": facts}):
+        for as_zip in (True, False):
+            buffer = io.BytesIO()
+            torch.save(content, buffer, _use_new_zipfile_serialization=as_zip)
+            files.append(buffer.getvalue())
     return tuple(files)
 
 
@@ -66,7 +71,10 @@ def _change(draw: random.Random, content: bytes, among: int) -> bytes:
 
 def read(path: Path) -> None:
     """All that a file of weights passes through before it classifies images."""
+    from tuner.config.facts import find_facts
     from tuner.models.weights import load_network
 
-    network = load_network(path).network
+    loaded = load_network(path)
+    find_facts(loaded.carried, path, None, print)
+    network = loaded.network
     assert all(value.device.type == "cpu" for value in network.state_dict().values())

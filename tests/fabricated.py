@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.config.hyperparameters import DEFAULTS
 from tuner.config.study_config import StudyConfig
 from tuner.study import studies
+from tuner.study.facts import NAMES, describe, write_facts
 from tuner.study.search_space import assemble, to_distributions
 from tuner.study.storage import Storage
 from tuner.study.study import Study
@@ -19,9 +20,11 @@ from tuner.study.study import Study
 BEGUN = datetime(2026, 11, 20, 12)
 
 
-def study(storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50) -> Study:
-    """A study from the mapping of a study file, with no trials yet."""
-    return studies.create_or_load(storage, name, StudyConfig.from_dict(plain), data, trials=trials)
+def study(
+    storage: Storage, plain: dict[str, Any], *, name: str = "made", data: str = "0" * 16, trials: int = 50, images: int | None = None
+) -> Study:
+    """A study from the mapping of a study file, with no trials yet, and `images` in its validation part."""
+    return studies.create_or_load(storage, name, StudyConfig.from_dict(plain), data, trials=trials, val_images=images)
 
 
 def trial(
@@ -81,4 +84,13 @@ def add(study: Study, trials: Iterable[FrozenTrial], at_once: int = 200) -> None
     while some := list(itertools.islice(remaining, at_once)):
         with study.storage.transaction():
             for each in some:
-                study.storage.optuna.create_new_trial(study.leases.study_id, template_trial=each)
+                put(study, each)
+
+
+def put(study: Study, trial: FrozenTrial) -> int:
+    """Write one as a search stores it: what is long about it among its facts. Its id."""
+    facts = {name: trial.user_attrs.pop(name) for name in NAMES if name in trial.user_attrs}
+    trial.user_attrs |= describe(facts.get("run", {}))
+    trial_id = study.storage.optuna.create_new_trial(study.leases.study_id, template_trial=trial)
+    write_facts(study.storage, study.leases.study_id, trial_id, **facts)
+    return trial_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -23,14 +24,24 @@ def chaos(*args: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
-def test_a_search_survives_kills_of_every_kind_a_dead_supervisor_and_an_outage(storage: str) -> None:
-    facts = chaos("--storage", storage, "--trials", "20", "--kills", "8", "--supervisors", "1", "--outages", "1")
-    assert facts["events"] == {"SIGKILL": 3, "SIGSTOP": 2, "SIGTERM": 3, "outages": 1, "supervisors killed": 1}
+CLOCK = ("--steps", "4") if shutil.which("cc") else ()  # the clock that is set is compiled
+EVENTS = {
+    "sqlite": ("--pruner", "promote", "--outages", "1", "--terminals", "1", *CLOCK),
+    "postgresql": ("--outages", "2", "--connections", "8", "--shared", *CLOCK),
+}
+
+
+@pytest.mark.parametrize("storage", EVENTS)
+def test_a_search_survives_kills_of_every_kind_outages_and_a_clock_that_is_set(storage: str) -> None:
+    facts = chaos("--storage", storage, "--trials", "20", "--kills", "6", "--supervisors", "1", *EVENTS[storage])
+    met = {"SIGKILL": 2, "SIGSTOP": 2, "SIGTERM": 2, "outages": 1 if storage == "sqlite" else 2, "supervisors killed": 1}
+    met |= {"clock steps": 4} if CLOCK else {}
+    assert facts["events"] == met | ({"terminals closed": 1} if storage == "sqlite" else {})
     assert facts["finished"] == facts["asked"] == 20
     assert facts["lost"] == facts["counted_twice"] == facts["surplus"] == facts["stale_left"] == 0
-    assert facts["differing"] == facts["checkpoints_damaged"] == 0
+    assert facts["differing"] == facts["checkpoints_damaged"] == facts["false_deaths"] == 0
     assert facts["resumed"] > 0 and facts["unexplained_failures"] == [] and facts["gave_up"] == []
+    assert (facts["paused"] > 0) == (storage == "sqlite")
 
 
 def test_one_worker_s_search_is_the_same_search_when_it_is_killed() -> None:

@@ -87,6 +87,9 @@ def test_a_dry_run_shows_the_space_and_real_figures_and_writes_nothing(tuner: Tu
     assert re.search(r"lr +0.001 to 0.1, log", done.stdout) and "smallest mynet" in done.stdout and "largest mynet" in done.stdout
     assert re.search(r"7 trials of 1 to 3 epochs on \d worker", done.stdout)
     assert not Path("studies").exists()
+    told = [line for line in done.stderr.splitlines() if not line.endswith("so far")]
+    largest = [f"measuring the largest network, {size} images at a time" for size in (8, 16, 32, 64)]
+    assert told[0] == "starting" and "reading the images" in told and told[-4:] == largest, "what it is at, small batches first"
 
 
 def folder(root: Path, classes: dict[str, int], parts: tuple[str, ...] = ("train", "test")) -> Path:

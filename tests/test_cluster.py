@@ -135,6 +135,18 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     assert figures(shown(tuner, "small", *elsewhere)) == figures(facts)
 
 
+def test_trials_that_ray_places_pause_and_go_on_as_they_do_without_it(tuner: Tuner, longer: Path, cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
+    edit(longer, pruner="promote")
+    search = ("search", "small.yaml", "--trials", "6", "--workers", "1")
+    said = tuner(*search, "--engine", "ray", "--address", cluster.address).stderr
+    assert "paused at epoch" in said and " goes on" in said
+    elsewhere = ("--storage", f"sqlite:///{tmp_path}/without.db")
+    tuner(*search, *elsewhere)
+    facts = shown(tuner)
+    assert figures(facts) == figures(shown(tuner, "small", *elsewhere))
+    assert {t["state"] for t in facts["trials"]} == {"COMPLETE", "PRUNED"}
+
+
 def pid_under(pid: int, ancestor: int) -> bool:
     return ancestor in {each.pid for each in psutil.Process(pid).parents()}
 

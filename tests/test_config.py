@@ -173,6 +173,8 @@ def test_a_study_in_the_working_folder_goes_before_a_shipped_one(tmp_path: Path)
     (tmp_path / "studies" / "mynet.yaml").write_text("space: {lr: 1}")
     assert list_available()["mynet"].read_text() == "space: {lr: 1}"
     assert list_available()["journal"].parent == find_shipped_folder()
+    (tmp_path / "studies/...yaml").write_text("space: {lr: 1}")  # no folder can have the name `..`
+    assert ".." not in list_available()
 
 
 @pytest.mark.parametrize("name", ["mynet", "googlenet", "mynet-fast"])

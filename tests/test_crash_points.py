@@ -127,7 +127,7 @@ def find_unsound(study: Study) -> list[str]:
         owner = held.get(row._trial_id)
         if (row.state is TrialState.RUNNING) != (owner is not None):
             found.append(f"trial {row.number} is {row.state.name} with the owner {owner}")
-        if row.state is TrialState.COMPLETE and (row.value is None or "run" not in row.user_attrs):
+        if row.state is TrialState.COMPLETE and (row.value is None or "run" not in study.read_facts([row])[0]):
             found.append(f"trial {row.number} is complete without its value or its facts")
     return found
 
@@ -209,7 +209,7 @@ def test_a_process_may_die_at_any_statement_on_postgresql(name: str, postgres: s
 
 def reopen(study: Study, lease: Lease) -> LeasedTrial:
     trial = LeasedTrial(study, lease)
-    if trial.frozen().state is TrialState.RUNNING and "config" in trial.frozen().user_attrs:
+    if trial.frozen().state is TrialState.RUNNING and "config" in trial.study.read_facts([trial.frozen()])[0]:
         trial.configure(threads=1, precision="fp32")
     return trial
 

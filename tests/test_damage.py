@@ -23,6 +23,7 @@ from tuner.commands import main
 from tuner.errors import TunerError, blame_machine
 from tuner.placement import Placement
 from tuner.study.damage import blame_storage, find_damage
+from tuner.study.facts import write_facts, write_run
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
 from tuner.workers.events import WorkerFailed
@@ -41,8 +42,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     study = create_or_load(storage, "s", config(), "f", trials=3)
     for _ in range(3):
         held = claim(study)
-        study.leases.write(held, partial(storage.optuna.set_trial_user_attr, held.trial_id, "curve", CURVE * 60))
-        study.leases.write(held, partial(storage.optuna.set_trial_user_attr, held.trial_id, "run", TRAINED))
+        study.leases.write(held, partial(write_facts, storage, study.leases.study_id, held.trial_id, curve=CURVE * 60))
+        study.leases.write(held, partial(write_run, storage, study.leases.study_id, held.trial_id, TRAINED))
         finish(study, held)
     assert find_damage(storage) is None
     storage.close()
@@ -89,12 +90,16 @@ DAMAGES = {
     "a schema that is no text": (write_schema, ""),
     "the end is missing": (lambda path: os.truncate(path, 3 * 4096), ""),
     "JSON that is none": (change("UPDATE study_user_attributes SET value_json = '{' WHERE key = 'config'"), "Expecting property name"),
-    "a trial's JSON that is none": (change("UPDATE trial_user_attributes SET value_json = '[1,' WHERE key = 'curve'"), "Expecting value"),
+    "a trial's JSON that is none": (
+        change("UPDATE tuner_facts SET value_json = '[1,' WHERE name = 'curve'"),
+        "table tuner_facts: Expecting value",
+    ),
     "text that is none": (change("UPDATE trial_user_attributes SET value_json = CAST(X'22ff22' AS TEXT)"), "UTF-8"),
+    "a fact that is no text": (change("UPDATE tuner_facts SET value_json = CAST(X'22ff22' AS TEXT)"), "UTF-8"),
     "a state that is none": (change("UPDATE trials SET state = 'COMPLETF'"), "table trials: 'COMPLETF'"),
     "a date that is none": (change("UPDATE trials SET datetime_complete = 'yesterday'"), "yesterday"),
     "a curve of another shape": (
-        change("""UPDATE trial_user_attributes SET value_json = '[{"epoci": 1}]' WHERE key = 'curve'"""),
+        change("""UPDATE tuner_facts SET value_json = '[{"epoci": 1}]' WHERE name = 'curve'"""),
         "study 's', trial 0: its curve",
     ),
     "no definition": (change("DELETE FROM study_user_attributes WHERE key = 'definition'"), "study 's': KeyError: 'definition'"),

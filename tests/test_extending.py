@@ -101,7 +101,7 @@ def test_a_hyperparameter_is_three_files_and_orphans_nothing_that_was_made_befor
     assert "already holds" in copy.run("train", "config.yaml", "--out", "kept", "--device", "cpu").stderr, "an old training is known"
     text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
     (tmp_path / "config.yaml").write_text(text.replace("nesterov: false", "nesterov: false\ndampening: 0.5"), encoding="utf-8")
-    assert "already holds" not in copy.run("train", "config.yaml", "--out", "kept", "--device", "cpu").stderr
+    assert "already holds" not in copy.run("train", "config.yaml", "--out", "kept", "--device", "cpu", "--force").stderr
 
 
 NETWORK = '''

@@ -27,16 +27,18 @@ MAY_IMPORT = {
     "data": "errors config",
     "training": "errors placement config models data",
     "study": "errors config models",
-    "workers": "errors signals placement config data training study",
+    "workers": "errors signals placement models config data training study",
     "console": "placement config study workers",
     "evaluate": "errors config models data training",
-    "retrain": "errors signals config data training console",
-    "report": "errors config models data training study console",
+    "trained": "errors placement config models data training study",
+    "retrain": "errors signals config data models training console",
+    "report": "errors config models data trained training study console",
     "compare": "errors signals placement config models data training study console report",
-    "dashboard": "errors placement study console report",
-    "search": "errors signals placement config models data training study workers console dashboard",
+    "dashboard": "errors placement models trained study console report",
+    "search": "errors signals placement config models data training study workers console report dashboard",
+    "export": "errors config console study",
     "simulate": "errors config study console report",
-    "commands": "errors signals placement config study simulate search retrain evaluate console report compare dashboard",
+    "commands": "errors signals placement config study export simulate search retrain evaluate trained console report compare dashboard",
     "__main__": "commands",
 }
 FLOORS = 12
@@ -94,8 +96,9 @@ def test_every_command_has_help_and_stands_in_the_readme(name: str, command: cli
             assert parameter.help, f"{name}: {parameter.opts} has no help"
 
 
-def test_every_file_of_the_tree_in_the_readme_is_there() -> None:
-    tree = re.search(r"```text\n(tuner/.*?)```", README, re.DOTALL)
+def test_every_file_of_the_tree_in_the_docs_is_there() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    tree = re.search(r"```text\n(tuner/.*?)```", page, re.DOTALL)
     assert tree is not None
     folder: list[str] = []
     for line in tree.group(1).splitlines():
@@ -104,13 +107,30 @@ def test_every_file_of_the_tree_in_the_readme_is_there() -> None:
         assert ROOT.joinpath(*folder).exists(), line
 
 
-def test_every_option_named_in_the_readme_is_there() -> None:
+PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_named_in_the_readme_and_the_docs_is_there(page: Path) -> None:
     known = {opt for command in main.commands.values() for p in command.params for opt in (*p.opts, *p.secondary_opts)} | {
         "--help",
         "--version",
     }
-    named = {word for line in README.splitlines() if "tuner " in line for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)}
+    named = {
+        word
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if "tuner " in line
+        for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)
+    }
     assert named - known - {"--scale"} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_no_ray_is_installed_whose_own_cluster_asks_for_no_token() -> None:

@@ -150,7 +150,7 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once_and_the_third_death_i
     # The third owner is dead as well: the next claim buries the trial and takes a new one.
     assert claim(study).number == 1
     assert states(study)[0] == "FAIL"
-    assert study.frozen_trials()[0].user_attrs["run"]["reason"] == "its worker died 3 times while training it"
+    assert study.read_facts(study.frozen_trials())[0]["run"]["reason"] == "its worker died 3 times while training it"
     assert study.leases.counts().used == 1
 
 
@@ -265,7 +265,7 @@ def test_without_a_number_a_study_has_fifty_slots_or_as_many_as_its_rows(storage
     fixed = create_or_load(storage, "b", rows, "f", trials=30)
     assert fixed.leases.counts().n_trials == 2
     assert [claim(fixed).number for _ in range(2)] == [0, 1]
-    assert [t.user_attrs["set"] for t in fixed.frozen_trials()] == [{"lr": 0.1}, {"lr": 0.2}]
+    assert [facts["set"] for facts in fixed.read_facts(fixed.frozen_trials())] == [{"lr": 0.1}, {"lr": 0.2}]
 
 
 def test_a_finite_space_is_exhausted_when_every_configuration_has_a_row(storage: Storage) -> None:

@@ -17,11 +17,13 @@ from optuna.trial import TrialState
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
 from tuner.config.study_config import StudyConfig
-from tuner.console.progress import LiveProgress, PlainProgress, Progress
+from tuner.console.live import LiveProgress
+from tuner.console.progress import PlainProgress, Progress
 from tuner.console.text import open_console
 from tuner.errors import UsageError
 from tuner.placement import Placement
 from tuner.study import tables
+from tuner.study.facts import write_facts, write_run
 from tuner.study.lease import Counts, Lease, NothingToClaim
 from tuner.study.outcome import Outcome
 from tuner.study.pausing import PausingLeases
@@ -83,7 +85,7 @@ def pause(study: Study, lease: Lease, epoch: int) -> str | None:
     assert isinstance(study.leases, PausingLeases)
 
     def prepare(reason: str) -> None:
-        study.storage.optuna.set_trial_user_attr(lease.trial_id, "run", {"outcome": Outcome.PAUSED, "reason": reason})
+        write_run(study.storage, study.leases.study_id, lease.trial_id, {"outcome": Outcome.PAUSED, "reason": reason})
 
     return study.leases.pause(lease, epoch, prepare)
 
@@ -426,13 +428,13 @@ def test_a_start_row_with_epochs_of_its_own_ends_there_and_is_ranked_at_the_rung
 
 def test_before_its_time_runs_out_a_search_trains_the_best_to_its_end(storage: Storage) -> None:
     """Epochs that took 10 s each, and a search that ends in 1,000 s, then in 90 s: 7 epochs take 70."""
-    study, leases = make(storage, 20), storage.optuna
+    study = make(storage, 20)
     assert isinstance(study.leases, PausingLeases)
     study.leases.deadline = time.time() + 1000
 
     def epoch(lease: Lease, epoch: int) -> str | None:
         report(study, lease, {lease.number: [0.5 + 0.1 * lease.number + 0.01 * epoch] * EPOCHS}, epoch)  # type: ignore[arg-type]
-        leases.set_trial_user_attr(lease.trial_id, "curve", [{"seconds": 10.0}] * epoch)
+        write_facts(storage, study.leases.study_id, lease.trial_id, curve=[{"seconds": 10.0}] * epoch)
         return pause(study, lease, epoch)
 
     for number in range(2):
@@ -453,7 +455,7 @@ def test_a_trial_in_training_makes_way_for_the_best_when_the_time_runs_out(stora
     best, other = get(study), get(study)
     for lease, accuracy in ((best, 0.9), (other, 0.1)):
         report(study, lease, {lease.number: [accuracy] * EPOCHS}, 1)  # type: ignore[arg-type]
-        storage.optuna.set_trial_user_attr(lease.trial_id, "curve", [{"seconds": 10.0}])
+        write_facts(storage, study.leases.study_id, lease.trial_id, curve=[{"seconds": 10.0}])
     assert pause(study, best, 1)
     study.leases.deadline = time.time() + 90
     assert pause(study, other, 1)

@@ -182,7 +182,7 @@ def test_a_search_publishes_weights_and_pictures_that_agree_with_its_trials(tune
     assert not page["trials"][top[2].number]["artifacts"]
     with pytest.raises(NoPredictions, match="are not kept here"):
         find_kept_weights(study, top[2], "cpu")
-    loaded = torch.load(f"w{top[0].number}/weights.pt", weights_only=True)
+    loaded = torch.load(f"w{top[0].number}/weights.pt", weights_only=True)["state_dict"]
     assert "pre_layers.0.weight" in loaded
     assert json.loads(tuner("evaluate", f"w{top[0].number}/weights.pt", "--json").stdout)["model"] == "mynet"
     storage.close()

@@ -18,12 +18,13 @@ from tests.imagenet import by_class, draw, torchvision_itself, weights
 from tuner.compare.batches import Batch, Files
 from tuner.compare.contestants import Ready
 from tuner.compare.cost import measure_cost
-from tuner.compare.figures import compare_pair, find_interval
+from tuner.compare.figures import compare_pair
 from tuner.compare.race import Runner, race
 from tuner.compare.rows import pack, unpack
 from tuner.data.imagenet import list_imagenet
 from tuner.errors import TunerError, UsageError
 from tuner.models import pretrained
+from tuner.study.certainty import find_interval
 
 CPU = torch.device("cpu")
 FOUR = ("alexnet", "vgg16", "resnet18", "googlenet")

@@ -217,5 +217,8 @@ def test_a_real_study_makes_one_file_or_markdown_with_pictures(tuner: Tuner, sma
         Image.open(picture).verify()
     assert text.count("](r-pictures/") == len(names)
     assert "--out 'r.pdf' must end in .html or .md" in tuner("report", "--out", "r.pdf", code=2).stderr
-    assert "cannot write 'none/r.html'" in tuner("report", "--out", "none/r.html", code=1).stderr
+    refused = tuner("report", "--out", "report.html/r.html", code=2).stderr
+    assert "--out 'report.html/r.html' cannot be written: file exists: give another place" in refused
+    tuner("report", "--out", "made/for/it/r.html")
+    assert Path("made/for/it/r.html").stat().st_size == Path("report.html").stat().st_size
     assert "no study 'smal'" in tuner("report", "smal", code=2).stderr

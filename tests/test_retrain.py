@@ -68,12 +68,14 @@ def test_files_of_two_trainings_are_never_taken_for_one(tmp_path: Path, monkeypa
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", move)
             with pytest.raises(TunerError, match="cannot be written to: No space left on device"):
-                retrain(second, folder, progress=False)
+                retrain(second, folder, progress=False, force=True)
         assert not (folder / "result.json").exists() and not list(folder.glob("*.tmp"))
         if lacking == "weights.pt":
             assert (folder / "weights.pt").read_bytes() == kept
     assert retrain(second, folder, progress=False)["stamp"] != figures["stamp"]
-    again = retrain(first, folder, progress=False)
+    with pytest.raises(UsageError, match=r"holds another training \(result.json, weights.pt\): give another --out, or --force"):
+        retrain(first, folder, progress=False)
+    again = retrain(first, folder, progress=False, force=True)
     assert {**again, "seconds": 0, "epochs": 0} == {**figures, "seconds": 0, "epochs": 0}
     assert [{**e, "seconds": 0} for e in again["epochs"]] == [{**e, "seconds": 0} for e in figures["epochs"]]
     assert sorted(file.name for file in folder.iterdir()) == ["config.yaml", "result.json", "weights.pt"]

@@ -136,7 +136,7 @@ def test_best_exports_what_train_repeats_bit_for_bit_and_evaluate_confirms(tuner
     assert [{k: v for k, v in e.items() if k != "seconds"} for e in result["epochs"]] == trial
     assert result["val_accuracy"] == best["value"]
 
-    weights = torch.load(Path(result["weights"]), weights_only=True)
+    weights = torch.load(Path(result["weights"]), weights_only=True)["state_dict"]
     assert list(weights)[:2] == ["pre_layers.0.weight", "pre_layers.0.bias"]
     assert {"a3.b2.3.weight", "b5.b3.7.num_batches_tracked", "linear.bias"} <= weights.keys()
     evaluated = json.loads(tuner("evaluate", result["weights"], "--json").stdout)
@@ -152,7 +152,7 @@ def test_report_a_s_own_checkpoint_is_evaluated(tuner: Tuner, small_study: Path)
     tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
     tuner("best", "--export", "c.yaml")
     result = json.loads(tuner("train", "c.yaml", "--json").stdout)
-    weights = torch.load(Path(result["weights"]), weights_only=True)
+    weights = torch.load(Path(result["weights"]), weights_only=True)["state_dict"]
     torch.save({"net": {f"module.{name}": tensor for name, tensor in weights.items()}, "acc": 87.2, "epoch": 6}, "report.pth")
     found = json.loads(tuner("evaluate", "report.pth", "--config", "c.yaml", "--json").stdout)
     assert found["test_accuracy"] == result["test_accuracy"]

@@ -107,7 +107,7 @@ def test_the_third_death_by_a_step_that_hangs_ends_the_trial_with_that_reason(st
     claim(study, elsewhere)
     reason = f"its worker died 3 times while training it, at last because {cause}"
     assert study.leases.release(elsewhere, cause=cause) == [Released(number=0, failed=reason)]
-    assert states(study) == ["FAIL"] and study.frozen_trials()[0].user_attrs["run"]["reason"] == reason
+    assert states(study) == ["FAIL"] and study.read_facts(study.frozen_trials())[0]["run"]["reason"] == reason
 
 
 def test_data_that_never_comes_end_the_worker_and_the_trial_goes_on(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:

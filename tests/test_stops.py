@@ -73,7 +73,7 @@ def test_a_signal_before_the_command_sees_to_it_is_one_line(background: Start, n
     assert worker.end() == 130 and "Traceback" not in "".join(worker.lines)
     code = "import os, click; from tuner.commands import main\n@main.command()\ndef end():\n    os.kill(os.getpid(), %d)\nmain()"
     done = subprocess.run([sys.executable, "-c", code % number, "end"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, "Error: interrupted: the same command starts again\n")
+    assert (done.returncode, done.stderr) == (130, "interrupted: the same command starts again\n")
 
 
 def test_a_trial_that_goes_on_after_every_death_is_trained_to_its_end(

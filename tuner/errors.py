@@ -13,6 +13,7 @@ import errno
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import IO, Any
 
 import click
 
@@ -70,7 +71,12 @@ class NothingToShow(TunerError):
 
 
 class Interrupted(TunerError):
+    """What was asked for, and no fault: so no `Error` stands before it."""
+
     exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.format_message(), file=file, err=True)
 
 
 def hide_passwords(text: str) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from .config.trial_config import read_config, read_data_record
 from .data import load
 from .data.cache import Say
 from .data.classes import match_classes
 from .data.parts import make_resident
 from .errors import UsageError
-from .models.weights import load_network
+from .models.own_code import find_permitted
 from .training.evaluation import choose_precision, evaluate_network
+from .training.trained import load_trained
 
 
 def evaluate_file(
@@ -26,22 +26,23 @@ def evaluate_file(
     source: str | None = None,
     image_size: int | None = None,
     device: str = "cpu",
+    accept_changed_code: bool = False,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Accuracy and loss of a file of weights on test images.
 
-    `config` is the file that says what the network was trained on; None is the `config.yaml` beside the weights. The images
-    are those it names; `source` and `image_size` take precedence. Classes are matched by their names.
+    What the file carries says what the network was trained on; for a file that carries nothing `config` does, by default the
+    `config.yaml` beside it. The images are those named there; `source` and `image_size` take precedence. Classes are matched
+    by their names.
     Errors: UsageError for a file that holds no weights of a network of ours, without a configuration, or with other classes.
     """
-    trained = config if config is not None else path.parent / "config.yaml"
-    known = read_config(trained)[0] if config is not None or trained.exists() else None
-    loaded = load_network(path, known.model if known is not None else None)
-    if known is None:
+    loaded, facts = load_trained(path, config, say, accept_changed_code=accept_changed_code)
+    if facts is None:
         raise UsageError(
             f"nothing says which image size, normalisation and classes {path} was trained with: "
             "give its configuration with --config FILE, or put it beside as config.yaml"
         )
+    known = facts.config
     data, precision = known.data, choose_precision(known.precision, device)
     torch.set_num_threads(known.threads)
     if source is not None:
@@ -49,11 +50,11 @@ def evaluate_file(
     if image_size is not None:
         data = replace(data, image_size=image_size)
     dataset = load(data, progress=say)
-    columns = match_classes(read_data_record(trained), loaded.classes, dataset, path, say)
+    columns = match_classes(facts.data, loaded.classes, dataset, path, say)
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)
-    return {
+    evaluated: dict[str, Any] = {
         "weights": str(path),
         "model": loaded.spec.name,
         "parameters": sum(p.numel() for p in loaded.network.parameters()),
@@ -62,3 +63,6 @@ def evaluate_file(
         "test_loss": figures.loss,
         "test_accuracy": figures.accuracy,
     }
+    if known.code is not None:
+        evaluated |= {"code": find_permitted(known.model).digest, "trained_code": known.code}
+    return evaluated

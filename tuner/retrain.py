@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import tempfile
@@ -14,14 +13,15 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import torch
-
+from .config.facts import BESIDE, unpack_facts
+from .config.named_code import name_trained_code
 from .config.trial_config import TrialConfig, read_config, write_config
 from .console.text import Say, print_json, say, say_nothing
 from .console.text import open_console as console
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
+from .models.weights import open_weights
 from .signals import catch_signals
 from .training import checkpoint
 from .training.checkpoint_writer import CheckpointWriter
@@ -30,6 +30,7 @@ from .training.evaluation import choose_precision
 from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
 from .training.score import Score
+from .training.weights_file import describe_machine, make_weights_file
 
 RESULT = "result.json"
 WEIGHTS = "weights.pt"
@@ -40,18 +41,24 @@ def retrain(
     folder: Path,
     *,
     all_data: bool = False,
+    accept_changed_code: bool = False,
     source: str | None = None,
     device: str = "cpu",
     capture: bool | None = None,
     progress: bool = True,
+    force: bool = False,
 ) -> dict[str, Any]:
-    """Train the configuration in a file and test it once; everything it makes goes to `folder`.
+    """Train the configuration in a file and test it once; everything it makes goes to `folder`, with `force` over another training.
 
     After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
     Returns the figures: `epochs`, `val_accuracy`, `test_accuracy` and what they belong to.
     Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
     """
     config, origin, fingerprint = read_config(path)
+    code = name_trained_code(config.model, config.code, path.parent, str(path), accept=accept_changed_code)
+    if code is not None and code.digest != config.code:
+        origin |= {} if config.code is None else {"code_was": config.code}
+        config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
     tell = say if progress else say_nothing
@@ -70,6 +77,8 @@ def retrain(
         tell(f"{folder} already holds this configuration, trained and tested; remove the folder to do it again")
         return found
     _try_folder(folder)
+    if not force and (others := _find_others(folder, config, stamp)):
+        raise UsageError(f"{folder} holds another training ({', '.join(others)}): give another --out, or --force to replace it")
     with catch_signals() as stop, _tell_faults(path, folder, config, device):
         parts = Parts(dataset, config.data, device)
         run = Run(
@@ -108,10 +117,24 @@ def retrain(
             "seconds": sum(score.seconds for score in run.curve),
             "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
             "all_data": all_data,
+            **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),
             "stamp": stamp,
         }
         written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
-        _keep(folder, run, written, outcome)
+        weights = make_weights_file(
+            run.weights(),
+            config,
+            fingerprint=dataset.fingerprint,
+            classes=dataset.classes,
+            origin=origin,
+            provenance={
+                "made_by": "tuner train",
+                **{name: outcome[name] for name in ("val_accuracy", "test_accuracy", "all_data", "stamp")},
+                "epochs": len(run.curve),
+                **describe_machine(device),
+            },
+        )
+        _keep(folder, weights, written, outcome)
     return outcome
 
 
@@ -123,6 +146,39 @@ def _try_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(f"--out {str(folder)!r} cannot be written to: {error.strerror}: give another --out") from None
+
+
+def _find_others(folder: Path, config: TrialConfig, stamp: str) -> list[str]:
+    """The files in the folder that this training would replace, and that it did not leave there itself."""
+    begun = checkpoint.read_uid(folder / "checkpoint")
+    if begun == stamp:
+        return []
+    found = [] if begun is None else ["checkpoint.json"]
+    if (folder / RESULT).exists() and _read_result(folder / RESULT).get("stamp") != stamp:
+        found.append(RESULT)
+    if (folder / WEIGHTS).exists() and _read_stamp(folder / WEIGHTS) != stamp:
+        found.append(WEIGHTS)
+    if (folder / BESIDE).exists() and not found and not _is_config(folder / BESIDE, config):
+        found.append(BESIDE)
+    return found
+
+
+def _read_stamp(weights: Path) -> object:
+    """The training that a file of weights says it is of; None where it does not."""
+    try:
+        carried = open_weights(weights).carried
+        return None if carried is None else unpack_facts(carried, weights).provenance.get("stamp")
+    except TunerError:
+        return None
+
+
+def _is_config(path: Path, config: TrialConfig) -> bool:
+    """Whether a file holds that configuration, wherever its images are."""
+    try:
+        found = read_config(path)[0]
+    except UsageError:
+        return False
+    return replace(found, data=replace(found.data, source=config.data.source)) == config
 
 
 @contextmanager
@@ -141,13 +197,11 @@ def _tell_faults(path: Path, folder: Path, config: TrialConfig, device: str) -> 
         raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
 
 
-def _keep(folder: Path, run: Run, config: str, outcome: dict[str, Any]) -> None:
+def _keep(folder: Path, weights: bytes, config: str, outcome: dict[str, Any]) -> None:
     """Write what the folder is for. `result.json` comes last: it says that the files beside it belong to it."""
-    buffer = io.BytesIO()
-    torch.save(run.weights(), buffer)
     (folder / RESULT).unlink(missing_ok=True)  # of another training
     result = json.dumps(outcome, indent=2) + "\n"
-    for name, content in ((WEIGHTS, buffer.getvalue()), ("config.yaml", config.encode()), (RESULT, result.encode())):
+    for name, content in ((WEIGHTS, weights), (BESIDE, config.encode()), (RESULT, result.encode())):
         partial = folder / f"{name}.{os.getpid()}.tmp"
         try:
             partial.write_bytes(content)
@@ -176,7 +230,7 @@ def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     lines.append(f"test accuracy {figures['test_accuracy']:.4f} on {figures['test_images']:,} images")
     for line in lines:
         console().print(line, highlight=False)
-    say(f"wrote {folder / WEIGHTS}, {folder / RESULT} (the curves) and {folder / 'config.yaml'}")
+    say(f"wrote {folder / WEIGHTS}, {folder / RESULT} (the curves) and {folder / BESIDE}")
     say(f"next: tuner evaluate {quote(str(folder / WEIGHTS))}")
 
 
@@ -199,11 +253,17 @@ def _tell_of(score: Score | None, config: TrialConfig, tell: Say) -> None:
 
 
 def _finished(result: Path, stamp: str) -> dict[str, Any] | None:
+    found = _read_result(result)
+    return found if found.get("stamp") == stamp and (result.parent / WEIGHTS).exists() else None
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    """Empty for what is no result."""
     try:
-        found = json.loads(result.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("stamp") == stamp and (result.parent / WEIGHTS).exists() else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _stamp(config: TrialConfig, fingerprint: str, all_data: bool) -> str:

@@ -19,7 +19,13 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 @contextmanager
 def handle_stop_signals(handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Let `handle` have every stop signal; outside the block they do what they did before. Under nohup, SIGHUP stays ignored."""
+    """Let `handle` have every stop signal; outside the block they do what they did before. Under nohup, SIGHUP stays ignored.
+
+    Only a process's main thread may: in any other, as a server may search in, signals stay what they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     kept = {number: signal.signal(number, handle) for number in STOP_SIGNALS if not (ignored and number == signal.SIGHUP)}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import sys
@@ -12,7 +13,26 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, repair, report, search, show, simulate, stop, studies, train, worker
+from . import (
+    best,
+    compare,
+    dashboard,
+    delete,
+    evaluate,
+    export,
+    predict,
+    repair,
+    report,
+    search,
+    show,
+    simulate,
+    stop,
+    studies,
+    train,
+    worker,
+)
+
+LONGEST_SUMMARY = 1000  # characters of a command's first sentence in `tuner --help`: it folds there and is never cut
 
 
 class _Group(click.Group):
@@ -21,8 +41,12 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(LONGEST_SUMMARY)) for name, command in self.commands.items()])
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"no command {args[0]!r}: {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
@@ -44,15 +68,26 @@ class _Group(click.Group):
             if hide_passwords(said) == said:
                 raise
             raise click.UsageError(hide_passwords(said), error.ctx) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # click's own, where it asks something
+                raise Interrupted("interrupted: nothing was changed") from None
+            raise
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
                 raise UsageError(f"{str(error.filename)!r} is no path: a name in it is too long, give a shorter one") from None
-            told = blame_machine(error) or _blame_storage(error)
+            told = blame_machine(error) or _blame_encoding(error) or _blame_storage(error) or _blame_code(error)
             if told is None:
                 raise
             raise told from None
+
+
+def _blame_code(error: Exception) -> TunerError | None:
+    """The line for an error of a network of the user's own."""
+    from ..config.named_code import blame_code
+
+    return blame_code(error)
 
 
 def _blame_storage(error: Exception) -> TunerError | None:
@@ -61,6 +96,16 @@ def _blame_storage(error: Exception) -> TunerError | None:
     from ..study.damage import blame_storage
 
     return blame_storage(error)
+
+
+def _blame_encoding(error: Exception) -> TunerError | None:
+    """The line for a name that was typed in another encoding than the terminal's, or that this one has no letters for."""
+    if not isinstance(error, UnicodeEncodeError):
+        return None
+    ours = codecs.lookup(sys.getfilesystemencoding()).name
+    if codecs.lookup(error.encoding).name != ours and not any("\ud800" <= letter <= "\udfff" for letter in error.object):
+        return None
+    return UsageError(f"{error.object!r} cannot be written in this terminal's encoding ({ours}): set PYTHONUTF8=1, or give another name")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,11 +126,13 @@ for _command in (
     best.best,
     train.train,
     evaluate.evaluate,
+    predict.predict,
     compare.compare,
     dashboard.dashboard,
     report.report,
     studies.studies,
     show.show,
+    export.export,
     simulate.simulate,
     delete.delete,
     worker.worker,

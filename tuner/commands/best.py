@@ -4,47 +4,92 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, storage_option
+from .completion import complete_stored
+from .options import force_option, json_option, storage_option
+
+if TYPE_CHECKING:
+    from ..study.study import Study
+    from ..study.trials import TrialRow
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="This trial instead of the best.")
 @click.option(
     "--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the configuration that `tuner train` reads."
 )
+@click.option(
+    "--weights", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the weights that the search kept of it."
+)
+@force_option
 @storage_option
 @json_option
-def best(study: str | None, trial: int | None, export: Path | None, storage: str | None, as_json: bool) -> None:
-    """Show the best trial of STUDY (the study searched last), or export it."""
+def best(
+    study: str | None, trial: int | None, export: Path | None, weights: Path | None, force: bool, storage: str | None, as_json: bool
+) -> None:
+    """Show the best trial of STUDY (the study searched last), or export its configuration or its weights."""
     from ..config.study_files import find
+    from ..console.outputs import check_free, write_output
     from ..console.tables import make_trial_table, print_best
     from ..console.text import open_console, print_json, say
-    from ..errors import TunerError
+    from ..console.winners import collect_certainty
     from ..study.storage import Storage
     from ..study.studies import load
-    from ..study.trials import choose_trial, export_config
+    from ..study.trials import choose_trial, export_config, is_export
 
     loaded = load(Storage(storage), find(study)[0] if study else None)
     row = choose_trial(loaded, trial)
     text = export_config(loaded, row)
+    whose = f"trial {row.number} of study {loaded.name}"
+    if study is None and (export is not None or weights is not None):
+        say(f"{whose}, which was searched last")
     if export is not None:
-        try:
-            export.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise TunerError(f"cannot write {str(export)!r}: {error.strerror}") from None
+        ours = f"as study {loaded.name} exports it"
+        check_free("--export", export, ours, lambda path: is_export(loaded, path), force=force)
+    if weights is not None:
+        _write_weights(loaded, row, weights, whose, force=force)
+    if export is not None:
+        write_output(export, text.encode())
     if as_json:
         assert row.config is not None
-        print_json({"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, "config": row.config.to_dict()})
+        facts = {"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, **collect_certainty(loaded, row.number)}
+        print_json({**facts, "config": row.config.to_dict()})
+        _say_written(export, weights)
         return
     if trial is None:
         print_best(loaded, 5)
     else:
-        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}"))
+        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}", loaded.val_images))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
+    _say_written(export, weights)
+
+
+def _write_weights(study: Study, row: TrialRow, path: Path, whose: str, *, force: bool) -> None:
+    from ..console.outputs import check_free, write_output
+    from ..errors import TunerError
+    from ..trained.kept import NotKept, is_kept_file, make_kept_file
+
+    check_free("--weights", path, f"the weights of {whose}", lambda path: is_kept_file(study, row, path), force=force)
+    try:
+        content = make_kept_file(study, row)
+    except NotKept as fault:
+        again = f"tuner best {quote(study.name)} --trial {row.number} --export config.yaml"
+        raise TunerError(
+            f"{fault} (a search keeps those of its best trials, --keep, on the machine that trained them): "
+            f"train them again with `{again}`, then `tuner train config.yaml`"
+        ) from None
+    write_output(path, content)
+
+
+def _say_written(export: Path | None, weights: Path | None) -> None:
+    from ..console.text import say
+
     if export is not None:
         say(f"wrote {export}; next: tuner train {quote(str(export))}")
+    if weights is not None:
+        say(f"wrote {weights}; next: tuner predict {quote(str(weights))} IMAGE...")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ..config.data_sources import list_specs
-from .options import device_option, json_option, progress_option, storage_option
+from .options import device_option, force_option, json_option, progress_option, storage_option
+from .outputs import make_room
 
 
 @click.command()
@@ -25,11 +26,12 @@ from .options import device_option, json_option, progress_option, storage_option
     help="Classification models of torchvision, or files of weights that `tuner train` wrote.",
 )
 @click.option("--weights", multiple=True, metavar="NAME=FILE", help="A model's weights from a file of torchvision's. Repeatable.")
-@click.option("--config", multiple=True, metavar="WEIGHTS=FILE", help="Configuration of weights that have none beside them. Repeatable.")
+@click.option("--config", multiple=True, metavar="WEIGHTS=FILE", help="Configuration of weights that carry none. Repeatable.")
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images at a time.  [default: 32 on the CPU, else 100]")
 @click.option("--fresh", is_flag=True, help="Run models again that are finished.")
 @click.option("--study", metavar="NAME", help="The study that keeps the results.  [default: compare-..., one for each set of images]")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw accuracy against cost, as a PNG.")
+@force_option
 @device_option
 @storage_option
 @json_option
@@ -43,6 +45,7 @@ def compare(
     fresh: bool,
     study: str | None,
     picture: Path | None,
+    force: bool,
     device: str,
     storage: str | None,
     as_json: bool,
@@ -57,11 +60,13 @@ def compare(
     from ..compare.run import compare as run
     from ..compare.table import print_rows
     from ..console.text import print_json, say
-    from ..errors import TunerError, UsageError
+    from ..errors import UsageError
     from ..placement import find_device
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    if picture is not None:
+        make_room(picture, "--picture")
     files: dict[str, dict[str, Path]] = {"weights": {}, "config": {}}
     for option, example, pairs in (("weights", "alexnet=alexnet.pth", weights), ("config", "mynet.pt=config.yaml", config)):
         for pair in pairs:
@@ -81,16 +86,23 @@ def compare(
         storage=storage,
         progress=not no_progress,
     )
+    if picture is not None:
+        from ..console.outputs import check_free
+        from ..report.pictures.owner import read_owner
+
+        # Before anything is compared; which comparison it is stands only at the end.
+        check_free("--picture", picture, "a comparison", lambda path: (read_owner(path) or "").startswith("comparison "), force=force)
     name, rows = run(request)
     if as_json:
         print_json(rows)
     else:
         print_rows(rows, name, data)
     if picture is not None:
+        from ..console.outputs import write_output
         from ..report.pictures.compared import draw_accuracy_against_cost
+        from ..report.pictures.owner import write_owner
 
-        try:
-            picture.write_bytes(draw_accuracy_against_cost(rows))
-        except OSError as error:
-            raise TunerError(f"cannot write {str(picture)!r}: {error.strerror}") from None
+        shown = f"comparison {name}"
+        check_free("--picture", picture, shown, lambda path: read_owner(path) == shown, force=force)
+        write_output(picture, write_owner(draw_accuracy_against_cost(rows), shown))
         say(f"wrote {picture}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .completion import complete_stored
 from .options import storage_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=complete_stored)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
@@ -52,5 +53,7 @@ def _confirm(what: str, yes: bool) -> None:
         return
     try:
         click.confirm(f"Delete {what}?", abort=True, err=True)
-    except click.Abort:
+    except click.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise
         raise TunerError(f"{what.split(' with ')[0]} was not deleted: confirm, or give --yes") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import data_option, device_option, json_option
+from .options import accept_code_option, data_option, device_option, json_option
 
 
 @click.command()
@@ -15,7 +15,7 @@ from .options import data_option, device_option, json_option
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The configuration that WEIGHTS were trained with.  [default: config.yaml beside them]",
+    help="The configuration of WEIGHTS that carry none.  [default: config.yaml beside them]",
 )
 @data_option
 @click.option(
@@ -24,19 +24,36 @@ from .options import data_option, device_option, json_option
     metavar="N",
     help="Height and width the network sees.  [default: from the configuration]",
 )
+@accept_code_option
 @device_option
 @json_option
-def evaluate(weights: Path, config: Path | None, data: str | None, image_size: int | None, device: str, as_json: bool) -> None:
+def evaluate(
+    weights: Path,
+    config: Path | None,
+    data: str | None,
+    image_size: int | None,
+    accept_changed_code: bool,
+    device: str,
+    as_json: bool,
+) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
-    The images are those of the configuration that `tuner train` left beside the weights, or of --config, unless --data is
-    given. Its image size and normalisation hold, and its classes are matched by name.
+    The images are those of the configuration that the weights carry (older ones: that lies beside them, or --config),
+    unless --data is given. Its image size and normalisation hold, and its classes are matched by name.
     """
     from ..console.text import print_json, say
     from ..evaluate import evaluate_file
     from ..placement import find_device
 
-    found = evaluate_file(weights, config=config, source=data, image_size=image_size, device=find_device(device), say=say)
+    found = evaluate_file(
+        weights,
+        config=config,
+        source=data,
+        image_size=image_size,
+        device=find_device(device),
+        accept_changed_code=accept_changed_code,
+        say=say,
+    )
     if as_json:
         print_json(found)
         return

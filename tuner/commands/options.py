@@ -51,6 +51,9 @@ capture_option = click.option(
     default=None,
     help="Replay training steps from a CUDA graph.  [default: on a GPU, where a check shows that it gives the same]",
 )
+accept_code_option = click.option(
+    "--accept-changed-code", is_flag=True, help="Go on though the file of your own network was changed since; that is recorded."
+)
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", *PRECISIONS]),
@@ -58,6 +61,7 @@ precision_option = click.option(
     show_default=True,
     help="Arithmetic of the whole study; auto is bf16 where a measurement shows it to be faster and as good, else fp32.",
 )
+force_option = click.option("--force", is_flag=True, help="Replace a file there that is something else.")
 progress_option = click.option("--no-progress", is_flag=True, help="Print nothing while working.")
 
 

@@ -6,11 +6,12 @@ from shlex import quote
 
 import click
 
+from .completion import complete_stored
 from .options import json_option, storage_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=complete_stored)
 @click.option("--yes", is_flag=True, help="Mend without asking.")
 @storage_option
 @json_option

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from .completion import complete_searchable
+from .help import GroupedCommand
 from .options import (
     Duration,
+    accept_code_option,
     capture_option,
     data_option,
     device_option,
@@ -21,11 +24,21 @@ from .options import (
     workers_option,
 )
 
+# The options of `tuner search --help`, under their headings.
+GROUPS = {
+    "Budget": ("trials", "more", "timeout", "target", "dry_run"),
+    "Hardware": ("gpu", "device", "workers", "threads", "precision", "capture", "stall", "trial_timeout"),
+    "Data": ("data", "seed"),
+    "Cluster": ("engine", "address", "gpus_per_worker"),
+    "Output": ("storage", "checkpoints", "keep", "publish", "no_progress"),
+}
 
-@click.command()
-@click.argument("study", default="mynet")
+
+@click.command(cls=GroupedCommand, groups=GROUPS)
+@click.argument("study", default="mynet", shell_complete=complete_searchable)
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The study's total of trials.  [default: 50 for a new study]")
 @click.option("--more", type=click.IntRange(min=1), metavar="M", help="Add M to the study's total, once until they are done.")
+@click.option("--from", "earlier", metavar="STUDY", help="Tell a new study's sampler the trials of this one that lie in its space.")
 @gpu_option
 @device_option
 @workers_option
@@ -44,6 +57,7 @@ from .options import (
 @click.option(
     "--keep", type=click.IntRange(min=1), default=5, show_default=True, metavar="K", help="Keep the weights of the best K trials."
 )
+@accept_code_option
 @precision_option
 @capture_option
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who places the workers.")
@@ -71,6 +85,7 @@ def search(
     study: str,
     trials: int | None,
     more: int | None,
+    earlier: str | None,
     gpu: str | None,
     device: str,
     workers: int | None,
@@ -82,6 +97,7 @@ def search(
     dry_run: bool,
     checkpoints: Path | None,
     keep: int,
+    accept_changed_code: bool,
     precision: str,
     capture: bool | None,
     engine: str,
@@ -98,15 +114,26 @@ def search(
     STUDY is a name (looked for in ./studies, then among the shipped ones: mynet, googlenet, mynet-fast, journal,
     quickstart, finetune) or the path of a YAML file. Run the same command again to go on after any interruption; --trials is
     the study's total, not a number to add. Ctrl-C puts running trials back in the queue.
+
+    \b
+    Examples:
+      tuner search quickstart                      digits: minutes on two cores
+      tuner search mynet --trials 100 --gpu 0,1    CIFAR-10 on two GPUs
+      tuner search mynet --data folder:photos --dry-run
+                                                   what your images would take
     """
-    from ..search.request import Request
-    from ..search.run import estimate, run
+    from ..console.ticker import tell_time
+
+    with tell_time("starting", shown=dry_run and not no_progress):  # PyTorch takes seconds
+        from ..search.request import Request
+        from ..search.run import estimate, run
 
     (estimate if dry_run else run)(
         Request(
             study=study,
             trials=trials,
             more=more,
+            earlier=earlier,
             gpu=gpu,
             device=device,
             workers=workers,
@@ -117,6 +144,7 @@ def search(
             target=target,
             checkpoints=checkpoints,
             keep=keep,
+            accept_changed_code=accept_changed_code,
             precision=precision,
             capture=capture,
             engine=engine,

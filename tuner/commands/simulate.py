@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config.pruners import PRUNERS
-from .options import json_option, progress_option, storage_option
+from ..config.samplers import SAMPLERS
+from .completion import complete_stored
+from .options import force_option, json_option, progress_option, storage_option
+from .outputs import make_room
+
+if TYPE_CHECKING:
+    from ..simulate.sampling import SamplerRow
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option(
     "--pruner",
     "pruners",
@@ -21,18 +28,28 @@ from .options import json_option, progress_option, storage_option
     show_default="median, sha, hyperband, promote",
     help="Pruner to judge beside no pruning. Repeatable.",
 )
+@click.option(
+    "--sampler",
+    "samplers",
+    multiple=True,
+    type=click.Choice(list(SAMPLERS)),
+    help="Sampler to judge beside random draws, on a surrogate fitted to STUDY's trials, at least 60. Repeatable.",
+)
 @click.option("--workers", type=click.IntRange(min=1), multiple=True, default=(1,), show_default="1", help="Workers. Repeatable.")
 @click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, metavar="N", help="Searches for each figure.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw costs and losses to a PNG.")
+@force_option
 @storage_option
 @progress_option
 @json_option
 def simulate(
     study: str | None,
     pruners: tuple[str, ...],
+    samplers: tuple[str, ...],
     workers: tuple[int, ...],
     seeds: int,
     picture: Path | None,
+    force: bool,
     storage: str | None,
     no_progress: bool,
     as_json: bool,
@@ -50,23 +67,47 @@ def simulate(
 
     if picture is not None and picture.suffix != ".png":
         raise UsageError(f"--picture {str(picture)!r} must end in .png")
+    if samplers and study is None:
+        raise UsageError("--sampler needs a STUDY, to whose trials the surrogate is fitted")
+    shown = "simulation of recorded curves" if study is None else f"simulation of study {find(study)[0]}"
+    if picture is not None:
+        from ..console.outputs import check_free
+        from ..report.pictures.owner import read_owner
+
+        check_free("--picture", picture, f"a {shown}", lambda path: read_owner(path) == shown, force=force)
     opened = None
+    sampled: list[SamplerRow] = []
     if study is not None:
         from ..study.storage import Storage
         from ..study.studies import load
 
         opened = load(Storage(storage), find(study)[0])
-    rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=say_nothing if no_progress or as_json else say)
     if picture is not None:
+        make_room(picture, "--picture")
+    tell = say_nothing if no_progress or as_json else say
+    rows = run(opened, pruners=pruners, workers=workers, seeds=seeds, say=tell)
+    if opened is not None and samplers:
+        from ..simulate.run import TRIALS, describe_samplers, make_sampler_table
+        from ..simulate.sampling import judge_samplers
+
+        own, options = opened.config.sampler
+        methods = {name: (name, options if name == own else {}) for name in samplers if name != "random"}
+        surrogate, sampled = judge_samplers(opened, methods, seeds=seeds, trials=TRIALS, workers=workers, say=tell)
+    if picture is not None:
+        from ..console.outputs import write_output
+        from ..report.pictures.owner import write_owner
         from ..simulate.picture import draw_costs
 
-        try:
-            picture.write_bytes(draw_costs(rows))
-        except OSError as error:
-            raise UsageError(f"--picture {str(picture)!r} cannot be written: {error.strerror}") from None
+        write_output(picture, write_owner(draw_costs(rows), shown))
     if as_json:
-        print_json({"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows]})
+        print_json(
+            {"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows], "samplers": [row.to_dict() for row in sampled]}
+        )
         return
     open_console().print(make_table(rows, seeds=seeds))
     for line in describe(rows, opened, seeds=seeds):
         open_console().print(line, highlight=False)
+    if sampled:
+        open_console().print(make_sampler_table(sampled))
+        for line in describe_samplers(surrogate, sampled):
+            open_console().print(line, highlight=False)

@@ -6,11 +6,12 @@ from shlex import quote
 
 import click
 
+from .completion import complete_stored
 from .options import storage_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=complete_stored)
 @storage_option
 def stop(study: str, storage: str | None) -> None:
     """Let every search of STUDY finish its running trials and end, on all machines."""

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from .options import capture_option, data_option, device_option, gpu_option, json_option, progress_option
+from .options import (
+    accept_code_option,
+    capture_option,
+    data_option,
+    device_option,
+    force_option,
+    gpu_option,
+    json_option,
+    progress_option,
+)
 
 
 @click.command()
@@ -18,6 +27,8 @@ from .options import capture_option, data_option, device_option, gpu_option, jso
     help="Where weights.pt and the curves go.  [default: trained/CONFIG]",
 )
 @click.option("--all-data", is_flag=True, help="Train on the training and the validation part together.")
+@accept_code_option
+@force_option
 @data_option
 @device_option
 @gpu_option
@@ -28,6 +39,8 @@ def train(
     config: Path,
     out: Path | None,
     all_data: bool,
+    accept_changed_code: bool,
+    force: bool,
     data: str | None,
     device: str,
     gpu: str | None,
@@ -45,5 +58,15 @@ def train(
 
     [placement, *_] = choose_placements(device=device, gpu=gpu, workers=1, at_most=1)
     folder = out or Path("trained") / config.stem
-    result = retrain(config, folder, all_data=all_data, source=data, device=placement.device, capture=capture, progress=not no_progress)
+    result = retrain(
+        config,
+        folder,
+        all_data=all_data,
+        accept_changed_code=accept_changed_code,
+        source=data,
+        device=placement.device,
+        capture=capture,
+        progress=not no_progress,
+        force=force,
+    )
     show(result, folder, as_json=as_json)

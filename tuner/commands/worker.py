@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .completion import complete_stored
+from .help import GroupedCommand
 from .options import (
     capture_option,
     data_option,
@@ -18,9 +20,15 @@ from .options import (
     workers_option,
 )
 
+GROUPS = {
+    "Work": ("wait", "keep"),
+    "Hardware": ("gpu", "device", "workers", "threads", "precision", "capture", "stall", "trial_timeout"),
+    "Data and storage": ("data", "storage"),
+}
 
-@click.command()
-@click.argument("study", required=False)
+
+@click.command(cls=GroupedCommand, groups=GROUPS)
+@click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--wait", is_flag=True, help="Stay, and join every search of STUDY, or of all studies where none is named.")
 @gpu_option
 @device_option

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ..config.data_config import DataConfig
 from ..config.data_sources import SOURCES
-from ..config.trial_config import read_config, read_data_record
 from ..data import Dataset, load
 from ..data.cache import Say
 from ..data.classes import match_classes
@@ -23,8 +22,9 @@ from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
 from ..models.finetuned import TORCHVISION, is_torchvisions
-from ..models.weights import Loaded, load_network
+from ..models.weights import Loaded
 from ..training.evaluation import cast_to, choose_precision
+from ..training.trained import load_trained
 from .batches import Files, Images, Stored
 
 
@@ -73,7 +73,7 @@ def enter(
     """Find images and weights of all. Missing weights are downloaded now; images are decoded now for networks of ours only.
 
     `source` is ImageNet's folder, or cifar10, digits or folder:PATH. `models` are torchvision's names and files of ours.
-    `configs` are the configurations of files of ours that have none beside them.
+    `configs` are the configurations of files of ours that carry none and have none beside them.
     Errors: UsageError where a model does not fit the images, and those of the images and the weights.
     """
     if not models:
@@ -122,15 +122,20 @@ def enter(
     )
 
 
+OF_THE_USER = "a network of your own"  # of whatever file: a database holds one list for all rows of a comparison
+
+
 def list_choices() -> list[str]:
     """Every value that the model parameter of a comparison may take."""
     theirs = pretrained.list_names()
-    return [*theirs, *(_own_choice(name) for name in MODELS), *(_own_choice(f"{TORCHVISION}{name}") for name in theirs)]
+    return [*theirs, *(_own_choice(name) for name in MODELS), *(_own_choice(f"{TORCHVISION}{name}") for name in theirs), OF_THE_USER]
 
 
 def _own_choice(model: str) -> str:
-    """How a network of ours, or one fine-tuned, stands among the model parameter's choices, beside torchvision's names."""
-    return f"{model.removeprefix(TORCHVISION)} (fine-tuned)" if is_torchvisions(model) else f"{model} (ours)"
+    """How a network of ours, one fine-tuned, or the user's stands among the model parameter's choices, beside torchvision's names."""
+    if is_torchvisions(model):
+        return f"{model.removeprefix(TORCHVISION)} (fine-tuned)"
+    return f"{model} (ours)" if model in MODELS else OF_THE_USER
 
 
 def _is_file(name: str) -> bool:
@@ -184,19 +189,18 @@ def _ours(
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
-        trained = configs.get(name, path.parent / "config.yaml")
-        config = read_config(trained)[0] if name in configs or trained.exists() else None
-        loaded = load_network(path, config.model if config is not None else None)
-        if config is None:
+        given = configs.get(name)
+        loaded, facts = load_trained(path, given, progress, remedy="look at it by `tuner evaluate --accept-changed-code`")
+        if facts is None:
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "
                 f"give its configuration with --config {quote(name)}=FILE, or put it beside as config.yaml"
             )
-        data, precision = replace(config.data, source=source), choose_precision(config.precision, device)
+        data, precision = replace(facts.config.data, source=source), choose_precision(facts.config.precision, device)
         if data.image_size not in datasets:
             datasets[data.image_size] = load(data, progress=progress)
         dataset = datasets[data.image_size]
-        columns = match_classes(read_data_record(trained), loaded.classes, dataset, path, progress)
+        columns = match_classes(facts.data, loaded.classes, dataset, path, progress)
         entered[name] = Contestant(
             name=name,
             choice=_own_choice(loaded.spec.name),

@@ -10,11 +10,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import binomtest
 
+from ..study.certainty import LEVEL, find_interval
 from ..study.storage import Storage
 from .rows import Bits, load, unpack
-
-CONFIDENCE = 0.95
-LEVEL = 0.05  # below it a difference is taken as real
 
 # What a row's facts are called, in the order in which they are printed.
 FACTS = (
@@ -33,12 +31,6 @@ FACTS = (
     "threads",
     "batch_size",
 )
-
-
-def find_interval(hits: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval for a share of hits."""
-    found = binomtest(hits, images).proportion_ci(CONFIDENCE, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def compare_pair(first: Bits, second: Bits) -> dict[str, Any]:

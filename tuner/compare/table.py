@@ -8,22 +8,26 @@ from typing import Any
 import click
 from rich.table import Table
 
+from ..console.listing import print_csv
 from ..console.text import open_console, print_json
 from ..study.storage import Storage
-from .figures import list_results
+from .figures import FACTS, list_results
 from .rows import load
 
 HEADINGS = ("model", "top-1 %", "95 %", "top-5 %", "95 %", "loss", "params", "MACs", "images/s", "ms/image", "memory")
 NAMED_AT_MOST = 5  # broken images in a line
 
 
-def show_comparison(storage: Storage, name: str, *, as_json: bool) -> None:
+def show_comparison(storage: Storage, name: str, *, as_json: bool = False, as_csv: bool = False) -> None:
     """A comparison that is there: its finished networks side by side, and those that are not."""
     compared, rows = load(storage, name), list_results(storage, name)
     facts = compared.facts()
     waiting = [t.user_attrs["model"] for t in compared.trials() if not t.state.is_finished()]
     if as_json:
         print_json({"name": name, "kind": "comparison", "data": facts["data"], "networks": rows, "unfinished": waiting})
+        return
+    if as_csv:
+        print_csv(rows, FACTS)
         return
     if rows:
         print_rows(rows, name, facts["data"])

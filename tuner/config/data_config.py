@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, nearest
@@ -33,7 +34,7 @@ class DataConfig:
             raise UsageError(f"data takes {list_specs()}, not {self.source!r}")
         kind, _, path = self.source.partition(":")
         if kind not in SOURCES:
-            raise UsageError(f"unknown data {self.source!r}: {nearest(kind, [known.spec for known in SOURCES.values()])}")
+            raise UsageError(f"unknown data {self.source!r}: {_guess_source(self.source)}")
         if SOURCES[kind].takes_path != bool(path):
             raise UsageError(f"data {self.source!r}: a folder is named as folder:PATH, the others without a path")
         check_path(path, f"data {kind}")
@@ -46,6 +47,14 @@ class DataConfig:
             if len(values) not in (1, 3) or not all(is_number(v) and (low is None or v > low) for v in values):
                 wanted = "numbers" if low is None else "positive numbers"
                 raise UsageError(f"normalize: {name} takes one or three {wanted}, not {list(values)!r}")
+
+
+def _guess_source(source: str) -> str:
+    """What was meant by an unknown source: a folder that is there, else the nearest known one."""
+    check_path(source, "data")
+    if Path(source).is_dir():
+        return f"did you mean 'folder:{source}'?"
+    return nearest(source.partition(":")[0], [known.spec for known in SOURCES.values()])
 
 
 def read_normalize(plain: Any) -> dict[str, Any]:

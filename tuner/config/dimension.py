@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
 from .checks import check_keys, is_number
-from .hyperparameters import Hyperparameter
+from .conditions import When, parse_when, to_plain_when
+from .hyperparameters import HYPERPARAMETERS, Hyperparameter, find_option
 
 MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, still tell its values apart
 
@@ -15,6 +17,7 @@ MOST_STEPS = 10**9  # beyond that a step is none: floats, of about 16 digits, st
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     values: tuple[Any, ...]
+    when: When = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class Range:
     high: float
     log: bool = False
     step: float | None = None
+    when: When = ()
 
 
 Dimension = Choice | Range
@@ -44,8 +48,38 @@ def put_on_step(value: Any, dimension: Dimension | None) -> Any:
     return counted if abs(counted - value) <= 1e-6 * dimension.step else value
 
 
+def is_whole(name: str, dimension: Range) -> bool:
+    """Whether only whole numbers are drawn: where the hyper-parameter says so, and of an option of a network where its bounds do."""
+    if find_option(name) is not None:
+        return isinstance(dimension.low, int) and isinstance(dimension.high, int)
+    return name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int
+
+
+def place_value(value: Any, dimension: Dimension) -> float:
+    """Where a value lies in its dimension, from 0 to 1: in a range by its own scale, among choices by their order, numbers by size."""
+    if isinstance(dimension, Choice):
+        values = sorted(dimension.values) if all(is_number(each) for each in dimension.values) else list(dimension.values)
+        return values.index(value) / (len(values) - 1) if len(values) > 1 else 0.5
+    if dimension.low == dimension.high:
+        return 0.5
+    if dimension.log:
+        return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
+    return float((value - dimension.low) / (dimension.high - dimension.low))
+
+
 def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
-    """A plain value as it is, a list as a Choice, a map as a Range; every value checked."""
+    """A plain value as it is, a list as a Choice, a map as a Range, or with `values` as a Choice; every value checked."""
+    if isinstance(value, dict) and "when" in value:
+        value = dict(value)
+        when = parse_when(parameter.name, value.pop("when"))
+        dimension = parse_dimension(parameter, value)
+        assert isinstance(dimension, (Choice, Range))  # a map is no plain value
+        return replace(dimension, when=when)
+    if isinstance(value, dict) and "values" in value:
+        check_keys(value, {"values"}, parameter.name)
+        if not isinstance(value["values"], list):
+            raise UsageError(f"{parameter.name}: values takes a list to choose from, not {value['values']!r}")
+        value = value["values"]
     if isinstance(value, list):
         values = tuple(parameter.check(v) for v in value)
         if not values:
@@ -56,9 +90,12 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
     if not isinstance(value, dict):
         return parameter.check(value)
     name = parameter.name
+    if parameter.kind is object:
+        numbers = [value[part] for part in ("low", "high", "step") if value.get(part) is not None]
+        parameter = replace(parameter, kind=int if all(type(number) is int for number in numbers) else float)
     if parameter.kind not in (int, float):
         raise UsageError(f"{name} takes a value or a list to choose from, not the range {value!r}")
-    check_keys(value, {"low", "high", "log", "step"}, name)
+    check_keys(value, {"low", "high", "log", "step", "when", "values"}, name)
     for end in ("low", "high"):
         if end not in value:
             raise UsageError(f"{name}: the range {value!r} has no {end}")
@@ -85,9 +122,11 @@ def parse_dimension(parameter: Hyperparameter, value: Any) -> Any:
 
 
 def to_plain(dimension: Dimension) -> Any:
+    when = {"when": to_plain_when(dimension.when)} if dimension.when else {}
     if isinstance(dimension, Choice):
-        return list(dimension.values)
-    return {name: value for name, value in asdict(dimension).items() if value is not None and value is not False}
+        return {"values": list(dimension.values), **when} if when else list(dimension.values)
+    plain = {"low": dimension.low, "high": dimension.high, "log": dimension.log, "step": dimension.step}
+    return {name: value for name, value in plain.items() if value is not None and value is not False} | when
 
 
 def check_start(name: str, value: Any, dimension: Dimension | None, where: str) -> None:

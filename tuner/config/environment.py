@@ -1,9 +1,11 @@
-"""Environment variables that are read as numbers and folders. Empty is as not set."""
+"""Environment variables that are read as numbers, flags and folders. Empty is as not set."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import click
 
 from ..errors import UsageError
 from .checks import find_path
@@ -31,6 +33,17 @@ def check_seconds() -> None:
     """Errors: UsageError where one of SECONDS is none."""
     for name in SECONDS:
         read_seconds(name)
+
+
+def read_flag(name: str, default: bool) -> bool:
+    """Yes or no, as the command line reads it. Errors: UsageError for what is neither."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return bool(click.BOOL.convert(text, None, None))
+    except click.BadParameter:
+        raise UsageError(f"{name}={text!r} is neither yes nor no: set 1 or 0, or leave it out") from None
 
 
 def read_folder(name: str, default: str) -> Path:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError, nearest
 from ..models import MODELS, find_model
 from ..models.finetuned import is_torchvisions
+from ..models.own_code import is_own
 
+OPTIONS = "network."  # an option of the user's own network in a study is this and its name: network.depth
 WIDTHS = "widths."  # a width pattern's name in a study is this and the pattern: widths.*.n1x1
 LONGEST_PATTERN = 100  # characters; a database holds a parameter's name of 512
 # Networks compute in single precision, and Optuna's integers pass through floats.
@@ -26,7 +28,7 @@ class Hyperparameter:
     """
 
     name: str
-    kind: type  # float, int, bool or str
+    kind: type  # float, int, bool or str; object for any of them
     default: Any
     choices: tuple[str, ...] = ()
     counts: bool = False
@@ -38,9 +40,17 @@ class Hyperparameter:
     def check(self, value: Any, where: str = "") -> Any:
         """The value in its own kind, or a UsageError that shows it as it was typed."""
         place = f"{where}: " if where else ""
+        if self.kind is object:
+            if not isinstance(value, (bool, int, float, str)):
+                raise UsageError(f"{place}{self.name} takes a number, a text, true or false, not {value!r}")
+            return replace(self, kind=type(value)).check(value, where)
         if self.kind is str:
-            if self.name == "model" and isinstance(value, str) and is_torchvisions(value):
+            if self.name == "model" and (is_own(value) or (isinstance(value, str) and is_torchvisions(value))):
                 return find_model(value).name
+            if not self.choices:
+                if not isinstance(value, str):
+                    raise UsageError(f"{place}{self.name} takes a text, not {value!r}")
+                return value
             if self.counts and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST[int]:
                 return value
             if value not in self.choices:
@@ -124,6 +134,16 @@ def find_width_pattern(name: str) -> str | None:
     return name.removeprefix(WIDTHS) if name.startswith(WIDTHS) else None
 
 
+def name_option(option: str) -> str:
+    """The hyper-parameter that is an option of the user's own network."""
+    return f"{OPTIONS}{option}"
+
+
+def find_option(name: str) -> str | None:
+    """The option of the user's own network that a hyper-parameter is; None for any other."""
+    return name.removeprefix(OPTIONS) if name.startswith(OPTIONS) else None
+
+
 def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
     """The hyper-parameter of that name, width patterns included; an unknown one names the nearest."""
     pattern = find_width_pattern(name)
@@ -131,14 +151,19 @@ def find_hyperparameter(name: str, where: str = "") -> Hyperparameter:
         if len(pattern) > LONGEST_PATTERN:
             raise UsageError(f"width pattern {pattern[:20]!r}... has more than {LONGEST_PATTERN} characters: give several shorter ones")
         return Hyperparameter(name=name, kind=float, default=1.0, low=0, low_open=True)
+    option = find_option(name)
+    if option is not None:
+        if not option.isidentifier() or len(option) > LONGEST_PATTERN:
+            raise UsageError(f"network takes the names of your function's arguments, not {option[:LONGEST_PATTERN]!r}")
+        return Hyperparameter(name=name, kind=object, default=None)
     if name not in HYPERPARAMETERS:
         place = f"{where}: " if where else ""
-        raise UsageError(f"{place}unknown hyper-parameter {name!r}: {nearest(name, [*HYPERPARAMETERS, 'widths'])}")
+        raise UsageError(f"{place}unknown hyper-parameter {name!r}: {nearest(name, [*HYPERPARAMETERS, 'widths', 'network'])}")
     return HYPERPARAMETERS[name]
 
 
 def flatten(mapping: Any, where: str) -> dict[str, Any]:
-    """`{lr: .., widths: {PATTERN: ..}}` as `{lr: .., widths.PATTERN: ..}`, every name known."""
+    """`{lr: .., widths: {PATTERN: ..}, network: {NAME: ..}}` as `{lr: .., widths.PATTERN: .., network.NAME: ..}`, every name known."""
     if not isinstance(mapping, dict):
         raise UsageError(f"{where}: takes a map of hyper-parameters, not {mapping!r}")
     named: dict[str, Any] = {}
@@ -148,6 +173,12 @@ def flatten(mapping: Any, where: str) -> dict[str, Any]:
                 raise UsageError(f"{where}: widths takes a map of patterns, not {value!r}")
             for pattern, factor in value.items():
                 named[name_width(str(pattern))] = factor
+        elif name == "network":
+            if not isinstance(value, dict):
+                raise UsageError(f"{where}: network takes a map of your function's arguments, not {value!r}")
+            for option, given in value.items():
+                find_hyperparameter(name_option(str(option)), where)
+                named[name_option(str(option))] = given
         else:
             find_hyperparameter(str(name), where)
             named[str(name)] = value
@@ -156,6 +187,7 @@ def flatten(mapping: Any, where: str) -> dict[str, Any]:
 
 def nest(named: dict[str, Any]) -> dict[str, Any]:
     """The reverse of `flatten`."""
-    plain = {name: value for name, value in named.items() if find_width_pattern(name) is None}
+    plain = {name: value for name, value in named.items() if find_width_pattern(name) is None and find_option(name) is None}
+    options = {option: value for name, value in named.items() if (option := find_option(name)) is not None}
     widths = {pattern: value for name, value in named.items() if (pattern := find_width_pattern(name)) is not None}
-    return plain | ({"widths": widths} if widths else {})
+    return plain | ({"widths": widths} if widths else {}) | ({"network": options} if options else {})

@@ -23,7 +23,8 @@ class SamplerSpec:
 
     `optuna_class` is its name in `optuna.samplers`, `options` the arguments that a study file may give. With `sequence`
     its points are one sequence: drawn with the study's own seed, one trial at a time. With `finite` it visits each point
-    of a finite space. `draws` decides from the options; fewer than `fewest` hyper-parameters are drawn on their own.
+    of a finite space. One that `learns` does so from any finished trial, whoever drew it. `draws` decides from the options;
+    fewer than `fewest` hyper-parameters are drawn on their own.
     """
 
     optuna_class: str
@@ -32,6 +33,7 @@ class SamplerSpec:
     sequence: bool = False
     finite: bool = False
     fewest: int = 1
+    learns: bool = False
 
 
 def _tpe_draws(options: Mapping[str, Any]) -> Draws:
@@ -52,8 +54,8 @@ CMAES = (
 QMC = ("qmc_type", "scramble", "warn_asynchronous_seeding", "warn_independent_sampling")
 
 SAMPLERS: dict[str, SamplerSpec] = {
-    "tpe": SamplerSpec(optuna_class="TPESampler", draws=_tpe_draws, options=TPE),
-    "gp": SamplerSpec(optuna_class="GPSampler", draws=lambda _: Draws.ALL, options=GP),
+    "tpe": SamplerSpec(optuna_class="TPESampler", draws=_tpe_draws, options=TPE, learns=True),
+    "gp": SamplerSpec(optuna_class="GPSampler", draws=lambda _: Draws.ALL, options=GP, learns=True),
     "cmaes": SamplerSpec(optuna_class="CmaEsSampler", draws=lambda _: Draws.NUMBERS, options=CMAES, fewest=2),
     "qmc": SamplerSpec(optuna_class="QMCSampler", draws=lambda _: Draws.NUMBERS, options=QMC, sequence=True),
     "random": SamplerSpec(optuna_class="RandomSampler", draws=lambda _: Draws.NONE),

@@ -10,24 +10,29 @@ from typing import Any
 from ..errors import UsageError, nearest
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
-from .checks import check_keys, check_positive
+from ..models.own_code import Code
+from .checks import check_keys, check_positive, is_digest
+from .conditions import When, check_conditions, check_row
 from .data_config import DataConfig, read_normalize
 from .dimension import Choice, Dimension, Range, check_start, parse_dimension, to_plain
+from .file_kinds import refuse_configuration
 from .hyperparameters import (
     DEFAULTS,
     FINETUNING,
     HORIZON_SCHEDULES,
     RISES_ITSELF,
     find_hyperparameter,
+    find_option,
     find_width_pattern,
     flatten,
     nest,
 )
 from .initial_weights import check_weights, fill_in, read_digests
+from .named_code import Arguments, name_code
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
-from .trial_config import describe_no_match
+from .trial_config import describe_no_match, describe_no_option
 from .yaml_file import read
 
 
@@ -36,8 +41,9 @@ class StudyConfig:
     """A study file: what is fixed, what is searched, and how.
 
     `fixed` and `space` are keyed by hyper-parameter (`lr`, `widths.*.n1x1`); `start` holds the configurations
-    that run first, keyed likewise. `weights` are those that torchvision's networks begin with: default, none or a file; None
-    where there is no such network. `digests` are those of the files, by network, once they are found.
+    that run first, keyed likewise. `code` has the SHA-256 of each file of the user's own, by the name that stands for it.
+    `weights` are those that torchvision's networks begin with: default, none or a file; None where there is no such network.
+    `digests` are those of the files, by network, once they are found.
     """
 
     weights: str | None = None
@@ -50,21 +56,29 @@ class StudyConfig:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Dimension] = field(default_factory=dict)
     start: tuple[Mapping[str, Any], ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
+        if self.conditions:
+            check_conditions(self.conditions, [name for name, d in self.space.items() if isinstance(d, Range)], self.possible)
+            unsearched = {name: value for name, value in self.constants.items() if name not in self.space}
+            for index, row in enumerate(self.start, start=1):
+                check_row(row, self.conditions, unsearched | dict(row), f"start row {index}")
         for name in {*self.fixed, *self.space, *(name for row in self.start for name in row)}:
             pattern = find_width_pattern(name)
             if pattern is not None and not any(find_model(model).matches(pattern) for model in self.models):
                 raise UsageError(describe_no_match(pattern, self.models))
+            if find_option(name) is not None and not any(find_model(model).takes_options for model in self.models):
+                raise UsageError(describe_no_option(" or ".join(self.models)))
             if name in FINETUNING and not any(is_torchvisions(model) for model in self.models):
                 raise UsageError(f"{name} is for models such as torchvision:resnet18, not for {' or '.join(self.models)}: leave it out")
         object.__setattr__(self, "weights", check_weights(self.weights, self.models))
         if self.width != 1 and not any(find_model(model).widths for model in self.models):
-            raise UsageError(f"width {self.width:g}: {' and '.join(self.models)} have no widths: leave it out")
+            raise UsageError(f"width {self.width!r}: {' and '.join(self.models)} has no widths to scale: leave width out")
         if "onecycle" in self.possible("schedule") and self.possible("warmup_epochs") != {0.0}:
             raise UsageError(RISES_ITSELF)
         for model in self.models:
@@ -83,7 +97,18 @@ class StudyConfig:
         started = {row[name] for row in self.start if name in row}
         if dimension is None:
             return started | {self.fixed.get(name, DEFAULTS[name])}
-        return started | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
+        absent = {DEFAULTS[name]} if dimension.when else set()
+        return started | absent | (set(dimension.values) if isinstance(dimension, Choice) else {dimension.low, dimension.high})
+
+    @property
+    def conditions(self) -> dict[str, When]:
+        """What each dimension depends on; empty where none of them does."""
+        found = {name: dimension.when for name, dimension in self.space.items()}
+        return found if any(found.values()) else {}
+
+    def find_absent(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The dimensions with conditions that a trial of these parameters does not have."""
+        return tuple(name for name, when in self.conditions.items() if when and name not in params)
 
     def _find_largest_factors(self) -> dict[str, float]:
         """The largest factor that a trial may have, by width pattern."""
@@ -182,15 +207,36 @@ class StudyConfig:
             "pruner": {"name": self.pruner[0], **self.pruner[1]},
             "space": nest({**{k: v for k, v in self.fixed.items() if k != "model"}, **space}),
             "start": [nest(dict(row)) for row in self.start],
+            "code": dict(self.code) or None,
         }
         return {name: value for name, value in plain.items() if value is not None}
+
+    def with_code(self, codes: Iterable[Code]) -> StudyConfig:
+        """With the digests of this code, and each option of a network as the user's functions take it. Errors: UsageError."""
+        codes = list(codes)
+        if not codes:
+            return self
+        arguments = Arguments.read(codes)
+        named = {name for row in (self.fixed, self.space, *self.start) for name in row}
+        arguments.check_complete({option for name in named if (option := find_option(name)) is not None})
+
+        def fit(named: Mapping[str, Any]) -> dict[str, Any]:
+            fitted = dict(named)
+            for name, value in named.items():
+                if (option := find_option(name)) is not None:
+                    plain = to_plain(value) if isinstance(value, (Choice, Range)) else value
+                    fitted[name] = arguments.fit(option, parse_dimension, plain)
+            return fitted
+
+        digests = {code.spec: code.digest for code in codes}
+        return replace(self, fixed=fit(self.fixed), space=fit(self.space), start=tuple(fit(row) for row in self.start), code=digests)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], where: str = "study") -> StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -211,6 +257,9 @@ class StudyConfig:
             rows = tuple(_start_row(row, f"start row {index}") for index, row in enumerate(start, start=1))
             if not rows and not set(dimensions) - {"model"} and "model" not in searched:
                 raise UsageError("nothing to try: name hyper-parameters under space, or configurations under start")
+            code = plain.get("code", {})
+            if not isinstance(code, dict) or not all(is_digest(digest) for digest in code.values()):
+                raise UsageError(f"code takes the SHA-256 of each file of code, not {code!r}: leave it out, tuner writes it")
             plain = fill_in(plain, dimensions.get("model", DEFAULTS["model"]))
             data = {"source": plain["data"]} if "data" in plain else {}
             data |= {k: plain[k] for k in ("train_images", "image_size", "validation", "seed") if k in plain}
@@ -225,13 +274,21 @@ class StudyConfig:
                 fixed=fixed,
                 space=searched,
                 start=rows,
+                code={str(spec): digest for spec, digest in code.items()},
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
 
     @classmethod
     def from_file(cls, path: Path) -> StudyConfig:
-        return cls.from_dict(read(path), str(path))
+        """Read a study file of the user's, and the code that it names. Errors: UsageError."""
+        plain = read(path)
+        refuse_configuration(plain, path)
+        config = cls.from_dict(plain, str(path))
+        try:
+            return config.with_code(name_code(config.models, path.parent))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}") from None
 
 
 def _start_row(row: Any, where: str) -> dict[str, Any]:

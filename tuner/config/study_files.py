@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 ENDINGS = (".yaml", ".yml")
+DEFAULT_URL = "sqlite:///studies/tuner.db"  # of the storage, beside the study files
 LONGEST_NAME = 200  # bytes: a name is a folder's name too, with room for an ending
 
 
@@ -34,9 +35,17 @@ def list_available() -> dict[str, Path]:
     for folder in (Path("studies"), find_shipped_folder()):
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
-                if path.suffix in ENDINGS:
+                if path.suffix in ENDINGS and _is_name(path.stem):
                     found.setdefault(path.stem, path)
     return found
+
+
+def _is_name(name: str) -> bool:
+    try:
+        check_name(name)
+    except UsageError:
+        return False
+    return True
 
 
 def find(study: str) -> tuple[str, Path | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from ..errors import UsageError, nearest
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
 from ..models.spec import MOST_CHANNELS
-from .checks import check_keys, check_positive, check_whole, find_path, is_number
+from .checks import check_keys, check_positive, check_whole, find_path, is_digest, is_number
 from .data_config import DataConfig, read_normalize
-from .hyperparameters import DEFAULTS, FINETUNING, QUIET, RISES_ITSELF, find_hyperparameter, name_width
+from .file_kinds import refuse_study_file
+from .hyperparameters import DEFAULTS, FINETUNING, QUIET, RISES_ITSELF, find_hyperparameter, name_option, name_width
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
@@ -28,7 +29,7 @@ FIRST_NAMES = {
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
 # What is written only where it is not the default: what was written before it stays as it was.
-WRITTEN_IF_SET = ("weights", "weights_digest", *QUIET)
+WRITTEN_IF_SET = ("weights", "weights_digest", "code", *QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,9 @@ class TrialConfig:
     """Everything that decides a training run.
 
     `weights` are those that a network of torchvision's begins with: default, none or a file; `weights_digest` is the file's, where
-    it is known. `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their gradients
-    summed: that takes less memory, and BatchNorm sees one piece at a time.
+    it is known. `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their
+    gradients summed: that takes less memory, and BatchNorm sees one piece at a time. `network` are the arguments of the user's own
+    network, and `code` the SHA-256 of the file that makes it; None for a network of tuner's.
     """
 
     model: str = "mynet"
@@ -64,6 +66,8 @@ class TrialConfig:
     threads: int = 1
     precision: str = "fp32"
     micro_batches: int = 1
+    network: Mapping[str, Any] = field(default_factory=dict)
+    code: str | None = None
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -75,6 +79,12 @@ class TrialConfig:
             find_hyperparameter(name_width(pattern)).check(factor)
             if not find_model(self.model).matches(pattern):
                 raise UsageError(describe_no_match(pattern, (self.model,)))
+        if self.network and not find_model(self.model).takes_options:
+            raise UsageError(describe_no_option(self.model))
+        options = {name: find_hyperparameter(name_option(name)).check(value) for name, value in self.network.items()}
+        object.__setattr__(self, "network", options)
+        if self.code is not None and not is_digest(self.code):
+            raise UsageError(f"code takes the SHA-256 of a file, not {self.code!r}")
         check_positive("width", self.width)
         most = self.width * math.prod(max(1.0, factor) for factor in self.widths.values())
         if most > MOST_CHANNELS / max(find_model(self.model).widths.values(), default=1):
@@ -130,6 +140,8 @@ class TrialConfig:
         for name in WRITTEN_IF_SET:
             if plain[name] == self.__dataclass_fields__[name].default:
                 del plain[name]
+        if not self.network:
+            del plain["network"]
         data = plain.pop("data")
         normalize = {name: data.pop(name) for name in ("mean", "std")}
         data["normalize"] = {name: v[0] if len(v) == 1 else list(v) for name, v in normalize.items()}
@@ -158,25 +170,52 @@ class TrialConfig:
         widths = plain.pop("widths", None) or {}
         if not isinstance(widths, dict):
             raise UsageError(f"{where}: widths takes a map of patterns, not {widths!r}")
+        network = plain.pop("network", None) or {}
+        if not isinstance(network, dict):
+            raise UsageError(f"{where}: network takes a map of arguments, not {network!r}")
+        network = {str(name): value for name, value in network.items()}
         try:
-            return cls(**plain, widths=widths, data=DataConfig(**data, **read_normalize(normalize)))
+            return cls(**plain, widths=widths, network=network, data=DataConfig(**data, **read_normalize(normalize)))
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
 
 
-def write_config(config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None) -> str:
+def write_config(
+    config: TrialConfig,
+    *,
+    fingerprint: str | None,
+    origin: Mapping[str, Any],
+    classes: tuple[str, ...] | None = None,
+    absent: Collection[str] = (),
+) -> str:
     """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from.
 
-    `classes` are the data's, in the order of the network's outputs, where they are known.
+    `classes` are the data's, in the order of the network's outputs, where they are known. `absent` are hyper-parameters that the
+    trial did not have: they are left out, and have their defaults when it is read.
     """
+    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes)
+    plain = {name: value for name, value in plain.items() if name not in absent}
+    return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump(plain)
+
+
+def describe_config(
+    config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """The plain values of that file."""
     plain = config.to_dict()
     plain["data"] = {**plain["data"], "fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
-    return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump({**plain, "origin": dict(origin)})
+    return {**plain, "origin": dict(origin)}
 
 
 def read_config(path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
     """A configuration file: the configuration, its origin, and the fingerprint of its data (None if not said)."""
     plain = read(path)
+    refuse_study_file(plain, path)
+    return parse_config(plain, path)
+
+
+def parse_config(plain: Mapping[str, Any], path: Path) -> tuple[TrialConfig, dict[str, Any], str | None]:
+    """As `read_config`, from the plain values of the file `path`."""
     config = TrialConfig.from_dict(plain, str(path))
     fingerprint = (plain.get("data") or {}).get("fingerprint")
     if fingerprint is not None and not isinstance(fingerprint, str):
@@ -214,8 +253,13 @@ class DataRecord:
 
 def read_data_record(path: Path) -> DataRecord:
     """What the configuration file says of its data. Errors: UsageError for classes that are no list of names."""
-    config, _, fingerprint = read_config(path)
-    classes = (read(path).get("data") or {}).get("classes")
+    return parse_data_record(read(path), path)
+
+
+def parse_data_record(plain: Mapping[str, Any], path: Path) -> DataRecord:
+    """As `read_data_record`, from the plain values of the file `path`."""
+    config, _, fingerprint = parse_config(plain, path)
+    classes = (plain.get("data") or {}).get("classes")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
     return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=None if classes is None else tuple(classes))
@@ -224,4 +268,11 @@ def read_data_record(path: Path) -> DataRecord:
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:
     """The message about a width pattern that none of these models has."""
     names = [name for model in models for name in find_model(model).widths]
+    if not names:
+        return f"width pattern {pattern!r}: {' and '.join(models)} has no widths to scale: name what its function takes, under network"
     return f"width pattern {pattern!r} matches no width of {' or '.join(models)}: {nearest(pattern, dict.fromkeys(names))}"
+
+
+def describe_no_option(model: str) -> str:
+    """The message about arguments of a network that takes none."""
+    return f"network holds the arguments of a network of your own, and {model} is none: write model: FILE.py:FUNCTION, or leave network out"

@@ -12,8 +12,9 @@ from rich.text import Text
 
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # of the accuracy from line to line
 LINES = 20  # at most, for all steps but the largest
-TICKS = 7  # of the epochs, at most; ten columns each
+TICKS = 7  # of the epochs, at most, and fewer where the terminal is narrow; ten columns each
 COLUMNS = 10
+MARGIN = 10  # columns beside the curves: labels, axes, and the last tick's digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ def draw(console: Console, title: str, curves: Sequence[Curve]) -> None:
     every = [value for curve in curves for value in curve.values]
     epochs = max(len(curve.values) for curve in curves)
     low, high, step = _round_range(min(every), max(every))
-    stride = math.ceil(max(epochs - 1, 1) / TICKS)
+    most = max(1, min(TICKS, (console.width - MARGIN) // COLUMNS))
+    stride = math.ceil(max(epochs - 1, 1) / most)
     ticks = math.ceil(max(epochs - 1, 1) / stride)
     figure = plotille.Figure()
     figure.width, figure.height = COLUMNS * ticks, round((high - low) / step)

@@ -1,43 +1,63 @@
-"""The live view of a search: what each worker trains, how well, and how long it will take."""
+"""The facts of a running search: what each worker trains, how well, and how long it will take; and the same as plain lines."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
-
-from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.conditions import When, holds, sort_by_condition
+from ..config.hyperparameters import DEFAULTS, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
 from ..study.lease import Counts
 from ..study.outcome import Outcome
 from ..study.study import Study
 from ..study.trials import find_best
-from ..workers.events import EpochReported, Event, Message, NothingLeft, TrialEnded, TrialStarted, Waiting, WorkerDied
-from .text import draw_sparkline, format_duration, format_params, open_console, say
+from ..workers.events import EpochReported, Event, Message, NothingLeft, StepsTaken, TrialEnded, TrialStarted, Waiting, WorkerDied
+from .text import format_duration, format_params, say
 
+LAST = 3  # finished trials that are remembered
 # Why a paused trial goes on, in words.
 TAKEN = {"promotion": "", "race": ", in the race to the end,", "audit": ", to check the pruner,", "time": ", as the time runs out,"}
 
 
 @dataclass
-class _WorkerRow:
+class WorkerRow:
     """What one worker does: the trial that it trains, or a status."""
 
     trial: int | None = None
     epoch: int = 0
     epochs: int = 0
+    steps: StepsTaken | None = None  # of an epoch that is not whole yet
     accuracies: list[float] = field(default_factory=list)
     config: str = ""
     status: str = "starting"
+
+    @property
+    def trained(self) -> float:
+        """Epochs, and the part of the one that is being trained."""
+        return max(self.epoch, self.steps.epoch - 1 + self.steps.step / self.steps.steps) if self.steps is not None else self.epoch
+
+    @property
+    def place(self) -> str:
+        """`3/6`, or `4/6 45%` within an epoch."""
+        if self.steps is None or self.trained <= self.epoch:
+            return f"{self.epoch}/{self.epochs}"
+        return f"{self.steps.epoch}/{self.epochs} {self.steps.step / self.steps.steps:.0%}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRow:
+    """A trial that ended while we looked; `value` is its validation accuracy where it is COMPLETE, `best` the best one then."""
+
+    trial: int
+    state: str
+    accuracies: Sequence[float]
+    config: str
+    value: float | None
+    best: float | None
 
 
 class Progress:
@@ -46,8 +66,10 @@ class Progress:
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
         self.names = tuple(study.config.drawn)
+        self.conditions = study.config.conditions
         self.placements = placements
-        self.rows = [_WorkerRow() for _ in placements]
+        self.rows = [WorkerRow() for _ in placements]
+        self.finished: deque[FinishedRow] = deque(maxlen=LAST)
         self.standing = counts
         self.began = time.monotonic()
         self.ended_here = 0
@@ -59,28 +81,42 @@ class Progress:
         """Take in what a worker said."""
         match event:
             case TrialStarted(number=number, config=config, epoch=epoch):
-                shown = _short_config(config, self.names)
-                self.rows[worker] = _WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
+                shown = _short_config(config, self.names, self.conditions)
+                self.rows[worker] = WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
             case EpochReported(score=score, epochs=epochs):
                 row = self.rows[worker]
                 row.epoch, row.epochs = score.epoch, epochs
                 row.accuracies.append(score.val_accuracy or 0.0)
+            case StepsTaken():
+                self.rows[worker].steps = event
             case TrialEnded():
-                self.rows[worker] = _WorkerRow(status="claiming")
-                self._count_end(event)
+                self._count_end(event, self.rows[worker])
+                self.rows[worker] = WorkerRow(status="claiming")
             case Waiting():
-                self.rows[worker] = _WorkerRow(status="waiting for other workers' trials")
+                self.rows[worker] = WorkerRow(status="waiting for other workers' trials")
             case NothingLeft():
-                self.rows[worker] = _WorkerRow(status="done")
+                self.rows[worker] = WorkerRow(status="done")
             case WorkerDied():
-                self.rows[worker] = _WorkerRow(status="starting again")
+                self.rows[worker] = WorkerRow(status="starting again")
 
-    def _count_end(self, event: TrialEnded) -> None:
+    def _count_end(self, event: TrialEnded, row: WorkerRow) -> None:
         if event.outcome.state in ("COMPLETE", "PRUNED"):
             self.ended_here += 1
             self.ended_after = time.monotonic() - self.began
         if event.value is not None and (self.best is None or event.value > self.best[1]):
             self.best = (event.number, event.value)
+        if event.outcome.state in ("COMPLETE", "PRUNED", "FAIL"):
+            own = row if row.trial == event.number else WorkerRow()  # not of a trial that another worker lost
+            best = None if self.best is None else self.best[1]
+            ended = FinishedRow(
+                trial=event.number,
+                state=event.outcome.state.lower(),
+                accuracies=own.accuracies,
+                config=own.config,
+                value=event.value,
+                best=best,
+            )
+            self.finished.append(ended)
 
     def counts(self, counts: Counts) -> None:
         self.standing = counts
@@ -93,7 +129,7 @@ class Progress:
         remaining = self.standing.n_trials - self.standing.finished
         if self.standing.rungs or self.ended_here < max(2, len(self.placements)) or remaining <= 0:
             return ""
-        begun = sum(row.epoch / row.epochs for row in self.rows if row.trial is not None and row.epochs)
+        begun = sum(row.trained / row.epochs for row in self.rows if row.trial is not None and row.epochs)
         return f"about {format_duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
 
     def summary(self) -> str:
@@ -147,44 +183,6 @@ class PlainProgress(Progress):
         say(line)
 
 
-class LiveProgress(Progress):
-    """A small screen that is drawn again as things change."""
-
-    def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts, console: Console) -> None:
-        super().__init__(study, placements, counts)
-        self.console = console
-
-    def event(self, worker: int, event: Event) -> None:
-        super().event(worker, event)
-        if text := remark(event):
-            self.say(text)
-
-    def say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
-
-    def __rich__(self) -> RenderableType:
-        counts = self.standing
-        head = Text.assemble(("tuner ", "bold"), (self.name, "bold cyan"), "  ", self.summary(), overflow="ellipsis", no_wrap=True)
-        bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
-        bar.add_column(ratio=1)
-        bar.add_column(no_wrap=True)
-        elapsed = f"{format_duration(time.monotonic() - self.began)} so far"
-        times = ", ".join(part for part in (self.describe_rungs(), elapsed, self.left()) if part)
-        bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
-        table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-        for heading, justify in (("worker", "right"), ("trial", "right"), ("epoch", "right"), ("accuracy", "right"), ("curve", "left")):
-            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
-        for number, row in enumerate(self.rows, start=1):
-            if row.trial is None:
-                table.add_row(str(number), "", "", "", "", Text(row.status, style="dim"))
-                continue
-            accuracy = f"{row.accuracies[-1]:.4f}" if row.accuracies else ""
-            epoch = f"{row.epoch}/{row.epochs}"
-            table.add_row(str(number), str(row.trial), epoch, accuracy, Text(draw_sparkline(row.accuracies), style="green"), row.config)
-        return Group(head, bar, table)
-
-
 def remark(event: Event) -> str:
     """The line that an event leaves behind, if any."""
     match event:
@@ -213,23 +211,13 @@ def _epoch_line(event: EpochReported) -> str:
     )
 
 
-def _short_config(config: TrialConfig, searched: Sequence[str]) -> str:
+def _short_config(config: TrialConfig, searched: Sequence[str], conditions: Mapping[str, When]) -> str:
     """What the study searches, with the trial's values."""
     values = {name: getattr(config, name) for name in DEFAULTS}
     values |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    values |= {name_option(option): value for option, value in config.network.items()}
+    for name in sort_by_condition(conditions):
+        if not holds(conditions[name], values):
+            values.pop(name, None)
     shown = [name for name in searched if name in values] or ["model", "lr", "batch_size", "epochs"]
     return format_params({name: values[name] for name in shown})
-
-
-@contextmanager
-def show_progress(study: Study, placements: Sequence[Placement], counts: Counts, *, shown: bool) -> Iterator[Progress]:
-    """The view that fits where stderr goes: a live screen, plain lines, or nothing."""
-    if not shown:
-        yield Progress(study, placements, counts)
-    elif sys.stderr.isatty():
-        console = open_console(stderr=True)
-        live = LiveProgress(study, placements, counts, console)
-        with Live(live, console=console, refresh_per_second=4, transient=True):
-            yield live
-    else:
-        yield PlainProgress(study, placements, counts)

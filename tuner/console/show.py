@@ -6,16 +6,20 @@ from typing import Any
 
 from rich.table import Table
 
+from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
-from .text import draw_sparkline, format_params, open_console
+from .listing import NARROW, choose_rows, print_csv, print_rows
+from .text import format_params, open_console
+from .winners import collect_certainty, describe_best
 
 
-def collect_facts(study: Study) -> dict[str, Any]:
-    """Everything about a study for machines; accuracies are fractions."""
+def collect_facts(study: Study, *, sort: str | None = None, first: int | None = None) -> dict[str, Any]:
+    """Everything about a study for machines, its trials as `choose_rows` has them; accuracies are fractions."""
     counts, top = study.leases.counts(), find_best(study)
+    rows = choose_rows(list_trials(study), study.config, sort=sort, top=first)
     return {
         "name": study.name,
         "storage": str(study.storage),
@@ -27,12 +31,13 @@ def collect_facts(study: Study) -> dict[str, Any]:
         "paused": counts.paused,
         "best_trial": top[0].number if top else None,
         "best_value": top[0].value if top else None,
-        "trials": [row.to_dict() for row in list_trials(study)],
+        **{f"best_{name}": fact for name, fact in collect_certainty(study).items()},
+        "trials": [row.to_dict() for row in rows],
     }
 
 
-def show_study(study: Study) -> None:
-    """A study's standing, a line a trial with its curve, and all curves together."""
+def show_study(study: Study, *, sort: str | None = None, first: int | None = None) -> None:
+    """A study's standing, its trials with their curves (the `first` by `sort`, as `choose_rows` has it), and all curves together."""
     counts = study.leases.counts()
     config, console = study.config, open_console()
     states = {"complete": counts.complete, "pruned": counts.pruned, "failed": counts.fail}
@@ -46,30 +51,19 @@ def show_study(study: Study) -> None:
     console.print(
         f"{' or '.join(config.models)} on {data.source}{part}; sampler {config.sampler[0]}, pruner {config.pruner[0]}", highlight=False
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
-        table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
-    table.add_column("configuration", overflow="fold")
-    top, every = find_best(study), list_trials(study)
-    for row in every:
-        accuracies = [epoch["val_accuracy"] for epoch in row.epochs]
-        value = "-" if row.value is None else f"{row.value:.4f}"
-        note = f" ({row.remark})" if row.remark else ""
-        mark = " *" if top and row.number == top[0].number else ""
-        table.add_row(
-            f"{row.number}{mark}",
-            row.standing,
-            value,
-            str(len(accuracies)),
-            draw_sparkline(accuracies),
-            format_params(row.params) + note,
-        )
-    console.print(table)
+    top, every, certainty = find_best(study), list_trials(study), measure_certainty(study)
+    tied = () if certainty is None else certainty.tied
+    marks = dict.fromkeys(tied, "~") | {row.number: "*" for row in top}
+    print_rows(console, choose_rows(every, config, sort=sort, top=first), config, marks)
     draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
     for sentence in describe_safety(study):
         console.print(sentence, highlight=False)
     if top:
         console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+    if tied:
+        console.print("~ cannot be told apart from it", highlight=False)
+    for line in describe_best(study):
+        console.print(line, highlight=False)
 
 
 def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
@@ -87,17 +81,24 @@ def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
     ]
 
 
+def print_epochs_csv(row: TrialRow) -> None:
+    """A trial's figures, a line an epoch."""
+    print_csv(row.epochs, ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"))
+
+
 def show_trial(study: Study, row: TrialRow) -> None:
     """One trial: what it was, why it ended, and its figures epoch by epoch."""
     console = open_console()
     console.print(f"Trial {row.number} of study {study.name}: {row.standing}" + (f", {row.reason}" if row.reason else ""), highlight=False)
     console.print(format_params(row.params), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "seconds"):
+    names = ["train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    if console.width < NARROW:
+        names = ["train_accuracy", "val_accuracy"]
+    for heading in ("epoch", *(name.replace("_", " ") for name in names), "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for epoch in row.epochs:
-        figures = (epoch[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"))
-        table.add_row(str(epoch["epoch"]), *(f"{figure:.4f}" for figure in figures), f"{epoch['seconds']:.1f}")
+        table.add_row(str(epoch["epoch"]), *(f"{epoch[name]:.4f}" for name in names), f"{epoch['seconds']:.1f}")
     console.print(table)
     parts = (("train_accuracy", "yellow", "training"), ("val_accuracy", "magenta", "validation"))
     draw(console, "Accuracy", [Curve(values=[e[key] for e in row.epochs], colour=colour, name=name) for key, colour, name in parts])

@@ -62,14 +62,15 @@ def open_console(*, stderr: bool = False) -> Console:
 
 def print_json(content: object) -> None:
     """JSON as its standard has it: a number that is not finite, as other tools may store one, is null."""
-    click.echo(json.dumps(_without_infinities(content), indent=2, allow_nan=False))
+    click.echo(json.dumps(without_infinities(content), indent=2, allow_nan=False))
 
 
-def _without_infinities(content: Any) -> Any:
+def without_infinities(content: Any) -> Any:
+    """The content with None for every number that is not finite, which JSON lacks."""
     if isinstance(content, Mapping):
-        return {name: _without_infinities(value) for name, value in content.items()}
+        return {name: without_infinities(value) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_without_infinities(value) for value in content]
+        return [without_infinities(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 

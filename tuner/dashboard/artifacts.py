@@ -15,6 +15,7 @@ from ..study.storage import Storage
 from ..study.study import Study
 
 PREFIX = "dashboard:artifacts:"
+OF_STUDY = "artifacts:"  # Optuna's own prefix, of what belongs to a whole study
 TYPES = {".png": "image/png", ".yaml": "text/plain", ".pt": "application/octet-stream"}
 
 
@@ -29,9 +30,9 @@ def open_artifact_store(storage: Storage) -> FileSystemArtifactStore:
 
 
 def list_artifact_files(study: Study) -> list[Path]:
-    """The files of all artifacts of a study."""
+    """The files of all artifacts of a study, those of its trials among them."""
     attrs = study.storage.optuna.get_study_system_attrs(study.leases.study_id)
-    return [find_artifact_folder(study.storage) / key.rpartition(":")[2] for key in attrs if key.startswith(PREFIX)]
+    return [find_artifact_folder(study.storage) / key.rpartition(":")[2] for key in attrs if key.startswith((PREFIX, OF_STUDY))]
 
 
 class Artifacts:

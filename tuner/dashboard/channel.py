@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import resource
+import select
+import sys
 from typing import Any
 
 import waitress
@@ -23,7 +24,6 @@ SILENT_SECONDS = 20
 def listen(application: Application, door: Door, *, host: str, port: int, allow_writes: bool) -> tuple[Any, int]:
     """A server that listens, and its port. OSError where it cannot."""
     servers: dict[int, Any] = {}
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     server = waitress.create_server(
         application,
         map=servers,
@@ -33,10 +33,10 @@ def listen(application: Application, door: Door, *, host: str, port: int, allow_
         ident=None,
         max_request_body_size=(UPLOAD_BYTES if allow_writes else BODY_BYTES) + 1,
         max_request_header_size=HEADER_BYTES,
-        connection_limit=min(CONNECTIONS, files // 2) if files > 0 else CONNECTIONS,
+        connection_limit=_limit_connections(),
         channel_timeout=SILENT_SECONDS,
         cleanup_interval=SILENT_SECONDS // 4,
-        asyncore_use_poll=True,  # select knows no file beyond the 1,024th
+        asyncore_use_poll=hasattr(select, "poll"),  # select knows no file beyond the 1,024th
         # A proxy in front may say that it speaks TLS, and nothing else. Who claims it without one only loses a cookie.
         trusted_proxy="*",
         trusted_proxy_headers={"x-forwarded-proto"},
@@ -45,6 +45,16 @@ def listen(application: Application, door: Door, *, host: str, port: int, allow_
     for each in listening:  # one for every address of the host
         each.channel_class = _make_channel(door)
     return server, int(listening[0].effective_port)
+
+
+def _limit_connections() -> int:
+    """Half of the files that this process may open; Windows has no such limit."""
+    if sys.platform == "win32":
+        return CONNECTIONS
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(CONNECTIONS, files // 2) if files > 0 else CONNECTIONS
 
 
 def _make_channel(door: Door) -> type[Any]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from shlex import quote
 
 from ..console.text import format_duration
+from ..console.winners import describe_certainty, describe_ties, describe_value
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
+from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config
@@ -23,9 +25,11 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
     lines = [
         f"**{joined([model_name(model) for model in config.models])}**{width}, on {images}`{data.source}` at "
         f"{data.image_size}x{data.image_size} pixels. The value of a trial is its accuracy on a validation part, "
-        f"{100 * data.validation:g} % of the training images; the test images are not touched.",
+        f"{100 * data.validation:g} % of the training images; the test images are not touched. {describe_value(config)}",
         f"Best so far: **trial {best.number}, {percent(best.value)}**. {count(finished, 'trial').capitalize()} ended.",
     ]
+    if (certainty := measure_certainty(study)) is not None:
+        lines.append(f"{describe_certainty(certainty, percent)} {describe_ties(certainty)}".strip())
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))

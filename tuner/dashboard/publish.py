@@ -6,13 +6,11 @@ All of it is made when a search ends or a dashboard starts, never by a trial. Wh
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from collections.abc import Callable, Sequence
 
 import optuna
 import optuna_dashboard
-import torch
 
 from ..console.text import say
 from ..placement import find_device
@@ -23,6 +21,7 @@ from ..study.storage import Storage
 from ..study.studies import list_studies, load
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials
+from ..trained.kept import NotKept, make_kept_file
 from .artifacts import Artifacts
 from .notes import write_study_note, write_trial_note
 from .plots import make_plots
@@ -117,17 +116,12 @@ def _save_artifacts(artifacts: Artifacts, study: Study, row: TrialRow) -> None:
         said = weights_kept().predictions()
         return draw_confusion_matrix(said, f"Confusion matrix, trial {row.number}, {len(said.labels):,} validation images")
 
-    def weights() -> bytes:
-        buffer = io.BytesIO()
-        torch.save(weights_kept().weights, buffer)
-        return buffer.getvalue()
-
     artifacts.put(row.number, "learning-curve.png", lambda: draw_learning_curve(row))
     artifacts.put(row.number, "config.yaml", lambda: export_config(study, row).encode())
     try:
         artifacts.put(row.number, "confusion-matrix.png", confusion)
-        artifacts.put(row.number, "weights.pt", weights)
-    except NoPredictions:
+        artifacts.put(row.number, "weights.pt", lambda: make_kept_file(study, row))
+    except (NoPredictions, NotKept):
         return  # the weights are no longer kept, or the images are elsewhere
 
 

@@ -39,13 +39,13 @@ UPRIGHT = {
 Item = TypeVar("Item")
 
 
-def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
+def decode_files(paths: Sequence[str], size: int, *, into: dict[str, str] | None = None) -> Iterator[Array]:
     """Blocks of uint8 (n, size, size, 3) in the order of `paths`.
 
-    Files that are no images are one TunerError after the last block, so that one run finds them all: it names the first ten
-    and counts the others.
+    Files that are no images are black, and one TunerError after the last block, so that one run finds them all: it names the
+    first ten and counts the others. With `into` there is no error: it gets why, by path, before their block comes.
     """
-    broken: dict[str, str] = {}
+    broken: dict[str, str] = {} if into is None else into
     black = np.zeros((size, size, 3), dtype=np.uint8)
 
     def one(path: str) -> Array:
@@ -56,7 +56,7 @@ def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
             return black
 
     yield from _blocks(paths, one)
-    if broken:
+    if broken and into is None:
         first = [broken[path] for path in paths if path in broken][:NAMED_AT_MOST]
         more = f"; and {len(broken) - len(first):,} more" if len(broken) > len(first) else ""
         raise TunerError("; ".join(first) + more, most=MOST_TOLD)
@@ -65,6 +65,11 @@ def decode_files(paths: Sequence[str], size: int) -> Iterator[Array]:
 def decode_arrays(images: Array, size: int) -> Iterator[Array]:
     """Images (N, H, W, 3) uint8 resized, in blocks of uint8 (n, size, size, 3)."""
     return _blocks(images, lambda pixels: _resized(Image.fromarray(pixels), size))
+
+
+def decode_image(image: Image.Image, size: int) -> Array:
+    """Pixels uint8 (size, size, 3) of an image of any size and mode: upright, in RGB. ValueError for a mode without a white."""
+    return _resized(_rgb(_upright(image)), size)
 
 
 def _blocks(items: Sequence[Item] | Array, decode: Callable[[Item], Array]) -> Iterator[Array]:
@@ -94,7 +99,7 @@ def _file(path: str, size: int) -> Array:
                 raise TunerError(
                     f"image {path!r} has {image.width:,} x {image.height:,} pixels, above {MOST_PIXELS:,}: shrink or remove it"
                 )
-            return _resized(_rgb(_upright(image)), size)
+            return decode_image(image, size)
     except TunerError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more

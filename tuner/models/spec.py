@@ -29,15 +29,17 @@ class ModelSpec:
     `make_faster` makes the form that trains fastest and computes the same; None where that is the plain network itself.
     `owns` says from the names alone whether a state dict is this network's, and `read_sizes` takes the channel counts and
     the number of classes from its shapes; KeyError where something is lacking.
+    Where it `takes_options`, `build` gets those of `network` as arguments.
     """
 
     name: str
     title: str
     widths: Mapping[str, int]
-    build: Callable[[Mapping[str, int], int], nn.Module]
+    build: Callable[..., nn.Module]
     owns: Callable[[Mapping[str, Tensor]], bool]
     read_sizes: Callable[[Mapping[str, Tensor]], tuple[dict[str, int], int]]
     make_faster: Callable[[nn.Module], TrainingForm] | None = None
+    takes_options: bool = False
 
     def channels(self, width: float = 1.0, factors: Mapping[str, float] | None = None) -> dict[str, int]:
         """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.

@@ -19,23 +19,39 @@ from .spec import ModelSpec
 # parallel, compiled, averaged and Lightning networks, in any order and as often as they like.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "net", "model", "weights", "params", "state_dict_ema")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+FACTS = "tuner"  # where a file of ours says how its weights were trained, beside its state dict
 TORCHVISIONS = "inception3a.branch1.conv.weight"  # a name of its GoogLeNet, which is another network than ours of that name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A plain network with weights in it, which tells so many `classes` apart."""
+    """A plain network with weights in it, which tells so many `classes` apart. `carried` is what the file says of them, unread."""
 
     spec: ModelSpec
     network: nn.Module
     classes: int
+    carried: object = None
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a file of weights holds: the state dict, and what stands beside it under FACTS; None where nothing does."""
+
+    path: Path
+    weights: Mapping[str, Tensor]
+    carried: object
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
     """The state dict in a file, out of whatever it was wrapped in, with the network's own names. Nothing in the file is run.
 
     Errors: UsageError for a file that holds none, TunerError where a weight is no plain tensor of numbers, is NaN or is infinite.
     """
+    return open_weights(path).weights
+
+
+def open_weights(path: Path) -> Opened:
+    """A file of weights, read and checked. Errors: as `read_weights`."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{str(path)!r} is a folder, a pipe or a device: give a file of weights")
     try:
@@ -46,6 +62,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise TunerError(f"{str(path)!r} takes more memory to read than there is: give another file, or free some memory") from None
     except Exception:  # torch.load meets a dozen kinds in bytes that are no file of weights
         raise UsageError(f"{str(path)!r} holds no weights that torch.load(weights_only=True) reads: save network.state_dict()") from None
+    carried = content.get(FACTS) if isinstance(content, Mapping) else None
     content = _unwrap(content)
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise UsageError(f"{str(path)!r} holds no state dict: save network.state_dict()")
@@ -55,7 +72,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise TunerError(f"{str(path)!r}: {name!r} is no tensor of real numbers, each in a place of its own: save network.state_dict()")
         if value.is_floating_point() and not value.float().isfinite().all():
             raise TunerError(f"{str(path)!r} holds NaN or infinite weights, first in {name!r}: its training diverged, give another file")
-    return weights
+    return Opened(path=path, weights=weights, carried=carried)
 
 
 def _is_plain(value: Tensor) -> bool:
@@ -91,7 +108,12 @@ def load_network(path: Path, model: str | None = None) -> Loaded:
 
     Errors: UsageError for a file that holds no weights of a network of ours, TunerError for weights that do not fit or are not finite.
     """
-    weights = read_weights(path)
+    return fit_network(open_weights(path), model)
+
+
+def fit_network(opened: Opened, model: str | None = None) -> Loaded:
+    """As `load_network`, from a file that was read."""
+    path, weights = opened.path, opened.weights
     known = [find_model(model)] if model is not None and is_torchvisions(model) else list(MODELS.values())
     spec = next((spec for spec in known if spec.owns(weights)), None)
     if spec is None:
@@ -110,7 +132,18 @@ def load_network(path: Path, model: str | None = None) -> Loaded:
     except (KeyError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise TunerError(f"{str(path)!r} looks like {spec.name} but does not fit it: {first}") from None
-    return Loaded(spec=spec, network=network, classes=classes)
+    return Loaded(spec=spec, network=network, classes=classes, carried=opened.carried)
+
+
+def fit_into(opened: Opened, spec: ModelSpec, network: nn.Module, classes: int) -> Loaded:
+    """A plain network with the weights of a file in it. Errors: TunerError for weights that do not fit."""
+    try:
+        _check_fits(network, opened.weights)
+        network.load_state_dict(opened.weights)
+    except (KeyError, ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise TunerError(f"{str(opened.path)!r} does not fit {spec.name} as its configuration makes it: {first}") from None
+    return Loaded(spec=spec, network=network, classes=classes, carried=opened.carried)
 
 
 def _check_fits(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from ..config.study_config import StudyConfig
 from ..config.study_files import find_shipped_folder
+from ..study.certainty import measure_certainty
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
-from .words import model_name, percent
+from .words import model_name, percent, points
 
 # Its accuracies on the 10,000 test images, in the order of the rows of studies/journal.yaml.
 TEST_ACCURACIES = (0.74, 0.76, 0.82, 0.75, 0.83, 0.83, 0.81, 0.84, 0.87)
@@ -48,7 +49,7 @@ def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]
         Paragraph(
             text="These are the configurations of report A, which tuned the two networks by hand. Its figures are accuracies on the "
             "10,000 test images, on which it also chose. The measured ones are accuracies on the validation part: "
-            f"{100 * data.validation:g} % of the training images, held out. {images}. A difference of a point or less may be chance."
+            f"{100 * data.validation:g} % of the training images, held out. {images}. {_describe_chance(study)}"
         ),
         Table(
             headings=("Row", "Configuration", "Report A (test)", "Measured (validation)"),
@@ -56,6 +57,13 @@ def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]
             right=frozenset({0, 2, 3}),
         ),
     ]
+
+
+def _describe_chance(study: Study) -> str:
+    found = measure_certainty(study)
+    if found is None:
+        return "Small differences may be chance."
+    return f"On {found.images:,} validation images a difference from the best of less than {points(found.gap)} may be chance."
 
 
 def _is(row: TrialRow, asked: Mapping[str, Any]) -> bool:

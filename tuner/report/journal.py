@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config.hyperparameters import DEFAULTS, name_width
+from ..config.hyperparameters import DEFAULTS, find_width_pattern, name_option, name_width
 from ..config.trial_config import TrialConfig
 from ..console.text import format_value
+from ..study.certainty import can_tell_apart
 from ..study.outcome import Outcome
 from ..study.trials import TrialRow
 from .blocks import Block, Paragraph, Table
@@ -30,6 +31,8 @@ class Change:
         name = spoken(self.name)
         if self.name == "model":
             return f"the network from {model_name(self.old)} to {model_name(self.new)}"
+        if self.name == "code":
+            return f"the file of the network from {str(self.old)[:12]} to {str(self.new)[:12]} (SHA-256)"
         return f"{name} from {format_value(self.old)} to {format_value(self.new)}"
 
     @property
@@ -37,23 +40,37 @@ class Change:
         """As a cell of a table has it: the new value, and the old one."""
         if self.name == "model":
             return f"{model_name(self.new)} (was {model_name(self.old)})"
+        if self.name == "code":
+            return f"the network's file {str(self.new)[:12]} (was {str(self.old)[:12]})"
         return f"{spoken(self.name).removeprefix('the ')} {format_value(self.new)} (was {format_value(self.old)})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One finished trial. `before` is the best COMPLETE trial when it was begun; None for the first of all."""
+    """One finished trial. `before` is the best COMPLETE trial when it was begun; None for the first of all.
+
+    `images` is on how many its accuracy was counted, None where that is not known.
+    """
 
     row: TrialRow
     before: TrialRow | None
     changes: list[Change]
+    images: int | None = None
 
     @property
     def improved(self) -> bool:
         return self.row.state == "COMPLETE" and (self.before is None or (self.row.value or 0) > (self.before.value or 0))
 
+    @property
+    def doubt(self) -> str:
+        """Why a gain may be none; empty where it is more than chance, or where that cannot be said."""
+        if self.before is None or self.images is None:
+            return ""
+        mine, theirs = (round((row.value or 0.0) * self.images) for row in (self.row, self.before))
+        return "" if can_tell_apart(mine, theirs, self.images) else f"which may be chance on {self.images:,} images"
 
-def list_attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
+
+def list_attempts(rows: Sequence[TrialRow], images: int | None = None) -> list[Attempt]:
     """The finished trials by number, each beside the best of those with a lower one."""
     best: TrialRow | None = None
     found = []
@@ -61,7 +78,9 @@ def list_attempts(rows: Sequence[TrialRow]) -> list[Attempt]:
         if row.state not in ("COMPLETE", "PRUNED", "FAIL") or row.config is None:
             continue
         changes = list_changes(best.config, row.config) if best is not None and best.config is not None else []
-        found.append(Attempt(row=row, before=best, changes=changes))
+        if best is not None:  # what one of them does not have was not changed
+            changes = [change for change in changes if change.name not in (*best.absent, *row.absent)]
+        found.append(Attempt(row=row, before=best, changes=changes, images=images))
         if found[-1].improved:
             best = row
     return found
@@ -71,12 +90,19 @@ def list_changes(before: TrialConfig, after: TrialConfig) -> list[Change]:
     """What was changed, the network first. Seeds and threads are not a change."""
     old, new = _flat(before), _flat(after)
     names = dict.fromkeys([*old, *new])
-    return [Change(name=name, old=old.get(name, 1.0), new=new.get(name, 1.0)) for name in names if old.get(name, 1.0) != new.get(name, 1.0)]
+    pairs = {name: (old.get(name, absent), new.get(name, absent)) for name in names for absent in [_absent(name)]}
+    return [Change(name=name, old=was, new=now) for name, (was, now) in pairs.items() if was != now]
+
+
+def _absent(name: str) -> float | None:
+    """What a hyper-parameter is for a network that does not have it."""
+    return 1.0 if find_width_pattern(name) is not None else None
 
 
 def _flat(config: TrialConfig) -> dict[str, Any]:
-    plain = {name: getattr(config, name) for name in ("model", "width", *DEFAULTS, "precision")}
-    return plain | {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    plain = {name: getattr(config, name) for name in ("model", "code", "width", *DEFAULTS, "precision")}
+    plain |= {name_width(pattern): factor for pattern, factor in config.widths.items()}
+    return plain | {name_option(option): value for option, value in config.network.items()}
 
 
 def write_journal(found: Sequence[Attempt]) -> list[Block]:
@@ -137,7 +163,7 @@ def tell(attempt: Attempt) -> str:
     if row.outcome is Outcome.SAME_AS:
         return f"{began} That is the configuration of trial {row.run['same_as']}, so its {value} was taken over without training again."
     if attempt.improved:
-        return f"{began} It reached {value}, {gap} more: the new best."
+        return f"{began} It reached {value}, {gap} more{attempt.doubt and f', {attempt.doubt}'}: the new best."
     if row.value == before.value:
         return f"{began} It reached {value} as well, so trial {before.number} stayed the best."
     return f"{began} It reached {value}, {gap} less, so trial {before.number} stayed the best."
@@ -149,6 +175,7 @@ def _began(attempt: Attempt) -> str:
     if before is None:
         widths = few([(name_width(pattern), f"width {format_value(factor)} of {pattern}") for pattern, factor in config.widths.items()])
         values = [f"learning rate {format_value(config.lr)}", f"batch size {config.batch_size}", count(config.epochs, "epoch"), *widths]
+        values += [f"{option} {format_value(value)}" for option, value in config.network.items()]
         return f"{model_name(config.model)} was trained with {joined(values)}."
     if not attempt.changes:
         return f"Nothing was changed against trial {before.number}, the best so far, but the random seed."
@@ -182,7 +209,7 @@ def _outcome(attempt: Attempt) -> str:
     assert attempt.before is not None
     gap = (row.value or 0) - (attempt.before.value or 0)
     if attempt.improved:
-        return f"new best by {points(gap)}"
+        return f"new best by {points(gap)}{attempt.doubt and ', which may be chance'}"
     return f"{points(gap)} less" if gap else "as good as the best"
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..console.text import format_duration
+from ..console.winners import describe_value
 from ..errors import NothingToShow
+from ..study.certainty import Certainty, measure_certainty
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials
 from . import handmade
@@ -36,10 +38,10 @@ def make_report(study: Study, device: str = "cpu") -> Report:
     blocks = [
         *write_question(study),
         *write_answer(study, everything, first),
-        *_journal(everything),
+        *_journal(study, everything),
         *(handmade.compare_with_handmade(study, everything) if handmade.repeats(study) else []),
         *_best(first),
-        *_all(everything, ranked),
+        *_all(study, everything, ranked),
         *_mattered(study, everything, ranked),
         *_errs(study, first, device),
         *_again(study, first),
@@ -53,12 +55,12 @@ def _subtitle(study: Study) -> str:
     return f"{last}Written by tuner {__version__}."
 
 
-def _journal(everything: Sequence[TrialRow]) -> list[Block]:
+def _journal(study: Study, everything: Sequence[TrialRow]) -> list[Block]:
     intro = (
         "Trials stand in the order in which they were begun, and each is set against the best of those before it. "
-        "An accuracy is that of the trial's last epoch."
+        f"{describe_value(study.config)}"
     )
-    return [Heading(text="The journal"), Paragraph(text=intro), *write_journal(list_attempts(everything))]
+    return [Heading(text="The journal"), Paragraph(text=intro), *write_journal(list_attempts(everything, study.val_images))]
 
 
 def _best(row: TrialRow) -> list[Block]:
@@ -93,7 +95,7 @@ def _best(row: TrialRow) -> list[Block]:
     ]
 
 
-def _all(everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
+def _all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:
     if sum(bool(row.epochs) for row in everything) < FEW:
         return []
     blocks: list[Block] = [
@@ -105,6 +107,7 @@ def _all(everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Blo
         ),
     ]
     complete = [row for row in everything if row.state == "COMPLETE" and row.value is not None]
+    certainty = measure_certainty(study)
     for name, png, cost_of, words in (
         ("parameters", cost.draw_against_parameters(everything), cost.count_parameters, "parameters"),
         ("seconds", cost.draw_against_seconds(everything), cost.count_seconds, "seconds of training"),
@@ -113,20 +116,22 @@ def _all(everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Blo
             continue
         caption = f"Accuracy against {words} of each trial."
         points_of = [(c, row.value or 0.0) for row in complete if (c := cost_of(row))]
-        near = _near_best(points_of, words)
+        near = _near_best(points_of, words, certainty)
         blocks.append(Picture(name=name, png=png, caption=f"{caption} {near}".strip()))
     return blocks
 
 
-def _near_best(found: Sequence[tuple[float, float]], words: str) -> str:
-    """What the cheapest trial that comes within a point of the best would save."""
+def _near_best(found: Sequence[tuple[float, float]], words: str, certainty: Certainty | None) -> str:
+    """What the cheapest trial would save that cannot be told apart from the best; within a point of it where that is not known."""
+    gap = 0.01 if certainty is None else certainty.gap - 0.5 / certainty.images
     top_cost, top = max(found, key=lambda point: (point[1], -point[0]))
-    cheapest, value = min((point for point in found if point[1] >= top - 0.01), key=lambda point: point[0])
+    cheapest, value = min((point for point in found if point[1] >= top - gap), key=lambda point: point[0])
     if cheapest > 0.8 * top_cost:
         return ""
     spent = f"{cheapest:,.0f}" if words == "parameters" else f"{cheapest:.3g}"
     share = 100 * cheapest / top_cost
-    return f"Within one point of the best, at {percent(value)}, lies a trial of {spent} {words}, {share:.0f} % of the best one's."
+    near = "Within one point of the best" if certainty is None else "Not to be told apart from the best"
+    return f"{near}, at {percent(value)}, lies a trial of {spent} {words}, {share:.0f} % of the best one's."
 
 
 def _mattered(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow]) -> list[Block]:

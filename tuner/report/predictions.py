@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..config.named_code import name_stored_code
 from ..config.trial_config import TrialConfig
 from ..data import Dataset, load, split
 from ..data.dataset import Array
@@ -15,7 +16,7 @@ from ..errors import TunerError
 from ..models import find_model
 from ..study.study import Study
 from ..study.trials import TrialRow
-from ..training import checkpoint
+from ..trained.kept import NotKept, read_kept
 from ..training.evaluation import choose_precision, predict
 from ..training.run import build_network
 
@@ -91,14 +92,14 @@ class Kept:
 def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     """The trial's weights from its checkpoint. Errors: NoPredictions where they are gone, or the images are."""
     assert row.config is not None
-    # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
-    path = study.checkpoint_path(int(row.run.get("same_as", row.number)))
     try:
-        state = checkpoint.read(path, row.config, uid=study.uid)
-    except checkpoint.CheckpointError as fault:
-        raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
-    if state is None:
-        raise NoPredictions(f"the weights of trial {row.number} are not kept here")
+        state = read_kept(study, row)
+    except NotKept as fault:
+        raise NoPredictions(str(fault)) from None
+    try:
+        name_stored_code({row.config.model: row.config.code}, study.name, remedy="leave it out")
+    except TunerError as error:
+        raise NoPredictions(f"its network cannot be made here ({error.message})") from None
     # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:

@@ -8,6 +8,8 @@ from ..config.data_sources import name_source
 from ..config.hyperparameters import list_fixed
 from ..config.pruners import PRUNERS
 from ..console.text import format_duration, format_value
+from ..console.winners import describe_certainty, describe_ties
+from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow
@@ -70,12 +72,15 @@ def write_answer(study: Study, rows: Sequence[TrialRow], best: TrialRow) -> list
     values = few(list(texts.items()))
     network = model_name(best.config.model) if best.config is not None else "the network"
     named = f" with {joined(values)}" if values else ""
+    certainty = measure_certainty(study)
+    sure = [] if certainty is None else [Paragraph(text=f"{describe_certainty(certainty, percent)} {describe_ties(certainty)}".strip())]
     return [
         Heading(text="In short"),
         Paragraph(
             text=f"Trial {best.number} is the best: {network}{size} gets {percent(best.value)} of the validation images right{named}. "
             f"It trained for {count(len(best.epochs), 'epoch')} in {format_duration(best.seconds)}."
         ),
+        *sure,
         Paragraph(
             text=f"{count(finished, 'trial').capitalize()} ended{how}. "
             f"Together they trained for {format_duration(spent)}{where}, epoch by epoch added up.{still}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ..config.conditions import describe_when
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import find_width_pattern
+from ..config.hyperparameters import find_option, find_width_pattern
 from ..console.text import format_value
 from ..models import MODELS
 from ..study.study import Study
@@ -24,6 +25,8 @@ def spoken(name: str) -> str:
     pattern = find_width_pattern(name)
     if pattern is not None:
         return f"the width of {pattern}"
+    if (option := find_option(name)) is not None:
+        return f"the network's {option}"
     return {"lr": "the learning rate", "epochs": "the epochs"}.get(name, f"the {name.replace('_', ' ')}")
 
 
@@ -74,9 +77,9 @@ def few(named: Sequence[tuple[str, str]]) -> list[str]:
 def range_text(dimension: Dimension) -> str:
     """What a dimension may be: `0.001 to 0.1, on a logarithmic scale`."""
     if isinstance(dimension, Choice):
-        return joined([format_value(value) for value in dimension.values]).replace(" and ", " or ")
+        return joined([format_value(value) for value in dimension.values]).replace(" and ", " or ") + describe_when(dimension.when)
     how = ", on a logarithmic scale" if dimension.log else f", in steps of {format_value(dimension.step)}" if dimension.step else ""
-    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{how}"
+    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{how}{describe_when(dimension.when)}"
 
 
 def storage_option(study: Study) -> str:

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import torch
 from rich.table import Table
 
+from ..config.conditions import describe_when
 from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import find_width_pattern, list_fixed
+from ..config.hyperparameters import DEFAULTS, find_width_pattern, list_fixed
 from ..config.study_config import StudyConfig
-from ..config.trial_config import TrialConfig
 from ..console.text import format_duration, format_params, format_value, open_console, say
+from ..console.ticker import tell_time
 from ..data import Dataset
 from ..data.parts import Parts
 from ..errors import TunerError
-from ..placement import Placement
 from ..study.examples import find_extreme
 from ..study.search_space import count_configurations
 from ..study.studies import DEFAULT_TRIALS
 from ..training import memory
-from ..training.cuda_graph import choose_recorder
-from ..training.run import Run, build_network
 from ..workers.leased_trial import MOST_MICRO_BATCHES
 from ..workers.precision import choose_precision
+from .measuring import measure
 from .request import Request
-
-STEPS = 3  # timed, after one that is not
-EVALUATION_SPEEDUP = 3.0  # images a second, evaluated against trained: the backward pass is two thirds of a step
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """One network on one worker: what an epoch of the study's images takes, and the memory it took here; zeros where it does not fit."""
-
-    title: str
-    config: TrialConfig
-    parameters: int
-    images_per_second: float = 0.0
-    epoch_seconds: float = 0.0
-    memory_mb: float = 0.0
-
-    @property
-    def fits(self) -> bool:
-        return self.images_per_second > 0
 
 
 def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) -> None:
@@ -55,13 +33,14 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
     parts = Parts(dataset, config.data, where[0].device)
     placement = where[0]
     if placement.precision == "auto":
-        decision, told = choose_precision(config, trials, parts, placement, stop=lambda: False, say=say)
+        with tell_time("choosing the precision", shown=request.progress):
+            decision, told = choose_precision(config, trials, parts, placement, stop=lambda: False, say=say)
         placement = replace(placement, precision=decision["precision"])
         if told:
             open_console().print(told, highlight=False)
-    estimates = [
-        _estimate_that_fits(title, find_extreme(config, end), parts, placement) for title, end in (("smallest", min), ("largest", max))
-    ]
+    with tell_time("measuring", shown=request.progress) as tell:
+        ends = (("smallest", min), ("largest", max))
+        estimates = [measure(title, find_extreme(config, end), parts, placement, tell) for title, end in ends]
     table = Table(title=f"Real steps on {where[0].device}, {where[0].threads} thread(s)", title_justify="left", box=None, pad_edge=False)
     for heading in ("network", "parameters", "batch size", "images/s", "epoch", "memory"):
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
@@ -72,9 +51,10 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
         table.add_row(f"{e.title} {e.config.model}", f"{e.parameters:,}", f"{e.config.batch_size}{pieces}", *cells)
     open_console().print(table)
     if not all(e.fits for e in estimates):
+        remedy = "narrow the space, or its batch sizes"
         raise TunerError(
             f"the {next(e.title for e in estimates if not e.fits)} network does not fit into the memory of {placement.device}, even in "
-            f"{MOST_MICRO_BATCHES} micro-batches: such trials are pruned; narrow the space, or its batch sizes"
+            f"{MOST_MICRO_BATCHES} micro-batches: {remedy if placement.device == 'cpu' else f'such trials are pruned; {remedy}'}"
         )
     epochs = sorted(config.possible("epochs"))
     rounds = -(-trials // len(where))
@@ -85,6 +65,9 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
         f"Memory: up to {estimates[1].memory_mb * len(where):,.0f} MB.",
         highlight=False,
     )
+    if placement.device == "cpu" and estimates[1].memory_mb * len(where) > (room := memory.read_room()):
+        at_most = max(1, int(room // estimates[1].memory_mb))
+        open_console().print(f"That does not fit into the {room:,.0f} MB that are free: give --workers {at_most}.", highlight=False)
 
 
 def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
@@ -98,7 +81,7 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
         earned = "" if key in config.drawn else ", as many as a trial earns"
         table.add_row(key if pattern is None else f"x {pattern}", format_dimension(dimension) + earned)
     fixed = {key: value for key, value in list_fixed(config.fixed).items() if key not in config.space}
-    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if find_width_pattern(k) is not None}}))
+    table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if k not in DEFAULTS}}))
     for index, row in enumerate(config.start, start=1):
         table.add_row(f"start {index}", format_params(row))
     console.print(table)
@@ -107,51 +90,6 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
 
 def format_dimension(dimension: Dimension) -> str:
     if isinstance(dimension, Choice):
-        return " | ".join(format_value(value) for value in dimension.values)
+        return " | ".join(format_value(value) for value in dimension.values) + describe_when(dimension.when)
     kind = ", log" if dimension.log else f", step {format_value(dimension.step)}" if dimension.step else ""
-    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}"
-
-
-def _estimate_that_fits(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:
-    """The estimate of whole batches; where memory does not suffice, of as many micro-batches as a trial would be trained in."""
-    config = replace(config, threads=placement.threads, precision=placement.precision)
-    while True:
-        try:
-            return _estimate(title, config, parts, placement)
-        except RuntimeError as fault:
-            if not memory.is_out_of_memory(fault):
-                raise
-        memory.give_back(placement.device)
-        if 2 * config.micro_batches > min(MOST_MICRO_BATCHES, config.batch_size):
-            parameters = sum(p.numel() for p in build_network(config, parts.classes).parameters())
-            return Estimate(title=title, config=config, parameters=parameters)
-        config = replace(config, micro_batches=2 * config.micro_batches)
-
-
-def _estimate(title: str, config: TrialConfig, parts: Parts, placement: Placement) -> Estimate:
-    memory.reset_peak(placement.device)
-    run = Run(
-        config,
-        parts.train(config.augment),
-        parts.val(),
-        classes=parts.classes,
-        device=placement.device,
-        recorder=choose_recorder(placement.device, placement.capture),
-    )
-    generator = torch.Generator().manual_seed(0)
-    seconds = []
-    for _ in range(STEPS + 1):
-        began = time.perf_counter()
-        run.step(*run.train.batch(torch.arange(config.batch_size, device=placement.device), generator))
-        if placement.device.startswith("cuda"):
-            torch.cuda.synchronize(placement.device)
-        seconds.append(time.perf_counter() - began)
-    speed = config.batch_size / min(seconds[1:])
-    return Estimate(
-        title=title,
-        config=config,
-        parameters=run.parameters,
-        images_per_second=speed,
-        epoch_seconds=len(run.train) / speed + len(parts.val()) / speed / EVALUATION_SPEEDUP,
-        memory_mb=memory.read_peak(placement.device),
-    )
+    return f"{format_value(dimension.low)} to {format_value(dimension.high)}{kind}{describe_when(dimension.when)}"

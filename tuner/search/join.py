@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from ..config.named_code import name_stored_code
+from ..config.study_files import find
 from ..console.text import say
 from ..errors import Interrupted, TunerError
 from ..signals import catch_signals
 from ..study import studies
 from ..study.retry import Retry, StorageAway
 from ..study.storage import NoStudyYet, NotOpen, Storage
+from ..study.study import Study
 from .request import Request
 from .run import supervise
 
@@ -19,7 +22,14 @@ POLL_SECONDS = 2.0
 
 def join(request: Request) -> None:
     """Work on one study until its total is reached. An empty name is the study searched last."""
-    supervise(studies.load(Storage(request.storage), request.study or None), request)
+    supervise(_load(Storage(request.storage), request.study), request)
+
+
+def _load(storage: Storage, named: str) -> Study:
+    """The study, and its network's file where that is the user's own. Errors: UsageError where it is not here, or was changed."""
+    study = studies.join(storage, find(named)[0] if named else None)
+    name_stored_code(study.config.code, named or study.name, remedy="let `tuner search` go on with --accept-changed-code")
+    return study
 
 
 def join_every(request: Request) -> None:
@@ -28,6 +38,7 @@ def join_every(request: Request) -> None:
     A study whose work ended here (full, stopped, failed, out of configurations) is left alone until it is searched
     again. Errors: Interrupted.
     """
+    wanted = find(request.study)[0] if request.study else ""
     over: dict[str, float] = {}
     with catch_signals() as stop:  # while a search is supervised, its supervisor has the signals
         storage = _open(request.storage, stop)
@@ -39,7 +50,7 @@ def join_every(request: Request) -> None:
             except StorageAway as away:
                 say(away.message)
                 continue
-            chosen = next((each for each in left if request.study in ("", each[0]) and over.get(each[0]) != each[1]), None)
+            chosen = next((each for each in left if wanted in ("", each[0]) and over.get(each[0]) != each[1]), None)
             if chosen is None:
                 if not waiting:
                     say(f"waiting for {f'study {request.study!r}' if request.study else 'searches'} in {str(storage)!r}; Ctrl-C ends it")
@@ -49,7 +60,7 @@ def join_every(request: Request) -> None:
             waiting = False
             say(f"joining study {chosen[0]!r}")
             try:
-                supervise(studies.load(storage, chosen[0]), replace(request, study=chosen[0]))
+                supervise(_load(storage, request.study or chosen[0]), replace(request, study=chosen[0]))
             except Interrupted:
                 raise
             except StorageAway as away:

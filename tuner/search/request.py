@@ -1,4 +1,4 @@
-"""What was asked for on the command line."""
+"""What was asked for, on the command line or from Python."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..config.checks import check_positive, check_whole
 from ..config.environment import check_seconds
-from ..errors import UsageError
+from ..config.trial_config import PRECISIONS
+from ..errors import UsageError, nearest
 from ..placement import Placement, choose_placements
+
+ENGINES = ("local", "ray")  # who places the workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,7 @@ class Request:
     workers: int | None = None
     threads: int = 1
     source: str | None = None
+    earlier: str | None = None
     seed: int | None = None
     timeout: float | None = None
     target: float | None = None
@@ -30,6 +35,7 @@ class Request:
     trial_timeout: float | None = None
     checkpoints: Path | None = None
     keep: int = 5
+    accept_changed_code: bool = False
     precision: str = "auto"
     capture: bool | None = None
     engine: str = "local"
@@ -38,6 +44,7 @@ class Request:
     publish: bool = True
     storage: str | None = None
     progress: bool = True
+    closing: bool = True  # say at the end how it went, and print the best trials; whoever calls from Python has them returned
 
     def placements(self, at_most: int = 10**6) -> list[Placement]:
         """One placement for each worker on this machine. Errors: UsageError for a device that is not there."""
@@ -54,8 +61,11 @@ class Request:
     def check(self, *, dry_run: bool = False) -> None:
         """Errors: UsageError for options that do not go together, and for settings of the environment that are none."""
         check_seconds()
+        self._check_values()
         if self.trials is not None and self.more is not None:
             raise UsageError(f"--trials {self.trials} and --more {self.more} say two things: give one of them")
+        if dry_run and self.earlier is not None:
+            raise UsageError(f"--dry-run opens no storage, where the trials of --from {self.earlier} are: leave one of them out")
         if self.engine == "local":
             for option, value in (("--address", self.address), ("--gpus-per-worker", self.gpus_per_worker)):
                 if value is not None:
@@ -71,3 +81,19 @@ class Request:
             raise UsageError("--dry-run times steps on this machine: leave --engine ray out")
         if find_spec("ray") is None:
             raise UsageError("--engine ray needs Ray: pip install 'optuna-tuner[ray]'")
+
+    def _check_values(self) -> None:
+        """Each value on its own: the command line's parser has seen to it, Python has not."""
+        for name in ("trials", "more", "workers", "threads", "keep"):
+            check_whole(name, getattr(self, name), 1, allow_none=name not in ("threads", "keep"))
+        check_whole("seed", self.seed, 0, allow_none=True)
+        for name in ("timeout", "trial_timeout", "gpus_per_worker", "target"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        if self.target is not None and self.target > 1:
+            raise UsageError(f"target is an accuracy of at most 1, not {self.target!r}")
+        if isinstance(self.stall, bool) or not isinstance(self.stall, (int, float)) or not self.stall >= 0:
+            raise UsageError(f"stall takes seconds, or 0 for never, not {self.stall!r}")
+        for name, known in (("precision", ("auto", *PRECISIONS)), ("engine", ENGINES)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}: {nearest(getattr(self, name), known)}")

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from ..config.named_code import name_stored_code
 from ..config.study_config import StudyConfig
-from ..config.study_files import find, list_available
-from ..console.progress import show_progress
+from ..config.study_files import DEFAULT_URL, find, list_available
+from ..console.live import show_progress
 from ..console.tables import print_best
-from ..console.text import say
+from ..console.text import Say, say, say_nothing
+from ..console.ticker import tell_time
+from ..dashboard.sources import keep_sources
 from ..data import Dataset, load, split
 from ..errors import Interrupted, TunerError, UsageError, nearest
+from ..models.own_code import find_permitted
 from ..placement import Placement
 from ..study import studies
+from ..study.advice import give_advice
 from ..study.database_url import find_sqlite_path, parse
+from ..study.earlier import Earlier, collect_earlier
 from ..study.retry import StorageAway
-from ..study.storage import DEFAULT_URL, Storage
+from ..study.storage import Storage
 from ..study.study import Study
 from ..study.trials import find_best
 from ..study.trying import try_methods
@@ -29,9 +35,10 @@ from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
 from .dry_run import dry_run
 from .request import Request
+from .try_networks import try_networks
 
 
-def run(request: Request, *, engine: Engine | None = None) -> None:
+def run(request: Request, *, engine: Engine | None = None) -> Study:
     """Make the study or go on with it, until its total is reached or something ends the search.
 
     `engine` starts the workers in place of the one that the request names.
@@ -43,10 +50,13 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
         request.placements()
-    dataset = _load_images(config, request.progress)
+    dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
+    try_networks(config, dataset)
+    storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
+    known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
-        storage or Storage(request.storage, make=request.more is None),
+        storage,
         name,
         config,
         dataset.fingerprint,
@@ -54,11 +64,21 @@ def run(request: Request, *, engine: Engine | None = None) -> None:
         more=request.more,
         checkpoints=request.checkpoints,
         classes=dataset.classes,
+        accept_changed_code=request.accept_changed_code,
+        val_images=val_images,
+        known=known,
     )
-    left = sum("chance" in trial.user_attrs.get("run", {}) for trial in study.finished_trials()) if request.more is not None else 0
+    keep_sources(study, [find_permitted(spec) for spec in study.config.code])
+    if known is not None:
+        taken, total = len(study.earlier), study.leases.counts().n_trials
+        say(f"The sampler knows {taken} of {known.finished} finished trials of study {known.study!r}, which lie in this space;")
+        say(f"none of them counts among the {total} trials of study {name!r}.")
+    ended = study.read_facts(study.finished_trials(), "run") if request.more is not None else []
+    left = sum("chance" in facts.get("run", {}) for facts in ended)
     if left:
         say(f"{left} trials that were left where they paused are finished: they are not taken up again, new ones begin.")
     supervise(study, request, engine)
+    return study
 
 
 def estimate(request: Request) -> None:
@@ -70,22 +90,26 @@ def estimate(request: Request) -> None:
     config = _read(path, request)
     config = replace(config, weights=config.weights and "none")  # steps take as long with any: nothing is downloaded
     try_methods(config)
-    dry_run(name, config, _load_images(config, request.progress), request)
+    with tell_time("reading the images", shown=request.progress):
+        dataset, _ = _load_images(config, request.progress)
+    try_networks(config, dataset)
+    dry_run(name, config, dataset, request)
 
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
     """Run workers on a study to the end, and say how it ended."""
+    tell, show = _speak(request)
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
-        say(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
-        print_best(study)
+        tell(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
+        show(study)
         return
     if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
         reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
-        say(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
-        print_best(study)
+        tell(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
+        show(study)
         return
     with (
         _choose_engine(study, request, left, engine) as (chosen, placements),
@@ -130,7 +154,13 @@ def _choose_engine(study: Study, request: Request, left: int, engine: Engine | N
         )
 
 
+def _speak(request: Request) -> tuple[Say, Callable[[Study], None]]:
+    """What says how a search ended, and what prints its best trials."""
+    return (say, _show_end) if request.closing else (say_nothing, lambda study: None)
+
+
 def _conclude(study: Study, stop: Stop, request: Request) -> None:
+    tell, show = _speak(request)
     try:
         counts = study.leases.counts()
     except StorageAway:
@@ -140,7 +170,9 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
     standing = f"{counts.finished} of {counts.n_trials} trials"
     queued = f"{counts.queued} back in the queue" + (f", {counts.paused} paused" if counts.paused else "")
     if request.trials is not None and study.config.row_limit is None and counts.n_trials != request.trials:
-        say(f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it.")
+        tell(
+            f"The total of study {study.name!r} is now {counts.n_trials}, and no longer --trials {request.trials}: a later command set it."
+        )
     match stop.reason:
         case StopReason.FAILED | StopReason.STORAGE_AWAY:
             error = StorageAway if stop.reason is StopReason.STORAGE_AWAY else TunerError
@@ -151,17 +183,24 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
             left = f"{len(stale)} RUNNING without a worker of tuner"
             raise TunerError(f"only {standing} are finished, {left}: `tuner repair {quote(study.name)}` puts them back in the queue")
         case StopReason.FULL:
-            say(f"Study {study.name!r} is finished: {standing}.")
+            tell(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:
-            say(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
+            tell(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
-            say(f"Search ended, {stop.text}: {standing} finished, {queued}.")
-    print_best(study)
+            tell(f"Search ended, {stop.text}: {standing} finished, {queued}.")
+    show(study)
     if request.publish:
         from ..dashboard.publish import publish_quietly  # here, because plots are slow to import
 
         publish_quietly(study, request.keep)
-    say(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
+    tell(f"Next: tuner best {quote(study.name)} --export config.yaml, then tuner train config.yaml")
+
+
+def _show_end(study: Study) -> None:
+    """The closing table, and what the trials advise."""
+    print_best(study)
+    for line in give_advice(study):
+        say(f"Advice: {line}")
 
 
 def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
@@ -176,7 +215,18 @@ def _find_study(request: Request) -> tuple[str, StudyConfig, Storage | None]:
     if name not in studies.list_studies(storage):
         raise UsageError(f"no study {name!r} in ./studies, among the shipped ones or in the storage: {nearest(name, list_available())}")
     config = studies.load(storage, name).config
+    config = config.with_code(name_stored_code(config.code, request.study, accept=request.accept_changed_code))
     return name, config.override(source=request.source, seed=request.seed), storage
+
+
+def _find_earlier(storage: Storage, name: str, config: StudyConfig, data: str, request: Request) -> Earlier | None:
+    """The trials that --from names. Errors: UsageError."""
+    if request.earlier is None:
+        return None
+    source, _ = find(request.earlier)
+    if source == name:
+        raise UsageError(f"--from {request.earlier} is the study itself: give the new file another name")
+    return collect_earlier(studies.load(storage, source), config, data)
 
 
 def _read(path: Path, request: Request) -> StudyConfig:
@@ -187,11 +237,11 @@ def _unknown(name: str) -> UsageError:
     return UsageError(f"no study {name!r} in ./studies or among the shipped ones: {nearest(name, list_available())}")
 
 
-def _load_images(config: StudyConfig, progress: bool) -> Dataset:
-    """The images, decoded once before any worker starts; checked against the batch sizes that the study may draw."""
+def _load_images(config: StudyConfig, progress: bool) -> tuple[Dataset, int]:
+    """The images, decoded once before any worker starts, and how many are held out; checked against the batch sizes of the study."""
     dataset = load(config.data, progress=say if progress else None)
-    train, _ = split(dataset, config.data)
+    train, validation = split(dataset, config.data)
     largest = max(config.possible("batch_size"))
     if largest > len(train):
         raise UsageError(f"batch_size {largest} is more than the {len(train)} images of the training part: choose a smaller one")
-    return dataset
+    return dataset, len(validation)

@@ -6,6 +6,8 @@ rules.py       the pruners as the replay asks them: Optuna's own classes, and th
 light_study.py what Optuna's pruners read of a study
 replay.py      one search replayed by some workers
 costs.py       many replays: what each pruner costs and loses, with intervals
+surrogate.py   a study's curves foretold from its own trials
+sampling.py    samplers judged on a surrogate
 run.py         all that was asked for, as rows, tables and a sentence
 picture.py     and as a picture
 """

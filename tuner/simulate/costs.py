@@ -94,7 +94,7 @@ def _lacking(curves: Recording, done: Replay) -> float:
 
 
 def _estimate_ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> Estimate:
-    return _bootstrap(len(over), lambda chosen: float(over[chosen].mean() / under[chosen].mean()))
+    return bootstrap(len(over), lambda chosen: float(over[chosen].mean() / under[chosen].mean()))
 
 
 def _spread(values: Sequence[float]) -> Estimate:
@@ -102,7 +102,8 @@ def _spread(values: Sequence[float]) -> Estimate:
     return Estimate(mean=float(np.mean(values)), low=float(low), high=float(high))
 
 
-def _bootstrap(count: int, measure: Callable[[NDArray[np.intp]], float]) -> Estimate:
+def bootstrap(count: int, measure: Callable[[NDArray[np.intp]], float]) -> Estimate:
+    """What `measure` gives for all of `count` samples, and its 95 % interval over samples drawn from them with repetition."""
     rng = np.random.default_rng(0)
     values = [measure(rng.integers(count, size=count)) for _ in range(RESAMPLES)]
     low, high = np.percentile(values, INTERVAL)

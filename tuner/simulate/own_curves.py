@@ -6,19 +6,22 @@ import numpy as np
 
 from ..errors import NothingToShow
 from ..study.study import Study
-from ..study.trials import list_trials
+from ..study.trials import TrialRow, list_trials
 from .recording import Recording
 
 LEAST = 20  # curves: of fewer, which of them is the best is nearly all chance
 
 
-def read_curves(study: Study) -> Recording:
-    """The trials that were trained for as many epochs as the study's longest, once for each configuration.
-
-    Errors: NothingToShow where they are fewer than 20.
-    """
+def find_whole(study: Study) -> list[TrialRow]:
+    """The trials that were trained for as many epochs as the study's longest, once for each configuration."""
     epochs = study.config.epochs_range[1]
-    whole = [row for row in list_trials(study) if row.state == "COMPLETE" and len(row.epochs) == epochs and "same_as" not in row.run]
+    return [row for row in list_trials(study) if row.state == "COMPLETE" and len(row.epochs) == epochs and "same_as" not in row.run]
+
+
+def read_curves(study: Study) -> Recording:
+    """The curves of the trials that were trained to their end. Errors: NothingToShow where they are fewer than 20."""
+    epochs = study.config.epochs_range[1]
+    whole = find_whole(study)
     if len(whole) < LEAST or epochs < 2:
         raise NothingToShow(
             f"study {study.name!r} has {len(whole)} trials of all {epochs} epochs, and {LEAST} of 2 epochs or more are wanted: "

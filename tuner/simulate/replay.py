@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,10 +46,12 @@ def replay(
     trials: int | None = None,
     budget: float = math.inf,
     target: float = -math.inf,
+    draw: Callable[[int], int] | None = None,
 ) -> Replay:
     """Replay until nothing is left to do, `budget` epochs are spent, or a completed trial has reached `target`.
 
-    Configurations come in random order, each once, and again when all were tried. With `trials` None new ones always may begin.
+    Configurations come in random order, each once, and again when all were tried; or `draw` gives the row of the trial of that
+    number. With `trials` None new ones always may begin.
     """
     rng = np.random.default_rng(seed)
     order = [int(i) for i in rng.permutation(len(recording))]
@@ -65,10 +68,10 @@ def replay(
         if trial is not None:
             done.resumed += 1
         elif more:
-            if len(reached) == len(order):
+            if draw is None and len(reached) == len(order):
                 order.extend(int(i) for i in rng.permutation(len(recording)))
             trial = len(reached)
-            done.configurations.append(order[trial])
+            done.configurations.append(order[trial] if draw is None else draw(trial))
             reached.append(0)
             rule.begin(trial)
         else:

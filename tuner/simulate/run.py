@@ -16,6 +16,8 @@ from .costs import Estimate, Search, search_all, search_top
 from .own_curves import read_curves
 from .recording import Recording, load_shipped
 from .rules import MakeRule, find_rule
+from .sampling import SamplerRow
+from .surrogate import Surrogate
 
 TRIALS = 50  # of a search of the recorded sets
 BASE = "none"  # what all are compared with
@@ -103,6 +105,33 @@ def make_table(rows: Sequence[Row], *, seeds: int) -> Table:
             cells += ["-" if row.top is None else _format(row.top, 2), "-" if row.missed is None else f"{row.missed} of {seeds}"]
         table.add_row(*cells, _format(row.share, 2), _format(row.points, 2))
     return table
+
+
+def make_sampler_table(rows: Sequence[SamplerRow]) -> Table:
+    """One line a sampler and pruner."""
+    table = Table(box=SIMPLE_HEAD)
+    several = len({row.workers for row in rows}) > 1
+    for heading in ["sampler", "pruner", *(["workers"] if several else [])]:
+        table.add_column(heading)
+    for heading in ("accuracy of the winner", "points over random", "share of epochs"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        cells = [row.sampler, row.pruner, *([str(row.workers)] if several else [])]
+        table.add_row(*cells, _format(row.accuracy, 4), _format(row.gain, 2), _format(row.share, 2))
+    return table
+
+
+def describe_samplers(surrogate: Surrogate, rows: Sequence[SamplerRow]) -> list[str]:
+    """Which sampler is better than random draws beyond chance, and what that is worth."""
+    better = [f"{row.sampler} (pruner {row.pruner})" for row in rows if row.gain.low > 0]
+    worse = [f"{row.sampler} (pruner {row.pruner})" for row in rows if row.gain.high < 0]
+    verdict = [f"better than random draws beyond chance: {', '.join(better) or 'no sampler'}"]
+    verdict += [f"worse than random draws beyond chance: {', '.join(worse)}"] if worse else []
+    return [
+        *verdict,
+        f"on a surrogate fitted to {surrogate.trials} trials of this study, which ranks trials that it has not seen with a "
+        f"correlation of {surrogate.worth:.2f} (Spearman): it is smoother than the truth, and knows least where few trials were",
+    ]
 
 
 def describe(rows: Sequence[Row], study: Study | None, *, seeds: int) -> list[str]:

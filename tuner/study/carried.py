@@ -7,8 +7,11 @@ from, and one that was left would stand there with the accuracy of too few epoch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from optuna.trial import FrozenTrial, TrialState
 
+from .facts import read_facts
 from .finished import Finished
 from .outcome import Outcome, read_outcome
 from .pausing import PausingLeases
@@ -21,6 +24,7 @@ class Carried:
     def __init__(self, finished: Finished, leases: PausingLeases) -> None:
         self._finished = finished
         self._leases = leases
+        self._left: dict[int, bool] = {}  # by number, of those that were pruned: whether they were left where they paused
         self._drawn: dict[int, FrozenTrial] = {}  # unfinished trials by number, whose parameters no longer change
         self._rows: list[FrozenTrial] = []
         self._known: tuple[object, ...] = ()
@@ -36,7 +40,9 @@ class Carried:
     def _carry(self, finished: list[FrozenTrial]) -> list[FrozenTrial]:
         standing, rule = self._leases.read_standing(), self._leases.rule
         rows = {row.number: row for row in finished}
-        left = [n for n, row in rows.items() if row.state is TrialState.PRUNED and n in standing.best and _was_left(row)]
+        pruned = [row for number, row in rows.items() if row.state is TrialState.PRUNED and number in standing.best]
+        self._look(row for row in pruned if row.number not in self._left)
+        left = [row.number for row in pruned if self._left[row.number]]
         going = [number for number, row in standing.decided.items() if number not in rows and row.epoch > 0]
         errors = predict_errors(rule, standing.best, standing.final, standing.place([*left, *going], rule.levels))
         storage = self._leases.storage.optuna
@@ -49,9 +55,10 @@ class Carried:
             del self._drawn[number]
         return [rows[number] for number in sorted(rows)]
 
-
-def _was_left(row: FrozenTrial) -> bool:
-    return read_outcome(row.state.name, row.user_attrs.get("run", {})) is Outcome.BELOW_OTHERS
+    def _look(self, pruned: Iterable[FrozenTrial]) -> None:
+        new = list(pruned)
+        for row, facts in zip(new, read_facts(self._leases.storage, self._leases.study_id, new, "run"), strict=True):
+            self._left[row.number] = read_outcome(row.state.name, facts.get("run", {})) is Outcome.BELOW_OTHERS
 
 
 def _complete(row: FrozenTrial, accuracy: float) -> FrozenTrial:

@@ -49,17 +49,16 @@ def _check_pages(storage: Storage, connection: sa.Connection) -> str | None:
 
 def _check_rows(connection: sa.Connection) -> str | None:
     """That every row of every table has values of its columns' kinds."""
-    for metadata in (optuna_models.BaseModel.metadata, tables.metadata):
-        for table in metadata.sorted_tables:
-            try:
-                for row in connection.execute(sa.select(table)).mappings():
-                    for column, value in row.items():
-                        if column.endswith("_json") and value is not None:
-                            json.loads(value)
-            except Exception as error:
-                if is_outage(error):
-                    return None
-                return f"table {table.name}: {read_first_line(error)}"
+    for table in (*optuna_models.BaseModel.metadata.sorted_tables, *tables.list_tables(connection)):
+        try:
+            for row in connection.execute(sa.select(table)).mappings():
+                for column, value in row.items():
+                    if column.endswith("_json") and value is not None:
+                        json.loads(value)
+        except Exception as error:
+            if is_outage(error):
+                return None
+            return f"table {table.name}: {read_first_line(error)}"
     return None
 
 

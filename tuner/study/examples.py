@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..config.dimension import Choice, Dimension
-from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_width_pattern
+from ..config.checks import is_number
+from ..config.dimension import Choice, Dimension, is_whole
+from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
@@ -20,11 +21,23 @@ def find_extreme(config: StudyConfig, end: Callable[..., Any]) -> TrialConfig:
     """The configuration of the study's smallest (`min`) or largest (`max`) network, with the largest batch."""
 
     def pick(name: str, dimension: Dimension) -> Any:
-        if find_width_pattern(name) is None:
+        if find_option(name) is not None and isinstance(dimension, Choice) and not all(map(is_number, dimension.values)):
+            return dimension.values[0]  # nobody can say which text makes the larger network
+        if find_width_pattern(name) is None and find_option(name) is None:
             return None
         return end(dimension.values) if isinstance(dimension, Choice) else end(dimension.low, dimension.high)
 
     return _assemble(config, pick, end(config.models, key=_size), batch_size=max(config.possible("batch_size")), lr=SMALL_LR)
+
+
+def find_example(config: StudyConfig, model: str) -> TrialConfig:
+    """A configuration of that model: the first value of each list, the low end of each range."""
+
+    def pick(name: str, dimension: Dimension) -> Any:
+        del name
+        return dimension.values[0] if isinstance(dimension, Choice) else dimension.low
+
+    return _assemble(config, pick, model, lr=SMALL_LR)
 
 
 def find_middle(config: StudyConfig) -> TrialConfig:
@@ -36,7 +49,7 @@ def find_middle(config: StudyConfig) -> TrialConfig:
             return values[(len(values) - 1) // 2]
         low, high = dimension.low, dimension.high
         middle = math.sqrt(low * high) if dimension.log else (low + high) / 2
-        return round(middle) if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int else middle
+        return round(middle) if is_whole(name, dimension) else middle
 
     return _assemble(config, pick, max(config.models, key=_size))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.environment import read_seconds
 
-FORGIVEN = "crashes_forgiven"  # a trial's attribute: how many there had been when its newest epoch was stored
+FORGIVEN = "crashes_forgiven"  # a trial's fact: how many there had been when its newest epoch was stored
 
 
 class LeaseLost(Exception):
@@ -72,8 +72,8 @@ class StaleTrial:
 class NewTrial:
     """What a new row starts with."""
 
-    params: dict[str, Any]  # fixed by a start row
-    user_attrs: dict[str, Any]
+    params: dict[str, Any] = field(default_factory=dict)  # fixed by a start row
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

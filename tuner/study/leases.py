@@ -20,7 +20,8 @@ from optuna.trial import TrialState, create_trial
 from ..errors import TunerError
 from .contact import Contact, tolerated_step
 from .counts import count_used, read_counts
-from .lease import FORGIVEN, Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
+from .facts import count_forgiven, write_facts, write_run
+from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
@@ -102,9 +103,9 @@ class Leases:
             return NothingToClaim(held=held, full=True)
         if (fresh := new()) is None:
             return NothingToClaim(held=held, exhausted=True)
-        system_attrs = {"fixed_params": fresh.params} if fresh.params else {}
-        template = create_trial(state=TrialState.RUNNING, user_attrs=fresh.user_attrs, system_attrs=system_attrs)
+        template = create_trial(state=TrialState.RUNNING, system_attrs={"fixed_params": fresh.params} if fresh.params else {})
         trial_id = self.storage.optuna.create_new_trial(self.study_id, template)
+        write_facts(self.storage, self.study_id, trial_id, **fresh.facts)
         number = connection.execute(sa.select(trials.c.number).where(trials.c.trial_id == trial_id)).scalar_one()
         return self._lease(connection, trial_id, number, worker_id, crashes=0, resumed=False)
 
@@ -145,11 +146,11 @@ class Leases:
 
     def _fail_if_it_crashes_too_often(self, connection: sa.Connection, row: Any, *, crashed: bool, cause: str = "") -> bool:
         """End a trial whose worker crashed for the third time without a further epoch. True where it ended."""
-        crashes, read = (row.deaths or 0) + int(crashed), self.storage.optuna.get_trial
-        if not crashed or crashes < MOST_CRASHES or crashes - read(row.trial_id).user_attrs.get(FORGIVEN, 0) < MOST_CRASHES:
+        crashes = (row.deaths or 0) + int(crashed)
+        if not crashed or crashes < MOST_CRASHES or crashes - count_forgiven(self.storage, self.study_id, row.trial_id) < MOST_CRASHES:
             return False
-        facts = {"reason": _describe_crashes(cause), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
-        self.storage.optuna.set_trial_user_attr(row.trial_id, "run", facts)
+        run = {"reason": _describe_crashes(cause), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
+        write_run(self.storage, self.study_id, row.trial_id, run)
         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
         connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=crashes))
         return True

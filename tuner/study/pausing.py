@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from .audit import find_audited
+from .facts import read_facts, write_run
 from .files import StudyFiles
 from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
 from .leases import Leases
@@ -114,7 +115,8 @@ class PausingLeases(Leases):
         if self.deadline is None or (number := self._find(TIME, best, paused)) is None:
             return False
         trial_id = self.storage.optuna.get_trial_id_from_study_id_trial_number(self.study_id, number)
-        curve = self.storage.optuna.get_trial(trial_id).user_attrs.get("curve", [])
+        [facts] = read_facts(self.storage, self.study_id, [self.storage.optuna.get_trial(trial_id)], "curve")
+        curve = facts.get("curve", [])
         seconds: float = sum(epoch["seconds"] for epoch in curve) / max(len(curve), 1)
         # One epoch more, because workers are asked after an epoch.
         return self.deadline - time.time() < (self.rule.epochs - paused[number] + 1) * seconds * SPARE
@@ -136,8 +138,9 @@ class PausingLeases(Leases):
             frozen = self.storage.optuna.get_trial(trial_id)
             place = standing.find_place(standing.best, number)
             reason = f"paused {place}; left there: its chance of a new best was {100 * chances[number]:.2g} %"
-            facts = {**frozen.user_attrs.get("run", {}), "reason": reason, "outcome": Outcome.BELOW_OTHERS, "chance": chances[number]}
-            self.storage.optuna.set_trial_user_attr(trial_id, "run", facts)
+            [facts] = read_facts(self.storage, self.study_id, [frozen], "run")
+            run = {**facts.get("run", {}), "reason": reason, "outcome": Outcome.BELOW_OTHERS, "chance": chances[number]}
+            write_run(self.storage, self.study_id, trial_id, run)
             last = frozen.intermediate_values[max(frozen.intermediate_values)]
             self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last])
             self._note(connection, trial_id, paused=False)

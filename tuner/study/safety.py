@@ -18,7 +18,8 @@ def describe_safety(study: Study) -> list[str]:
     if measured:
         figures = ", ".join(f"{each.shrunk:.2f} at epoch {each.epoch} ({each.trials} trials)" for each in measured)
         told.append(f"How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.")
-    chances = [trial.user_attrs["run"]["chance"] for trial in study.finished_trials() if "chance" in trial.user_attrs.get("run", {})]
+    runs = [facts.get("run", {}) for facts in study.read_facts(study.finished_trials(), "run")]
+    chances = [run["chance"] for run in runs if "chance" in run]
     if chances:
         told.append(
             f"{len(chances)} trials were left where they paused; the chance that any of them would have been the best is about "

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config.checks import check_options
 from ..config.dimension import Choice
-from ..config.hyperparameters import find_width_pattern
+from ..config.hyperparameters import find_option, find_width_pattern
 from ..config.samplers import SAMPLERS, Draws
 from ..config.study_config import StudyConfig
 from ..errors import UsageError
@@ -106,9 +106,15 @@ def _check_finite(name: str, config: StudyConfig) -> None:
         raise UsageError(f"sampler {name} needs a step or a list of choices for {', '.join(free)}")
     if total > LARGEST_GRID:
         raise UsageError(f"sampler {name} visits every point, and this space has {total:,}: make it smaller (at most {LARGEST_GRID:,})")
+    if depending := [each for each, when in config.conditions.items() if when]:
+        raise UsageError(f"sampler {name} cannot search what some trials do not have ({', '.join(depending)}): leave `when` out")
     joint = find_joint_space(config)
-    if len(config.models) > 1 and any(find_width_pattern(each) is not None and each not in joint for each in config.space):
-        raise UsageError(f"sampler {name} cannot search widths that only some of the models have: search one model at a time")
+    if len(config.models) > 1 and any(_is_of_a_model(each) and each not in joint for each in config.space):
+        raise UsageError(f"sampler {name} cannot search what only some of the models have: search one model at a time")
+
+
+def _is_of_a_model(name: str) -> bool:
+    return find_width_pattern(name) is not None or find_option(name) is not None
 
 
 def _find_drawn_space(config: StudyConfig) -> dict[str, BaseDistribution] | None:

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..config.dimension import Choice, Dimension, Range, put_on_step, to_plain
-from ..config.hyperparameters import DEFAULTS, FINETUNING, HYPERPARAMETERS, find_width_pattern, name_width, nest
+from ..config.conditions import holds, sort_by_condition
+from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
+from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
@@ -38,23 +39,52 @@ def to_distribution(name: str, dimension: Dimension) -> BaseDistribution:
 
     if isinstance(dimension, Choice):
         return CategoricalDistribution(dimension.values)
-    if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int:
+    if is_whole(name, dimension):
         return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log, step=int(dimension.step or 1))
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
 def to_distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
-    """Every searched dimension by name, the model first, because the others depend on it."""
-    names = sorted(config.drawn, key=lambda name: name != "model")
+    """Every searched dimension by name, each after those that it depends on: the model first."""
+    names = sort_by_condition({name: config.drawn[name].when for name in sorted(config.drawn, key=lambda name: name != "model")})
     return {name: to_distribution(name, config.drawn[name]) for name in names}
 
 
 def applies(name: str, model: str) -> bool:
-    """Whether a dimension means anything for a model: a width pattern must match one of its widths."""
+    """Whether a dimension means anything for a model: a width pattern must match one of its widths, an option be for one's own
+    network, and what is of fine-tuning for torchvision's."""
     if name in FINETUNING:
         return is_torchvisions(model)
+    if find_option(name) is not None:
+        return find_model(model).takes_options
     pattern = find_width_pattern(name)
     return pattern is None or bool(find_model(model).matches(pattern))
+
+
+def is_drawn(config: StudyConfig, name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a trial of these values draws the dimension. What the trial does not have is not among them."""
+    return applies(name, values["model"]) and holds(config.space[name].when, values)
+
+
+def _list_cases(config: StudyConfig, model: str) -> list[dict[str, Any]]:
+    """The hyper-parameters that conditions are on, in all combinations that trials of a model may have; one where there are none."""
+    parents = {parent for dimension in config.drawn.values() for parent, _ in dimension.when} - {"model"}
+    cases = [_find_certain(config) | {"model": model}]
+    for name in to_distributions(config):
+        if name in parents:
+            dimension = config.space[name]
+            assert isinstance(dimension, Choice)
+            cases = [
+                {**case, **given}
+                for case in cases
+                for given in ([{name: value} for value in dimension.values] if is_drawn(config, name, case) else [{}])
+            ]
+    return cases
+
+
+def _find_certain(config: StudyConfig) -> dict[str, Any]:
+    """The values of what the study fixes."""
+    return {name: value for name, value in config.constants.items() if name not in config.space}
 
 
 def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
@@ -62,15 +92,16 @@ def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
     return {
         name: dist
         for name, dist in to_distributions(config).items()
-        if not dist.single() and all(applies(name, model) for model in config.models)
+        if not dist.single() and not config.space[name].when and all(applies(name, model) for model in config.models)
     }
 
 
 def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
     """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
-    values = config.constants | dict(row)
+    absent = config.conditions
+    values = {name: value for name, value in (config.constants | dict(row)).items() if not absent.get(name)}
     for name, dist in to_distributions(config).items():
-        if applies(name, values["model"]):
+        if is_drawn(config, name, values):
             values[name] = put_on_step(_draw(trial, name, dist), config.space[name])
     return assemble(values, config, seed=seed, threads=threads, precision=precision)
 
@@ -90,17 +121,16 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     """The trial configuration of these values, keyed by hyper-parameter."""
     named = {name: value for name, value in values.items() if applies(name, values["model"])}
     plain = nest(named)
-    widths = plain.pop("widths", {})
-    return TrialConfig(
+    made = TrialConfig(
         **plain,
         width=config.width,
-        widths=widths,
         **config.find_weights(values["model"]),
         data=config.data,
         seed=seed,
         threads=threads,
         precision=precision,
     )
+    return replace(made, code=config.code.get(made.model)) if config.code else made
 
 
 def find_point(config: StudyConfig, params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -112,7 +142,8 @@ def put_on_steps(config: StudyConfig, trial: TrialConfig) -> TrialConfig:
     """A trial's configuration with every value on a step as the range counts it: for comparing, also with trials of earlier versions."""
     widths = {pattern: put_on_step(factor, config.space.get(name_width(pattern))) for pattern, factor in trial.widths.items()}
     plain = {name: put_on_step(getattr(trial, name), dimension) for name, dimension in config.space.items() if name in DEFAULTS}
-    return replace(trial, **plain, widths=widths)
+    network = {option: put_on_step(value, config.space.get(name_option(option))) for option, value in trial.network.items()}
+    return replace(trial, **plain, widths=widths, network=network)
 
 
 def find_untried(
@@ -122,16 +153,22 @@ def find_untried(
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
-        axes = {name: _find_values(config, name, given) for name in config.drawn if applies(name, model)}
-        total = math.prod(len(values) for values in axes.values())
-        first = derive_seed(seed, "first") % total
-        for offset in range(min(total, len(tried) + 1)):
-            index, point = (first + offset) % total, {}
-            for name, values in axes.items():
-                index, place = divmod(index, len(values))
-                point[name] = values[place]
-            if find_point(config, point) not in tried:
-                return point
+        cases = [case for case in _list_cases(config, model) if all(case.get(name, value) == value for name, value in given.items())]
+        for case in sorted(cases, key=lambda case: derive_seed(seed, *case.values())):
+            axes = {
+                name: [case[name]] if name in case else _find_values(config, name, given)
+                for name in config.drawn
+                if is_drawn(config, name, case)
+            }
+            total = math.prod(len(values) for values in axes.values())
+            first = derive_seed(seed, "first") % total
+            for offset in range(min(total, len(tried) + 1)):
+                index, point = (first + offset) % total, {}
+                for name, values in axes.items():
+                    index, place = divmod(index, len(values))
+                    point[name] = values[place]
+                if find_point(config, point) not in tried:
+                    return point
     return None
 
 
@@ -163,10 +200,11 @@ def count_configurations(config: StudyConfig) -> int | None:
     """How many different configurations the space holds; None where a dimension is continuous."""
     total = 0
     for model in config.models:
-        counts = [_count(name, d) for name, d in config.drawn.items() if name != "model" and applies(name, model)]
-        if None in counts:
-            return None
-        total += math.prod(count for count in counts if count)
+        for case in _list_cases(config, model):
+            counts = [_count(name, d) for name, d in config.drawn.items() if name not in case and is_drawn(config, name, case)]
+            if None in counts:
+                return None
+            total += math.prod(count for count in counts if count)
     return total
 
 
@@ -175,7 +213,7 @@ def _count(name: str, dimension: Dimension) -> int | None:
         return len(dimension.values)
     if dimension.low == dimension.high:
         return 1
-    step = dimension.step or (1 if name in HYPERPARAMETERS and HYPERPARAMETERS[name].kind is int else None)
+    step = dimension.step or (1 if is_whole(name, dimension) else None)
     return None if step is None else round((dimension.high - dimension.low) / step) + 1
 
 
@@ -213,6 +251,19 @@ def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
         if old != new:
             parts.append(f"{name} was {_short(old)} and is now {_short(new)}")
     return "; ".join(parts)
+
+
+def list_code_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
+    """The files of the user's own that are no longer what they were, with both digests."""
+    return [{"code": spec, "was": before[spec], "is": digest} for spec, digest in after.items() if before.get(spec, digest) != digest]
+
+
+def describe_code_change(change: Mapping[str, str]) -> str:
+    """The message about a file that was changed."""
+    return (
+        f"the file of {change['code']} was changed since its first trials (SHA-256 {change['is'][:12]}, was {change['was'][:12]}): "
+        "bring it back as it was, search under another name, or go on with --accept-changed-code"
+    )
 
 
 def _short(value: Any) -> str:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from ..config.environment import check_seconds
+from ..config.study_files import DEFAULT_URL
 from ..errors import MOST, TunerError, UsageError, hide_passwords
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
@@ -25,7 +26,6 @@ from .database_url import find_sqlite_path, hide_secrets, parse
 from .driver_errors import find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
-DEFAULT_URL = "sqlite:///studies/tuner.db"
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
 
 # What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.
@@ -65,6 +65,7 @@ class Storage:
             _check_place(self.path, make=make and url is None)
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
         self._one = OneConnection()
+        self._seen: set[str] = set()  # newer tables of ours
         self._held = threading.local()  # `connection` of the transaction that a thread is in
         options = self._one.describe_server() if self.path is None else describe_file(read_only=self.read_only)
         try:
@@ -220,6 +221,15 @@ class Storage:
             return
         with self.engine.connect() as connection:
             yield connection
+
+    def has(self, table: sa.Table) -> bool:
+        """Whether the database has a table of ours that is newer than the first two. Where it is once, it stays."""
+        if table.name not in self._seen:
+            with self.connect() as connection:
+                if not sa.inspect(connection).has_table(table.name):
+                    return False
+            self._seen.add(table.name)
+        return True
 
     def visit(self) -> AbstractContextManager[None]:
         """Around calls that follow each other closely: what a server's connection costs is paid once for all of them."""

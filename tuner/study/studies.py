@@ -18,15 +18,16 @@ from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from . import files
 from .carried import Carried
+from .earlier import Earlier, read_earlier, store_earlier
 from .finished import Finished
 from .leases import Leases
 from .pausing import PausingLeases
 from .pruners import make_promotion
 from .retry import Retry
-from .search_space import compare_definitions, define
+from .search_space import compare_definitions, define, describe_code_change, list_code_changes
 from .storage import Storage
 from .study import Study
-from .tables import leases, list_tables, metadata, pauses, studies
+from .tables import list_tables, metadata, studies
 
 DEFAULT_TRIALS = 50  # of a study that is made without a number
 
@@ -85,9 +86,11 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         data=attrs["definition"]["data"],
         classes=tuple(attrs["classes"]) if "classes" in attrs else None,
         files=found,
+        val_images=attrs.get("val_images"),
         leases=pausing or Leases(storage, study_id, retry),
         _finished=finished,
         _carried=Carried(finished, pausing) if pausing is not None else None,
+        earlier=read_earlier(storage, study_id, config) if "earlier" in attrs else (),
     )
 
 
@@ -101,12 +104,17 @@ def create_or_load(
     more: int | None = None,
     checkpoints: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    accept_changed_code: bool = False,
+    val_images: int | None = None,
+    known: Earlier | None = None,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
 
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
-    `classes` are those of the data, kept for the files that are exported. The caller has checked the study's sampler and pruner.
+    `classes` are those of the data, kept for the files that are exported; `val_images` counts the validation part. The caller has
+    checked the study's sampler and pruner. A new study's sampler is told of the trials in `known`. Code of the user's own that was
+    changed is taken only where that is accepted, and stands with the study then.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -114,13 +122,13 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
-        with storage.transaction() as connection:
-            metadata.create_all(connection)  # what a database of an earlier version lacks
+        _complete(storage)
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
-            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, classes=classes)
+            facts = {"classes": None if classes is None else list(classes), "val_images": val_images}
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, facts=facts, known=known)
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
@@ -131,8 +139,13 @@ def create_or_load(
         if changed := compare_definitions(found.user_attrs["definition"], wanted):
             remedy = f"copy its file under another name, or `tuner delete {quote(name)}`"
             raise TunerError(f"study {name!r} was made with another definition: {changed}; {remedy}")
+        changes = list_code_changes(study.config.code, config.code)
+        if changes and not accept_changed_code:
+            raise TunerError(f"study {name!r}: {describe_code_change(changes[0])}")
         if not config.names_pruner:
             config = replace(config, pruner=study.config.pruner)
+        if known is not None and found.user_attrs.get("earlier", {}).get("uid") != known.uid:
+            raise UsageError(f"--from {known.study}: study {name!r} was made without it: give the file another name, or leave --from out")
         counts = study.leases.counts()
         if trials is not None and trials < counts.used:
             raise UsageError(f"--trials {trials} is less than the {counts.used} trials that study {name!r} has: give at least that")
@@ -146,13 +159,32 @@ def create_or_load(
             where = studies.c.study_id == study.leases.study_id
             connection.execute(sa.update(studies).where(where).values(slots=n_trials, searched=storage.now))
             storage.optuna.set_study_user_attr(study.leases.study_id, "config", config.to_dict())
+            if changes:
+                said = [*found.user_attrs.get("code changes", []), *({**change, "after_trials": counts.used} for change in changes)]
+                storage.optuna.set_study_user_attr(study.leases.study_id, "code changes", said)
             if classes is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "classes", list(classes))
+            if val_images is not None:
+                storage.optuna.set_study_user_attr(study.leases.study_id, "val_images", val_images)
             if more is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "added", {"more": more, "n_trials": n_trials})
             for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
                 storage.optuna.set_study_user_attr(study.leases.study_id, key, value)
         return load(storage, name, retry)
+
+
+def join(storage: Storage, name: str | None) -> Study:
+    """As `load`, for who will write to it without having searched it: what a database of an earlier version lacks is made."""
+    if not all(storage.has(table) for table in metadata.sorted_tables):
+        with storage.exclusive():
+            _complete(storage)
+    return load(storage, name)
+
+
+def _complete(storage: Storage) -> None:
+    """Make the tables that a database of an earlier version lacks."""
+    with storage.transaction() as connection:
+        metadata.create_all(connection)
 
 
 def _create(
@@ -163,7 +195,8 @@ def _create(
     *,
     trials: int | None,
     checkpoints: Path | None,
-    classes: tuple[str, ...] | None,
+    facts: dict[str, Any],
+    known: Earlier | None,
 ) -> None:
     n_trials = min(trials or DEFAULT_TRIALS, config.row_limit or trials or DEFAULT_TRIALS)
     uid = uuid.uuid4().hex
@@ -173,10 +206,12 @@ def _create(
         study.set_metric_names(["validation accuracy"])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
-        for table in (studies, leases, pauses):
+        for table in metadata.sorted_tables:
             connection.execute(sa.delete(table).where(table.c.study_id == study_id))
         row = {"study_id": study_id, "uid": uid, "slots": n_trials, "turn": 0, "stops": 0, "searched": storage.now}
         connection.execute(sa.insert(studies).values(row))
+        if known is not None:
+            store_earlier(connection, study_id, known)
         for key, value in (
             ("uid", uid),
             ("config", config.to_dict()),
@@ -184,7 +219,8 @@ def _create(
             ("checkpoints", files.describe_folder(storage, folder)),
             ("database", files.describe_database(storage)),
             ("version", __version__),
-            *([] if classes is None else [("classes", list(classes))]),
+            *((name, fact) for name, fact in facts.items() if fact is not None),
+            *([] if known is None else [("earlier", known.to_dict())]),
         ):
             study.set_user_attr(key, value)
 

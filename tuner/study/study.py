@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config.dimension import put_on_step
 from ..config.study_config import StudyConfig
 from .carried import Carried
+from .facts import read_facts
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
@@ -34,9 +36,11 @@ class Study:
     data: str  # fingerprint of the images
     classes: tuple[str, ...] | None  # in the order of the outputs; None for a study of 0.1.0 that was not searched since
     files: StudyFiles
+    val_images: int | None  # of the validation part; None for a study that no later version searched yet
     leases: Leases = field(repr=False)
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
+    earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone
 
     @property
     def retry(self) -> Retry:
@@ -50,10 +54,11 @@ class Study:
     def optuna_study(self, *, carried: bool = False) -> optuna.Study:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage.
 
-        With `carried` trials that paused are shown as a sampler should see them: at their end.
+        With `carried` it is what a sampler should see: trials that paused at their end, and before all those of an earlier study.
         """
         made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config), make_pruner(self.config))
-        made.finished = self._carried if carried and self._carried is not None else self._finished
+        own = self._carried if carried and self._carried is not None else self._finished
+        made.finished = (lambda: [*self.earlier, *own()]) if carried and self.earlier else own
         return made
 
     def finished_trials(self) -> list[FrozenTrial]:
@@ -63,6 +68,13 @@ class Study:
     def frozen_trials(self) -> list[FrozenTrial]:
         """All rows by number. Not copies: do not change them."""
         return self.retry(lambda: self.storage.optuna.get_all_trials(self.leases.study_id, deepcopy=False))
+
+    def read_facts(self, rows: Sequence[FrozenTrial], *names: str) -> list[dict[str, Any]]:
+        """What is long about these trials, in their order (`facts.py`)."""
+        return self.retry(lambda: self._facts(rows, *names))
+
+    def _facts(self, rows: Sequence[FrozenTrial], *names: str) -> list[dict[str, Any]]:
+        return read_facts(self.storage, self.leases.study_id, rows, *names)
 
     def find_decision(self, name: str) -> dict[str, Any] | None:
         """What was decided once for all trials of the study; None where nothing was yet."""
@@ -92,22 +104,23 @@ class Study:
         """
         total = count_configurations(self.config)
         if not self.config.start and self.config.drawn and total is None:
-            return NewTrial(params={}, user_attrs={})  # without reading all rows
+            return NewTrial()  # without reading all rows
         rows = self._live_rows()
-        used = [t.user_attrs["set"] for t in rows if "start" in t.user_attrs and "set" in t.user_attrs]
+        used = [facts["set"] for facts in self._facts(rows, "start", "set") if "start" in facts and "set" in facts]
         for index, row in enumerate(self.config.start):
             if dict(row) in used:
                 used.remove(dict(row))  # known by what it says, wherever it stands; a row that stands twice runs twice
                 continue
             params = {name: put_on_step(value, self.config.drawn[name]) for name, value in row.items() if name in self.config.drawn}
-            return NewTrial(params=params, user_attrs={"start": index, "set": dict(row)})
+            return NewTrial(params=params, facts={"start": index, "set": dict(row)})
         if not self.config.drawn:
             bare = not self.config.start and not rows
-            return NewTrial(params={}, user_attrs={}) if bare else None
-        begun = sum(not t.state.is_finished() and "config" not in t.user_attrs for t in rows)  # each will be a point of its own
+            return NewTrial() if bare else None
+        unfinished = [row for row in rows if not row.state.is_finished()]
+        begun = sum("config" not in facts for facts in self._facts(unfinished, "config"))  # each will be a point of its own
         if total is not None and len(self._points(rows)) + begun >= total:
             return None
-        return NewTrial(params={}, user_attrs={})
+        return NewTrial()
 
     def tried_points(self, but: int) -> set[tuple[tuple[str, Any], ...]]:
         """The points of the space that have a row which is not FAIL, but for the trial of that number."""
@@ -120,5 +133,9 @@ class Study:
     def _points(self, rows: list[FrozenTrial]) -> set[tuple[tuple[str, Any], ...]]:
         """A start row that sets what the study fixes otherwise is no point of the space."""
         fixed = self.config.constants
-        free = [r for r in rows if all(fixed.get(k, v) == v for k, v in r.user_attrs.get("set", {}).items() if k not in self.config.drawn)]
+
+        def is_free(changed: Mapping[str, Any]) -> bool:
+            return all(fixed.get(name, value) == value for name, value in changed.items() if name not in self.config.drawn)
+
+        free = [row for row, facts in zip(rows, self._facts(rows, "set"), strict=True) if is_free(facts.get("set", {}))]
         return {find_point(self.config, row.params) for row in free if row.params}

@@ -52,6 +52,30 @@ pauses = sa.Table(
     sa.Column("slots", sa.Integer, nullable=True),
     sa.Index("ix_tuner_pauses_turn", "study_id", "turn"),
 )
+
+# One row a fact of a trial that is long: its configuration, its curve, ... (`facts.py`). By the study too, because SQLite gives
+# out the number of a trial again that another tool deleted with its study. Newer than the first two tables, as `pauses` is.
+facts = sa.Table(
+    "tuner_facts",
+    metadata,
+    sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value_json", sa.Text, nullable=False),
+)
+
+# One row a trial of another study that the sampler of this one is told of (`earlier.py`): its parameters as JSON, and for a
+# pruned one the epoch of its value. Newer than the first two tables, as well.
+earlier = sa.Table(
+    "tuner_earlier",
+    metadata,
+    sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("value", sa.Float(53), nullable=True),
+    sa.Column("step", sa.Integer, nullable=True),
+    sa.Column("params", sa.Text, nullable=False),
+)
 FIRST_TABLES = {"tuner_studies", "tuner_leases"}  # by them a database is known to be ours
 
 trials = sa.table(

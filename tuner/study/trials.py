@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import __version__
-from ..config.trial_config import TrialConfig, write_config
+from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
 from .counts import read_paused
 from .outcome import Outcome, read_outcome
 from .study import Study
+
+SPARE = 4  # trials that are read at once beyond those asked for, because some may not count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class TrialRow:
     config: TrialConfig | None
     start: int | None
     paused: bool = False  # waits at a rung; its reason says where it stands
+    absent: tuple[str, ...] = ()  # the hyper-parameters that the conditions of the study's space leave out of it
 
     @property
     def standing(self) -> str:
@@ -63,27 +67,31 @@ class TrialRow:
         return plain | {"epochs": self.epochs, "run": dict(self.run), "start": self.start}
 
 
-def read_trial(trial: FrozenTrial, *, paused: bool = False) -> TrialRow:
-    config = trial.user_attrs.get("config")
-    changed = trial.user_attrs.get("set") or {}
+def read_trial(study: Study, trial: FrozenTrial, facts: Mapping[str, Any], *, paused: bool = False) -> TrialRow:
+    """A trial with its facts as a row."""
+    config = facts.get("config")
+    changed = facts.get("set") or {}
     params = trial.params | {name: value for name, value in changed.items() if name not in trial.params}
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
         value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
-        epochs=list(trial.user_attrs.get("curve", [])),
-        run=trial.user_attrs.get("run", {}),
+        epochs=list(facts.get("curve", [])),
+        run=facts.get("run", {}),
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
-        start=trial.user_attrs.get("start"),
+        start=facts.get("start"),
         paused=paused,
+        absent=study.config.find_absent(params),
     )
 
 
 def list_trials(study: Study) -> list[TrialRow]:
     """All trials by number."""
     paused = read_paused(study.storage, study.leases.study_id)
-    return [read_trial(trial, paused=trial._trial_id in paused) for trial in study.frozen_trials()]
+    rows = study.frozen_trials()
+    known = zip(rows, study.read_facts(rows), strict=True)
+    return [read_trial(study, row, facts, paused=row._trial_id in paused) for row, facts in known]
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
@@ -91,10 +99,25 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
 
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
-    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE and "config" in t.user_attrs]
-    if not copies:
-        complete = [t for t in complete if "same_as" not in t.user_attrs.get("run", {})]
-    return [read_trial(t) for t in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))[:k]]
+    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
+    ranked = sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
+    found: list[TrialRow] = []
+    at_once = k + SPARE
+    while ranked and len(found) < k:
+        some, ranked = ranked[:at_once], ranked[at_once:]
+        for trial, facts in zip(some, study.read_facts(some), strict=True):
+            if "config" in facts and (copies or "same_as" not in facts.get("run", {})):
+                found.append(read_trial(study, trial, facts))
+        at_once *= 2
+    return found[:k]
+
+
+def rank_complete(study: Study, *, copies: bool = True) -> list[FrozenTrial]:
+    """All that `find_best` would return, as rows of Optuna's. Not copies: do not change them."""
+    complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
+    known = zip(complete, study.read_facts(complete, "config", "run"), strict=True)
+    ours = [trial for trial, facts in known if "config" in facts and (copies or "same_as" not in facts.get("run", {}))]
+    return sorted(ours, key=lambda t: (-(t.value or 0.0), t.number))
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:
@@ -113,7 +136,24 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
 
 
 def export_config(study: Study, trial: TrialRow) -> str:
-    """The configuration file of a trial. Where each trial has as many of the searched epochs as it earned, it names those."""
+    """The configuration file of a trial."""
+    config, origin = describe_export(study, trial)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)
+
+
+def is_export(study: Study, path: Path) -> bool:
+    """Whether a file is the configuration of a trial of this study as it is exported: it can be had again."""
+    try:
+        config, origin, _ = read_config(path)
+    except UsageError:
+        return False
+    row = next((row for row in list_trials(study) if row.number == origin.get("trial")), None)
+    return origin.get("study") == study.name and row is not None and row.config is not None and describe_export(study, row)[0] == config
+
+
+def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[str, Any]]:
+    """A trial's configuration as it is exported, and its origin. Where each trial has as many of the searched epochs as it earned,
+    it names those."""
     assert trial.config is not None
     config, earned = trial.config, "epochs" in study.config.space and "epochs" not in study.config.drawn
     if earned and 0 < len(trial.epochs) < config.epochs:
@@ -125,4 +165,4 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes)
+    return config, origin

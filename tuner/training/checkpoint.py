@@ -125,7 +125,8 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
             raise ValueError("the weights of something else")
         weights = path.with_name(commit["weights"])
         theirs = _read_config(commit["config"])
-        same = theirs is not None and theirs.same_but_for(config, "micro_batches")  # it may change where memory runs out
+        # These may change: where memory runs out, and where the user accepts that his network's file was changed.
+        same = theirs is not None and theirs.same_but_for(config, "micro_batches", "code")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise CheckpointError(f"{named.name} is damaged") from None
     if whose != uid:
@@ -141,6 +142,17 @@ def read(path: Path, config: TrialConfig, *, uid: str) -> dict[str, Any] | None:
         said = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{weights.name} does not fit: {type(error).__name__}: {said}") from None
     return state
+
+
+def read_uid(path: Path) -> str | None:
+    """The id, of a study or of a folder, that a checkpoint belongs to; None where there is none, and empty where it is not said."""
+    try:
+        commit = json.loads(_json(path).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return str(commit.get("study", "")) if isinstance(commit, dict) else ""
 
 
 def remove(path: Path) -> None:

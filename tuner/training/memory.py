@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import resource
 import sys
+from pathlib import Path
 
+import psutil
 import torch
 
+CGROUP = Path("/sys/fs/cgroup")  # a container's own
 # What PyTorch's libraries say when an allocation of theirs failed. The first is cuDNN's, where no algorithm's workspace fits; the
 # last but one is oneDNN's.
 _SAID = (
@@ -56,6 +59,16 @@ def read_peak(device: str) -> float:
 def read_total(device: str) -> float:
     """MB that a GPU has in all."""
     return round(torch.cuda.mem_get_info(device)[1] / 1e6, 1)
+
+
+def read_room() -> float:
+    """MB that this process may have in all, what it has included: of the machine, or of the container that it is in."""
+    left = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # none of them where there is no limit
+        limit, used = (int((CGROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
+        facts = dict(line.split() for line in (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines())
+        left = min(left, limit - used + int(facts["inactive_file"]))
+    return float(psutil.Process().memory_info().rss + left) / 1e6
 
 
 def give_back(device: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +59,15 @@ def fit_memory(points: Sequence[tuple[TrialConfig, float]], *, classes: int, pix
 
 def _features(config: TrialConfig, classes: int, pixels: tuple[int, int]) -> tuple[float, float]:
     """Parameters, and outputs of all layers for one micro-batch."""
-    parameters, outputs = _count(config.model, tuple(config.channels.items()), classes, pixels)
+    parameters, outputs = _count(config.model, tuple(config.channels.items()), tuple(config.network.items()), classes, pixels)
     size = 2 if config.precision == "bf16" else 4
     return float(parameters), float(outputs * -(-config.batch_size // config.micro_batches) * size)
 
 
 @cache
-def _count(model: str, channels: tuple[tuple[str, int], ...], classes: int, pixels: tuple[int, int]) -> tuple[int, int]:
+def _count(
+    model: str, channels: tuple[tuple[str, int], ...], options: tuple[tuple[str, Any], ...], classes: int, pixels: tuple[int, int]
+) -> tuple[int, int]:
     """Parameters of a network, and outputs of all its layers for one image."""
     outputs = 0
 
@@ -73,7 +76,7 @@ def _count(model: str, channels: tuple[tuple[str, int], ...], classes: int, pixe
         outputs += output.numel() if isinstance(output, Tensor) else 0
 
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        network = find_model(model).build(dict(channels), classes).eval()
+        network = find_model(model).build(dict(channels), classes, **dict(options)).eval()
         for module in network.modules():
             if not list(module.children()):
                 module.register_forward_hook(add)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -140,6 +142,9 @@ class Run:
         config = self.config
         seed = derive_epoch_seed(config.seed, epoch)
         torch.manual_seed(seed)
+        if find_model(config.model).takes_options:  # code of the user's own may draw from these
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
         generator = torch.Generator().manual_seed(seed)
         order = self.train.move(torch.randperm(len(self.train), generator=generator))
         batches = torch.split(order, config.batch_size)
@@ -249,7 +254,7 @@ def build_network(config: TrialConfig, classes: int) -> nn.Module:
     """The plain network of a trial, drawn from its seed alone; no weights are loaded. The caller's random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
-        return find_model(config.model).build(config.channels, classes)
+        return find_model(config.model).build(config.channels, classes, **config.network)
 
 
 def derive_epoch_seed(seed: int, epoch: int) -> int:

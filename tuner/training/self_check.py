@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -37,9 +40,21 @@ def check_training(model: str, device: str, precision: str) -> None:
                 f"{where} is trained wrongly: gradients differ from the plain network's by {differing:.1e} in float64, allowed {CLOSE:g}"
             )
     with torch.random.fork_rng(devices=[train.device] if device.startswith("cuda") else []):
-        name = _find_loss_of_state(config, train)
+        name = _find_loss_of_state(config, train, CLASSES)
     if name is not None:
         raise TunerError(f"{where} is not taken up again as it was: {name} differs after a checkpoint was loaded and a step taken")
+
+
+def check_resuming(config: TrialConfig, train: Resident, classes: int, device: str) -> None:
+    """Compare a run of these images that was saved and loaded with one that went on. Errors: TunerError with the name of what differs."""
+    config = replace(config, batch_size=min(IMAGES, len(train)), micro_batches=1)
+    with torch.random.fork_rng(devices=[train.device] if device.startswith("cuda") else []):
+        name = _find_loss_of_state(config, train, classes)
+    if name is not None:
+        raise TunerError(
+            f"{config.model} on {device} cannot be taken up again as it was: {name} differs after a checkpoint was loaded and "
+            "a step taken; keep all that a step changes in parameters and buffers that are saved"
+        )
 
 
 def _compare_forms(config: TrialConfig, train: Resident) -> float:
@@ -61,12 +76,12 @@ def _compare_forms(config: TrialConfig, train: Resident) -> float:
     return worst
 
 
-def _find_loss_of_state(config: TrialConfig, train: Resident) -> str | None:
+def _find_loss_of_state(config: TrialConfig, train: Resident, classes: int) -> str | None:
     """The first tensor that differs between a run that goes on and one that was made anew from its state."""
-    batch = train.batch(torch.arange(IMAGES))
+    batch = train.batch(torch.arange(config.batch_size))
 
     def make() -> Run:
-        run = Run(config, train, None, classes=CLASSES, device=str(train.device))
+        run = Run(config, train, None, classes=classes, device=str(train.device))
         run.network.train()
         return run
 
@@ -77,6 +92,8 @@ def _find_loss_of_state(config: TrialConfig, train: Resident) -> str | None:
     found = []
     for each in (run, again):
         torch.manual_seed(0)  # of dropout
+        random.seed(0)
+        np.random.seed(0)
         each.step(*batch)
         state = each.state()
         found.append(state["weights"] | {f"{kind} of {name}": t for kind, named in state["optimizer"].items() for name, t in named.items()})

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 from ..config.study_config import StudyConfig
 from ..data import load, split
 from ..data.parts import Parts
+from ..models.own_code import Code, list_permitted, permit
 from ..placement import Placement
 from ..signals import STOP_SIGNALS
 from ..study.examples import find_extreme, find_middle
 from ..study.study import Study
 from .precision import PRECISION
+from .spawn import start
 
 MOST = 8
 GAIN = 1.1  # what twice as many workers must train more, all together
@@ -35,6 +37,7 @@ class Trial:
     config: dict[str, Any]
     source: str | None
     placement: Placement
+    code: tuple[Code, ...] = field(default_factory=list_permitted)
 
 
 def choose_workers(study: Study, placement: Placement, source: str | None, n_trials: int, say: Callable[[str], None]) -> int:
@@ -99,7 +102,7 @@ class Crew:
         while len(self._members) < count:
             ours, theirs = context.Pipe()
             process = context.Process(target=train_when_told, args=(self._trial, theirs), daemon=True)
-            process.start()
+            start(process)
             theirs.close()
             self._members.append((process, ours))
             if self._hear(ours, STARTED_SECONDS) != "ready":
@@ -126,6 +129,7 @@ def train_when_told(trial: Trial, connection: Connection) -> None:
 
     for number in STOP_SIGNALS:  # they reach the whole group; whoever started this process ends it
         signal.signal(number, signal.SIG_IGN)
+    permit(trial.code)
     config, placement = StudyConfig.from_dict(trial.config).override(source=trial.source), trial.placement
     parts = Parts(load(config.data), config.data, placement.device)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from ..config.trial_config import TrialConfig
 from ..errors import Interrupted, TunerError
+from ..models.own_code import find_line
 from ..placement import Placement
 from ..study.lease import EndedByOtherTool, LeaseLost
 from ..study.outcome import Outcome
@@ -57,7 +58,8 @@ def judge(fault: Exception, device: str) -> Ending:
         return Ending(outcome=Outcome.OUT_OF_MEMORY, reason=reason, infeasible="memory")
     if memory.is_lost(device):
         raise DeviceLost(read_first_line(fault)[:500]) from None
-    reason = f"{type(fault).__name__}: {read_first_line(fault)}"[:500]
+    line = find_line(fault)  # of a network of the user's own
+    reason = f"{'' if line is None else f'{line}: '}{type(fault).__name__}: {read_first_line(fault)}"[:500]
     trace = "".join(traceback.format_exception(fault, limit=-8))
     return Ending(outcome=Outcome.ERROR, reason=reason, trace=trace)
 

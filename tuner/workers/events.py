@@ -38,6 +38,18 @@ class EpochReported:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepsTaken:
+    """How far a trial is within an epoch: `step` of `steps`, and how fast. It may be left out where nobody listens."""
+
+    number: int
+    epoch: int
+    step: int
+    steps: int
+    steps_per_second: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialEnded:
     """A trial is no longer trained here. `value` is its validation accuracy, for a COMPLETE trial."""
 
@@ -80,7 +92,7 @@ class WorkerDied:
     text: str
 
 
-Event = Message | TrialStarted | EpochReported | TrialEnded | Waiting | NothingLeft | WorkerFailed | WorkerDied
+Event = Message | TrialStarted | EpochReported | StepsTaken | TrialEnded | Waiting | NothingLeft | WorkerFailed | WorkerDied
 
 
 class Command(Enum):

@@ -39,8 +39,9 @@ def look_ahead(study: Study, parts: Parts, device: str) -> Foresight | None:
     if not device.startswith("cuda"):
         return None
     points = []
-    for trial in study.finished_trials()[-NEWEST:]:
-        run, config = trial.user_attrs.get("run", {}), trial.user_attrs.get("config")
+    newest = study.finished_trials()[-NEWEST:]
+    for trial, facts in zip(newest, study.read_facts(newest, "run", "config"), strict=True):
+        run, config = facts.get("run", {}), facts.get("config")
         if config is not None and run.get("device") == name_device(device) and trial.intermediate_values and "same_as" not in run:
             theirs = TrialConfig.from_dict(config)
             if theirs.freeze == "none":

@@ -16,6 +16,7 @@ from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
 from ..errors import TunerError
+from ..study.facts import read_facts, write_facts, write_run
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
@@ -47,9 +48,11 @@ class LeasedTrial:
         self.lease = lease
         self.curve: list[dict[str, Any]] = []
         self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
+        self._facts: dict[str, Any] = {}  # as they stood then
         self._optuna_study: optuna.Study | None = None
         self._stored_curve = 0  # epochs of it that the storage has
         self._proved = study.retry.clock()
+        self.code_was: str | None = None  # the digest of the network's file before it was changed
         self._forgiven = False  # whether the crashes before this lease are
 
     @property
@@ -60,7 +63,7 @@ class LeasedTrial:
     @property
     def notes(self) -> list[str]:
         """What was noted of the trial before it paused."""
-        return [] if self._frozen is None else list(self._frozen.user_attrs.get("run", {}).get("notes", []))
+        return list(self._facts.get("run", {}).get("notes", []))
 
     @property
     def storage(self) -> optuna.storages.BaseStorage:
@@ -96,10 +99,10 @@ class LeasedTrial:
 
         def draw_or_read() -> TrialConfig:
             frozen = self.frozen()
-            stored = frozen.user_attrs.get("config")
-            if stored is not None:
+            [self._facts] = read_facts(self.study.storage, self.study.leases.study_id, [frozen])
+            if "config" in self._facts:
                 self._frozen = frozen
-                return TrialConfig.from_dict(stored, f"trial {self.lease.number}")
+                return self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
             if untried:
                 self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", untried)
@@ -107,14 +110,14 @@ class LeasedTrial:
             config = suggest(
                 trial,
                 study_config,
-                trial.user_attrs.get("set", {}),
+                self._facts.get("set", {}),
                 seed=derive_seed(study_config.seed, "trial", self.lease.number),
                 threads=threads,
                 precision=precision,
             )
             if finite and not untried and (other := self._find_other_point(trial)) is not None:
                 raise _Repeated(other)
-            trial.set_user_attr("config", config.to_dict())
+            self._put(config=config.to_dict())
             self._frozen = self.frozen()
             return config
 
@@ -135,13 +138,22 @@ class LeasedTrial:
         fixed = self.frozen().system_attrs.get("fixed_params", {})
         return find_untried(config, tried, fixed, seed=derive_seed(config.seed, "untried", number))
 
+    def _with_code_of_today(self, config: TrialConfig) -> TrialConfig:
+        """Where the user accepted another file of his network, the trial goes on with that, and says so."""
+        code = self.study.config.code.get(config.model)
+        if code == config.code:
+            return config
+        self.code_was, config = config.code, replace(config, code=code)
+        self.storage.set_trial_user_attr(self.lease.trial_id, "config", config.to_dict())
+        return config
+
     def split_batches(self, config: TrialConfig) -> TrialConfig | None:
         """The configuration with batches in twice as many pieces, stored with the trial; None where that is no way any more."""
         count = 2 * config.micro_batches
         if count > min(MOST_MICRO_BATCHES, config.batch_size):
             return None
         smaller = replace(config, micro_batches=count)
-        self._write(lambda: self.storage.set_trial_user_attr(self.lease.trial_id, "config", smaller.to_dict()))
+        self._write(lambda: self._put(config=smaller.to_dict()))
         self.curve.clear()  # it comes again, from the checkpoint
         return smaller
 
@@ -156,9 +168,9 @@ class LeasedTrial:
 
         def put() -> None:
             self.storage.set_trial_intermediate_value(self.lease.trial_id, score.epoch, value)
-            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            self._put(curve=self.curve)
             if self.lease.crashes and not self._forgiven:  # it went on: what ended its workers was not the trial
-                self.storage.set_trial_user_attr(self.lease.trial_id, FORGIVEN, self.lease.crashes)
+                self._put(**{FORGIVEN: self.lease.crashes})
 
         self._write(put)
         self._forgiven = True
@@ -171,7 +183,7 @@ class LeasedTrial:
         assert frozen is not None, "configure comes first"
         if not spec.prunes:
             return False
-        study = self.optuna_study()
+        study = self.study.optuna_study() if self.study.earlier else self.optuna_study()  # pruners compare with the study's own trials
         if spec.writes:
             return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
         return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))
@@ -184,7 +196,7 @@ class LeasedTrial:
             return None
 
         def prepare(reason: str) -> None:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", collect_facts(reason))
+            self._put_run(collect_facts(reason))
             # Other tools list a waiting trial by what is fixed for it.
             self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", frozen.params)
 
@@ -222,9 +234,15 @@ class LeasedTrial:
 
     def _keep(self, facts: dict[str, Any]) -> None:
         """Write the trial's facts, and its curve where the storage has less of it."""
-        self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+        self._put_run(facts)
         if self.curve and len(self.curve) != self._stored_curve:
-            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", self.curve)
+            self._put(curve=self.curve)
+
+    def _put(self, **named: Any) -> None:
+        write_facts(self.study.storage, self.study.leases.study_id, self.lease.trial_id, **named)
+
+    def _put_run(self, run: dict[str, Any]) -> None:
+        write_run(self.study.storage, self.study.leases.study_id, self.lease.trial_id, run)
 
     def find_duplicate(self, config: TrialConfig) -> FrozenTrial | None:
         """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
@@ -234,7 +252,8 @@ class LeasedTrial:
         for other in self.study.finished_trials():
             # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
             if other.state is TrialState.COMPLETE and find_point(space, other.params) == drawn and other.number != self.lease.number:
-                theirs = other.user_attrs.get("config")
+                [facts] = self.study.read_facts([other], "config")
+                theirs = facts.get("config")
                 if theirs is not None and put_on_steps(space, TrialConfig.from_dict(theirs)).same_but_for(
                     mine, "seed", "threads", "micro_batches"
                 ):
@@ -243,16 +262,14 @@ class LeasedTrial:
 
     def take_over(self, other: FrozenTrial) -> None:
         """End as a COMPLETE trial with the figures of another."""
-        curve, run = other.user_attrs.get("curve", []), other.user_attrs.get("run", {})
+        [theirs] = self.study.read_facts([other], "config", "curve", "run")
 
         def copy() -> None:
             for step, value in other.intermediate_values.items():
                 self.storage.set_trial_intermediate_value(self.lease.trial_id, step, value)
-            self.storage.set_trial_user_attr(self.lease.trial_id, "config", other.user_attrs["config"])
-            self.storage.set_trial_user_attr(self.lease.trial_id, "curve", curve)
+            self._put(config=theirs["config"], curve=theirs.get("curve", []))
             reason = f"same configuration as trial {other.number}: took over its figures"
-            facts = {**run, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number}
-            self.storage.set_trial_user_attr(self.lease.trial_id, "run", facts)
+            self._put_run({**theirs.get("run", {}), "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number})
             self.storage.set_trial_user_attr(self.lease.trial_id, "same_as", other.number)
             self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
 

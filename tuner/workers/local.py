@@ -13,6 +13,7 @@ from typing import Any, cast
 from ..study.worker_id import WorkerId
 from .engine import Worker
 from .events import Command, Event
+from .spawn import start
 from .watch import Watcher, share
 from .worker import EXIT_DEVICE_LOST, EXIT_STALLED, Assignment, work
 
@@ -29,7 +30,7 @@ class LocalWorker:
         self._watcher = Watcher(shared)
         self._stalled: str | None = None
         self.process = context.Process(target=work, args=(replace(assignment, watched=shared), theirs), daemon=True)
-        self.process.start()
+        start(self.process)
         theirs.close()
         assert self.process.pid is not None
         self.worker_id: WorkerId | None = WorkerId.of(self.process.pid)

@@ -27,6 +27,7 @@ from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
 from .leased_trial import CannotDraw, LeasedTrial
+from .pace import Pace
 from .reporter import BelowOthers, Paused, Reporter
 from .watch import Watch, share
 
@@ -95,9 +96,11 @@ def _bring_to_end(
     if other is not None:
         trial.take_over(other)
         return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
-    path = study.checkpoint_path(trial.lease.number)
+    path, notes = study.checkpoint_path(trial.lease.number), trial.notes
+    if trial.code_was is not None:
+        _note(f"the file of its network was changed, SHA-256 before: {trial.code_was}", notes, trial, say)
     foresight = look_ahead(study, parts, placement.device)
-    attempt = partial(_train, trial, trial.notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
+    attempt = partial(_train, trial, notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
     ending, facts = attempt(config)
     heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
     while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -163,8 +166,10 @@ def _train(
     try:
         with make_writer(path, uid=trial.study.uid) as writer:
             reporter = Reporter(trial, config, writer, watch, say, note, collect_pause)
+            pace = Pace(number, config, say)
 
             def begin_step() -> bool:
+                pace.step()
                 reporter.look()
                 watch.step()
                 return stop()
@@ -183,6 +188,7 @@ def _train(
             )
             trained = _resume(run, path, trial, notes, say)
             say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
+            pace.begin(len(run.train), trained)
             reporter.follow(run)
         ending = Ending(outcome=Outcome.TRAINED, value=run.curve[-1].val_accuracy, reason="trained to its last epoch")
     except Paused as paused:

@@ -50,7 +50,7 @@ def _decide(
     study: Study, parts: Parts, placement: Placement, stop: Callable[[], bool], say: Callable[[str], None]
 ) -> tuple[dict[str, Any], str]:
     """A decision, and what to tell of it: nothing where there was nothing to choose."""
-    used = {config["precision"] for trial in study.frozen_trials() if (config := trial.user_attrs.get("config")) is not None}
+    used = {facts["config"]["precision"] for facts in study.read_facts(study.frozen_trials(), "config") if "config" in facts}
     if used:  # by version 0.1.0, which decided nothing
         return {"precision": max(used), "reason": "as the first trials were trained"}, ""
     if placement.precision != "auto":

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..config.named_code import blame_code
 from ..errors import Interrupted, TunerError, blame_machine
+from ..models.own_code import Code, blaming, check_digest, find_permitted, list_permitted, permit
 from ..placement import Placement
 from ..study.outcome import Outcome
-from .events import Command, Event, Message, NothingLeft, TrialEnded, Waiting, WorkerFailed
+from .events import Command, Event, Message, NothingLeft, StepsTaken, TrialEnded, Waiting, WorkerFailed
 from .watch import STALL_SECONDS, Watch, share
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
@@ -40,6 +43,7 @@ class Assignment:
     stall: float = STALL_SECONDS  # what a step may take at least; 0 for no limit
     trial_timeout: float | None = None
     deadline: float | None = None  # by the wall clock: when the search ends
+    code: tuple[Code, ...] = field(default_factory=list_permitted)  # of the user's own, which the one who assigns may run
     watched: Any = None  # what the worker shares with its parent process, which sets it
 
 
@@ -75,7 +79,15 @@ class Signals:
             time.sleep(ORPHAN_SECONDS)
             os._exit(1)
 
+    def _has_room(self) -> bool:
+        """Whether a short message can be sent at once: a supervisor that was stopped must not hold up a step."""
+        room = select.poll()
+        room.register(self._connection.fileno(), select.POLLOUT)
+        return bool(room.poll(0))
+
     def say(self, event: Event) -> None:
+        if isinstance(event, StepsTaken) and not self._has_room():
+            return
         failed = isinstance(event, TrialEnded) and event.outcome.state == "FAIL"
         self.go_on.clear()
         try:
@@ -112,7 +124,7 @@ def _blame(error: Exception) -> TunerError | None:
         return told
     from ..study.damage import blame_storage
 
-    return blame_storage(error)
+    return blame_storage(error) or blame_code(error)
 
 
 def _work(assignment: Assignment, signals: Signals, train: Callable[..., None] | None, tidy: Callable[..., None] | None) -> None:
@@ -141,13 +153,15 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
 
     from ..data import load as load_data
     from ..data.parts import Parts
+    from ..models import find_model
+    from ..study.examples import find_example
     from ..study.lease import NothingToClaim, read_lease_seconds
     from ..study.pausing import PausingLeases
     from ..study.retry import Retry, open_again
     from ..study.studies import load
     from ..study.worker_id import WorkerId
     from ..training.run import Stopped
-    from ..training.self_check import check_training
+    from ..training.self_check import check_resuming, check_training
     from .precision import settle_precision
 
     torch.set_num_threads(assignment.placement.threads)
@@ -160,6 +174,9 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     retry = Retry(storage, stop=signals.stop, say=tell)
     study = retry(lambda: load(storage, assignment.study, retry))
     config = study.config.override(source=assignment.source)
+    for code in assignment.code:
+        check_digest(code, config.code.get(code.spec), f"study {study.name!r}", "let `tuner search` go on with --accept-changed-code")
+    permit(assignment.code)
     dataset = load_data(config.data, progress=tell)
     if dataset.fingerprint != study.data:
         raise TunerError(
@@ -184,7 +201,12 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
     if os.environ.get(SELF_CHECK) != "0":
         watch.begin("start of training")
         for model in config.models:
-            check_training(model, placement.device, precision)
+            if not find_model(model).takes_options:
+                check_training(model, placement.device, precision)
+                continue
+            with blaming(find_permitted(model), "a step of training raised "):
+                example = replace(find_example(config, model), precision=precision)
+                check_resuming(example, parts.train("none"), parts.classes, placement.device)
     watch.end_trial()
     worker_id = WorkerId.here()
     retry.notice()  # there may have been an outage before we came: the others get a lease's time

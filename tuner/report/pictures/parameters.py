@@ -15,8 +15,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from ...config.dimension import Choice, Dimension
-from ...config.hyperparameters import find_width_pattern
+from ...config.dimension import Choice, Dimension, place_value
+from ...config.hyperparameters import find_option, find_width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
 from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
@@ -41,12 +41,7 @@ class Scale:
         if isinstance(self.dimension, Choice):
             values = list(self.dimension.values)
             return values.index(value) / max(1, len(values) - 1) if len(values) > 1 else 0.5
-        low, high = self.dimension.low, self.dimension.high
-        if low == high:
-            return 0.5
-        if self.dimension.log:
-            return math.log(value / low) / math.log(high / low)
-        return float((value - low) / (high - low))
+        return place_value(value, self.dimension)
 
     def ticks(self) -> list[tuple[float, str]]:
         if isinstance(self.dimension, Choice):
@@ -68,6 +63,8 @@ def name_parameter(name: str) -> str:
     pattern = find_width_pattern(name)
     if pattern is not None:
         return f"width of {pattern} (factor)"
+    if (option := find_option(name)) is not None:
+        return f"{option} of the network"
     return {"lr": "learning rate"}.get(name, name.replace("_", " "))
 
 
@@ -80,10 +77,11 @@ def list_scales(study: Study) -> list[Scale]:
 def find_importances(study: Study) -> Mapping[str, float]:
     """Shares of the importance by hyper-parameter, greatest first; empty where there is too little to tell.
 
-    PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter.
+    PED-ANOVA: how far the best tenth of the COMPLETE trials differs from all of them in each hyper-parameter. What only some
+    trials have is left out, because Optuna would leave out the others.
     """
     complete = [trial for trial in study.frozen_trials() if trial.state is optuna.trial.TrialState.COMPLETE]
-    names = [s.name for s in list_scales(study) if any(s.name in trial.params for trial in complete)]
+    names = [s.name for s in list_scales(study) if not s.dimension.when and any(s.name in trial.params for trial in complete)]
     if len(complete) < FEWEST_TRIALS or len(names) < 2:
         return {}
     with warnings.catch_warnings():
@@ -131,7 +129,11 @@ def _bars(shares: Mapping[str, float]) -> bytes:
 
 
 def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
-    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either."""
+    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either.
+
+    What only some trials have is no axis: no line could cross it.
+    """
+    axes_of = [axis for axis in axes_of if not axis.dimension.when]
     rows = [row for row in ranked if row.state == "COMPLETE" and row.value is not None and _fits(row, axes_of)]
     if len(axes_of) < 2 or len(rows) < 2:
         return None

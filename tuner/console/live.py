@@ -1,0 +1,98 @@
+"""The live view of a search on a terminal: a small screen that is drawn again as things change."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..placement import Placement
+from ..study.lease import Counts
+from ..study.study import Study
+from ..workers.events import Event
+from .listing import NARROW, WIDE
+from .progress import PlainProgress, Progress, remark
+from .text import draw_sparkline, format_duration, open_console
+
+
+class LiveProgress(Progress):
+    """A small screen that is drawn again as things change."""
+
+    def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts, console: Console) -> None:
+        super().__init__(study, placements, counts)
+        self.console = console
+
+    def event(self, worker: int, event: Event) -> None:
+        super().event(worker, event)
+        if text := remark(event):
+            self.say(text)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, highlight=False)
+
+    def __rich__(self) -> RenderableType:
+        counts = self.standing
+        head = Text.assemble(("tuner ", "bold"), (self.name, "bold cyan"), "  ", self.summary(), overflow="ellipsis", no_wrap=True)
+        bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
+        bar.add_column(ratio=1)
+        bar.add_column(no_wrap=True)
+        elapsed = f"{format_duration(time.monotonic() - self.began)} so far"
+        times = ", ".join(part for part in (self.describe_rungs(), elapsed, self.left()) if part)
+        bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
+        return Group(head, bar, self._make_workers(), *([self._make_finished()] if self.finished else []))
+
+    def _make_workers(self) -> Table:
+        """A line a worker: its trial, how far that is, and how well it does."""
+        table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+        roomy, wide = self.console.width >= NARROW, self.console.width >= WIDE
+        speeds = ("steps/s",) * wide + ("images/s",) * roomy
+        for heading in ("worker", "trial", "epoch", *speeds, "accuracy"):
+            table.add_column(heading, justify="left" if heading == "epoch" else "right", no_wrap=True)
+        if roomy:
+            table.add_column("curve", no_wrap=True)
+        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
+        for number, row in enumerate(self.rows, start=1):
+            if row.trial is None:
+                table.add_row(str(number), *[""] * (len(table.columns) - 2), Text(row.status, style="dim"))
+                continue
+            figures = [""] * len(speeds)
+            if row.steps is not None:
+                figures = [f"{row.steps.steps_per_second:,.1f}"] * wide + [f"{row.steps.images_per_second:,.0f}"] * roomy
+            accuracy = f"{row.accuracies[-1]:.4f}" if row.accuracies else ""
+            cells: list[str | Text] = [str(number), str(row.trial), row.place, *figures, accuracy]
+            cells += [Text(draw_sparkline(row.accuracies), style="green")] if roomy else []
+            table.add_row(*cells, row.config)
+        return table
+
+    def _make_finished(self) -> Table:
+        """The trials that ended last, the newest on top, with the best accuracy of the study when they ended."""
+        table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+        for heading in ("ended", "state", "accuracy", "best so far"):
+            table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
+        for row in reversed(self.finished):
+            reached = row.value if row.value is not None else row.accuracies[-1] if row.accuracies else None
+            figures = ["" if figure is None else f"{figure:.4f}" for figure in (reached, row.best)]
+            table.add_row(str(row.trial), row.state, *figures, row.config)
+        return table
+
+
+@contextmanager
+def show_progress(study: Study, placements: Sequence[Placement], counts: Counts, *, shown: bool) -> Iterator[Progress]:
+    """The view that fits where stderr goes: a live screen, plain lines, or nothing."""
+    if not shown:
+        yield Progress(study, placements, counts)
+    elif sys.stderr.isatty():
+        console = open_console(stderr=True)
+        live = LiveProgress(study, placements, counts, console)
+        with Live(live, console=console, refresh_per_second=4, transient=True):
+            yield live
+    else:
+        yield PlainProgress(study, placements, counts)

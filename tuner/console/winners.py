@@ -1,0 +1,70 @@
+"""How sure it is which trial is the best, in sentences for people and as plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..config.study_config import StudyConfig
+from ..study.certainty import Certainty, measure_certainty
+from ..study.study import Study
+
+MOST_NUMBERS = 10  # of trials that are named one by one
+
+
+def format_accuracy(value: float) -> str:
+    """An accuracy as the terminal's tables have it."""
+    return f"{value:.4f}"
+
+
+def describe_value(config: StudyConfig) -> str:
+    """What the value of a trial is."""
+    del config
+    return "A trial's value is the validation accuracy of its last epoch."
+
+
+def describe_certainty(found: Certainty, show: Callable[[float], str] = format_accuracy) -> str:
+    """The interval of a trial's accuracy. `show` makes a text of an accuracy."""
+    interval = f"{show(found.low)} to {show(found.high)}"
+    return f"Trial {found.number}: {show(found.value)} on {found.images:,} validation images, 95 % interval {interval}."
+
+
+def describe_ties(found: Certainty) -> str:
+    """Which others may be as good as a trial, and how that was found; empty where there are no others."""
+    how = "(Fisher's exact test at 5 %)"
+    if not found.others:
+        return ""
+    if not found.tied:
+        others = "The one other finished trial differs" if found.others == 1 else f"All {found.others:,} other finished trials differ"
+        return f"{others} from it by more than chance {how}."
+    of = "" if len(found.tied) == found.others == 1 else f" of {found.others:,} others"
+    return f"It cannot be told apart from {_list_trials(found.tied)}{of} {how}."
+
+
+def _list_trials(numbers: tuple[int, ...]) -> str:
+    if len(numbers) == 1:
+        return f"trial {numbers[0]}"
+    if len(numbers) > MOST_NUMBERS:
+        return f"{len(numbers):,} (trials {', '.join(map(str, numbers[:MOST_NUMBERS]))} and so on)"
+    return f"trials {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def describe_best(study: Study, show: Callable[[float], str] = format_accuracy) -> list[str]:
+    """What is to be said under the best trial: its interval, which others may be as good, and what a value is.
+
+    Empty without a COMPLETE trial.
+    """
+    found = measure_certainty(study)
+    if found is None:
+        return []
+    return list(filter(None, (describe_certainty(found, show), describe_ties(found), describe_value(study.config))))
+
+
+def collect_certainty(study: Study, number: int | None = None) -> dict[str, Any]:
+    """The same for machines, of the best trial or the one of that number: accuracies are fractions; None where it is not known."""
+    found = measure_certainty(study, number)
+    return {
+        "val_images": study.val_images,
+        "val_interval": None if found is None else [found.low, found.high],
+        "cannot_tell_from": None if found is None else list(found.tied),
+    }

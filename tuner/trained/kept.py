@@ -1,0 +1,62 @@
+"""The weights that a search kept of a trial, as its checkpoint has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..config.facts import unpack_facts
+from ..errors import TunerError
+from ..models.weights import open_weights
+from ..study.study import Study
+from ..study.trials import TrialRow, describe_export
+from ..training import checkpoint
+from ..training.weights_file import make_weights_file
+
+MADE_BY = "tuner search"
+RECORDED = ("versions", "commit", "device")  # of what a trial says of its training
+
+
+class NotKept(Exception):
+    """They are not to be had on this machine; the text is the reason."""
+
+
+def read_kept(study: Study, row: TrialRow) -> dict[str, Any]:
+    """The state of the trial's run after its last whole epoch. Errors: NotKept."""
+    assert row.config is not None
+    # A trial of the same configuration as an earlier one took over its figures, and left the weights with it.
+    path = study.checkpoint_path(int(row.run.get("same_as", row.number)))
+    try:
+        state = checkpoint.read(path, row.config, uid=study.uid)
+    except checkpoint.CheckpointError as fault:
+        raise NotKept(f"the weights of trial {row.number} cannot be read ({fault})") from None
+    if state is None:
+        raise NotKept(f"the weights of trial {row.number} are not kept here")
+    return state
+
+
+def is_kept_file(study: Study, row: TrialRow, path: Path) -> bool:
+    """Whether a file holds the weights that a search kept of this very trial."""
+    try:
+        carried = open_weights(path).carried
+        made = {} if carried is None else unpack_facts(carried, path).provenance
+    except TunerError:
+        return False
+    return [made.get(name) for name in ("made_by", "study_id", "trial")] == [MADE_BY, study.uid, row.number]
+
+
+def make_kept_file(study: Study, row: TrialRow) -> bytes:
+    """The file of a trial's weights, as `tuner train` writes it. Nothing is trained, no images are read. Errors: NotKept."""
+    state = read_kept(study, row)
+    config, origin = describe_export(study, row)
+    provenance = {
+        "made_by": MADE_BY,
+        "study_id": study.uid,
+        "study": study.name,
+        "trial": row.number,
+        "state": row.state,
+        "epochs": len(state["curve"]),
+        "val_accuracy": state["curve"][-1]["val_accuracy"],
+        **{name: row.run.get(name) for name in RECORDED},
+    }
+    return make_weights_file(state["weights"], config, fingerprint=study.data, classes=study.classes, origin=origin, provenance=provenance)
