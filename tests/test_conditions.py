@@ -13,8 +13,10 @@ from tests.fabricated import add, study, trial
 from tests.test_space import search
 from tuner.config.samplers import SAMPLERS
 from tuner.config.study_config import StudyConfig
-from tuner.config.trial_config import read_config
+from tuner.config.trial_config import TrialConfig, read_config
+from tuner.console.progress import Progress
 from tuner.errors import UsageError
+from tuner.placement import Placement
 from tuner.report.journal import list_attempts
 from tuner.report.pictures.parameters import draw_parallel_coordinates, find_importances, list_scales
 from tuner.report.words import ranges
@@ -24,6 +26,7 @@ from tuner.study.search_space import compare_definitions, count_configurations, 
 from tuner.study.storage import Storage
 from tuner.study.trials import export_config, find_best, list_trials
 from tuner.study.trying import try_methods
+from tuner.workers.events import TrialStarted
 
 SPACE = {
     "nesterov": {"values": [True, False], "when": {"momentum": [0.5, 0.7]}},  # before what it depends on
@@ -98,6 +101,17 @@ def test_what_is_absent_is_not_exported_and_not_told_as_a_change(tmp_path: Path)
     assert "momentum" not in Path("c.yaml").read_text() and "nesterov" not in Path("c.yaml").read_text()
     assert read_config(Path("c.yaml"))[0] == rows[1].config
     assert "momentum: 0.7" in export_config(made, rows[0])
+
+
+def test_the_live_view_shows_what_a_trial_has(tmp_path: Path) -> None:
+    made = study(open_storage(tmp_path), {"data": "digits", "space": SPACE})
+    view = Progress(made, [Placement(device="cpu")], made.leases.counts())
+    for config, shown in (
+        (TrialConfig(optimizer="adamw", lr=0.01), "optimizer adamw, lr 0.01"),
+        (TrialConfig(optimizer="sgd", momentum=0.5, lr=0.01), "nesterov False, momentum 0.5, optimizer sgd, lr 0.01"),
+    ):
+        view.event(0, TrialStarted(number=0, config=config, epoch=0))
+        assert view.rows[0].config == shown
 
 
 def test_importances_and_parallel_coordinates_are_of_all_trials(tmp_path: Path) -> None:
