@@ -39,7 +39,7 @@ def best(study: str | None, trial: int | None, export: Path | None, storage: str
             raise TunerError(f"cannot write {str(export)!r}: {error.strerror}") from None
     if as_json:
         assert row.config is not None
-        print_json({"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, "config": row.config.to_dict()})
+        print_json({"study": loaded.name, **row.to_dict(), "config": row.config.to_dict()})
         return
     if trial is None:
         print_best(loaded, 5)
