@@ -70,7 +70,7 @@ def test_less_than_the_study_has_and_another_space_or_data_write_nothing(tuner: 
     assert "--trials 1 is less than the 2 trials that study 'small' has" in tuner("search", "small.yaml", "--trials", "1", code=2).stderr
     small_study.write_text(small_study.read_text().replace("low: 1, high: 3", "low: 1, high: 4"))
     assert "epochs was {low: 1, high: 3} and is now {low: 1, high: 4}" in tuner("search", "small.yaml", "--more", "1", code=1).stderr
-    assert json.loads(tuner("show", "--json").stdout)["slots"] == 2
+    assert json.loads(tuner("show", "--json").stdout)["n_trials"] == 2
     other = tuner("search", "small.yaml", "--seed", "9", code=1)
     assert "seed was 0 and is now 9" in other.stderr
 
@@ -153,7 +153,7 @@ def test_a_configuration_file_of_other_images_or_a_newer_format_is_refused(tuner
 def test_studies_show_and_delete(tuner: Tuner, small_study: Path) -> None:
     tuner("search", "small.yaml", "--trials", "2", "--workers", "1", "--device", "cpu")
     [row] = json.loads(tuner("studies", "--json").stdout)
-    assert (row["name"], row["slots"], row["complete"]) == ("small", 2, 2)
+    assert (row["study"], row["n_trials"], row["complete"]) == ("small", 2, 2)
     assert "small" in tuner("studies").stdout
     one = tuner("show", "small", "--trial", "0").stdout
     assert "Trial 0 of study small: complete" in one and "val accuracy" in one

@@ -52,7 +52,8 @@ def test_on_a_cpu_nothing_is_tried_that_is_foretold_not_to_fit(
 def test_memory_is_foretold_on_the_line_through_the_two_largest_batches() -> None:
     assert foretell({8: 180, 16: 260}, 32) == 420 and foretell({8: 1, 16: 260, 32: 420}, 64) == 740
     assert foretell({8: 180}, 64) == 0
-    assert list_sizes(64) == [8, 16, 32, 64] and list_sizes(5) == [1, 2, 5] and list_sizes(1) == [1]
+    assert list_sizes(64, foretold=True) == [8, 16, 32, 64] and list_sizes(5, foretold=True) == [1, 2, 5]
+    assert list_sizes(64, foretold=False) == [8, 64] and list_sizes(1, foretold=False) == [1]
 
 
 def test_what_takes_long_is_said_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:

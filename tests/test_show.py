@@ -64,7 +64,7 @@ def test_csv_has_a_line_a_trial_with_every_hyper_parameter(made: Study) -> None:
     rows = list(csv.DictReader(io.StringIO(run("--csv", "--sort", "value").stdout)))
     head = ["number", "state", "value", "epochs_trained", "seconds", "lr", "batch_size", "widths.*.n1x1", "model", "epochs", "momentum"]
     assert list(rows[0])[: len(head)] == head and list(rows[0])[-1] == "reason"
-    best = {"number": "1", "state": "complete", "value": "0.75", "epochs_trained": "3", "seconds": "6.0", "lr": "0.002"}
+    best = {"number": "1", "state": "COMPLETE", "value": "0.75", "epochs_trained": "3", "seconds": "6.0", "lr": "0.002"}
     assert best.items() <= rows[0].items() and (rows[0]["model"], rows[0]["optimizer"]) == ("mynet", "sgd")
     assert (rows[3]["value"], rows[3]["reason"], rows[3]["lr"]) == ("", "=1+1, broke", "0.1")
     epochs = list(csv.DictReader(io.StringIO(run("--csv", "--trial", "1").stdout)))

@@ -56,7 +56,7 @@ def best(
         write_output(export, text.encode())
     if as_json:
         assert row.config is not None
-        facts = {"study": loaded.name, **row.to_dict(), "val_accuracy": row.value, **collect_certainty(loaded, row.number)}
+        facts = {"study": loaded.name, **row.to_dict(), **collect_certainty(loaded, row.number)}
         print_json({**facts, "config": row.config.to_dict()})
         _say_written(export, weights)
         return

@@ -36,11 +36,11 @@ def studies(storage: str | None, as_json: bool) -> None:
         counts, top = study.leases.counts(), find_best(study)
         found.append(
             {
-                "name": name,
+                "study": name,
                 "kind": "search",
                 "models": list(study.config.models),
                 "data": study.config.data.source,
-                "slots": counts.n_trials,
+                "n_trials": counts.n_trials,
                 "complete": counts.complete,
                 "copies": counts.copies,
                 "pruned": counts.pruned,
@@ -56,7 +56,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         networks, rows = comparisons.load(opened, name), list_results(opened, name)
         unfinished = sum(not t.state.is_finished() for t in networks.trials())
         first = {"best_model": rows[0]["model"] if rows else None, "best_value": rows[0]["top1"] if rows else None}
-        facts = {"name": name, "kind": "comparison", "models": [row["model"] for row in rows], "data": networks.facts()["data"]}
+        facts = {"study": name, "kind": "comparison", "models": [row["model"] for row in rows], "data": networks.facts()["data"]}
         compared.append(facts | {"images": networks.facts()["images"], "unfinished": unfinished} | first)
     if as_json:
         print_json(found + compared)
@@ -66,9 +66,9 @@ def studies(storage: str | None, as_json: bool) -> None:
         table.add_column(heading, justify="left" if heading in ("study", "data") else "right", no_wrap=heading != "data")
     for row in found:
         best_text = "-" if row["best_value"] is None else f"{row['best_value']:.4f} (trial {row['best_trial']})"
-        done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['slots']}"
+        done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['n_trials']}"
         open_rows = row["running"] + row["waiting"] + row["paused"]
-        table.add_row(row["name"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
+        table.add_row(row["study"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
     if found:
         open_console().print(table)
     if compared:
@@ -77,7 +77,7 @@ def studies(storage: str | None, as_json: bool) -> None:
             side.add_column(heading, justify="left" if heading in ("comparison", "data") else "right", no_wrap=heading != "data")
         for row in compared:
             best_text = f"{row['best_value']:.4f} ({row['best_model']})" if row["best_model"] else "-"
-            side.add_row(row["name"], row["data"], f"{row['images']:,}", str(len(row["models"])), str(row["unfinished"]), best_text)
+            side.add_row(row["study"], row["data"], f"{row['images']:,}", str(len(row["models"])), str(row["unfinished"]), best_text)
         open_console().print(side)
     if not (found or compared):
         say("no study yet: make one with `tuner search`")

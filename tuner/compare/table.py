@@ -24,7 +24,7 @@ def show_comparison(storage: Storage, name: str, *, as_json: bool = False, as_cs
     facts = compared.facts()
     waiting = [t.user_attrs["model"] for t in compared.trials() if not t.state.is_finished()]
     if as_json:
-        print_json({"name": name, "kind": "comparison", "data": facts["data"], "networks": rows, "unfinished": waiting})
+        print_json({"study": name, "kind": "comparison", "data": facts["data"], "networks": rows, "unfinished": waiting})
         return
     if as_csv:
         print_csv(rows, FACTS)

@@ -34,7 +34,7 @@ def list_names(config: StudyConfig, rows: Sequence[TrialRow]) -> list[str]:
 
 def read_figure(row: TrialRow, name: str) -> Any:
     """A figure of `FIGURES`, or a hyper-parameter of the trial's configuration; None for what it has not."""
-    own = {"number": row.number, "state": row.standing, "value": row.value, "epochs_trained": len(row.epochs), "seconds": row.seconds}
+    own = {"number": row.number, "state": row.state, "value": row.value, "epochs_trained": len(row.epochs), "seconds": row.seconds}
     if name in own:
         return own[name]
     if name in row.params or row.config is None:

@@ -21,12 +21,14 @@ def collect_facts(study: Study, *, sort: str | None = None, first: int | None = 
     counts, top = study.leases.counts(), find_best(study)
     rows = choose_rows(list_trials(study), study.config, sort=sort, top=first)
     return {
-        "name": study.name,
+        "study": study.name,
+        "kind": "search",
         "storage": str(study.storage),
         "checkpoints": str(study.files.folder),
         "definition": study.config.to_dict(),
         "data_fingerprint": study.data,
-        "slots": counts.n_trials,
+        "n_trials": counts.n_trials,
+        "slots": counts.n_trials,  # its name until now, which scripts may read
         "finished": counts.finished,
         "paused": counts.paused,
         "best_trial": top[0].number if top else None,

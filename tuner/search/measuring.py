@@ -23,7 +23,6 @@ from ..workers.leased_trial import MOST_MICRO_BATCHES
 
 STEPS = 3  # timed, after one that is not
 EVALUATION_SPEEDUP = 3.0  # images a second, evaluated against trained: the backward pass is two thirds of a step
-FIRST_SHARE = 8  # the first batch that is tried is such a part of the whole one
 BYTES = 12  # a parameter: itself, its gradient, and the least that an optimiser keeps of it
 
 
@@ -52,11 +51,11 @@ def measure(title: str, config: TrialConfig, parts: Parts, placement: Placement,
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_network(config, parts.classes).parameters())
     peaks: dict[int, float] = {}
+    on_cpu = placement.device == "cpu"
 
     def attempt(size: int, tried: TrialConfig, *, timed: bool = True) -> Estimate | None:
         """With `size` images at a time; None where that does not fit."""
         tell(f"measuring the {title} network, {size} images at a time")
-        on_cpu = placement.device == "cpu"
         if on_cpu and max(foretell(peaks, size), parameters * BYTES / 1e6) > memory.read_room():
             return None
         try:
@@ -69,7 +68,7 @@ def measure(title: str, config: TrialConfig, parts: Parts, placement: Placement,
             memory.give_back(placement.device)
         return None
 
-    for size in list_sizes(config.batch_size):
+    for size in list_sizes(config.batch_size, foretold=on_cpu):
         estimate = attempt(size, replace(config, batch_size=size), timed=size == config.batch_size)
         if estimate is None:
             break
@@ -85,9 +84,9 @@ def measure(title: str, config: TrialConfig, parts: Parts, placement: Placement,
     return Estimate(title=title, config=replace(config, micro_batches=pieces), parameters=parameters)
 
 
-def list_sizes(batch_size: int) -> list[int]:
-    """An eighth of the batch, a quarter, a half, all of it."""
-    return sorted({max(1, batch_size // share) for share in (FIRST_SHARE, 4, 2, 1)})
+def list_sizes(batch_size: int, *, foretold: bool) -> list[int]:
+    """An eighth of the batch, then all of it; between them a quarter and a half, where they foretell what larger ones take."""
+    return sorted({max(1, batch_size // share) for share in ((8, 4, 2, 1) if foretold else (8, 1))})
 
 
 def foretell(peaks: Mapping[int, float], size: int) -> float:
