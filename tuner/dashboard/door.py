@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -35,13 +36,14 @@ class Refusal:
     status: str
     text: str
     headers: tuple[Header, ...] = ()
+    is_json: bool = False  # as the dashboard's own page expects it, which then says why
 
     def to_headers(self) -> list[Header]:
-        kind = ("Content-Type", "text/plain; charset=utf-8")
+        kind = ("Content-Type", "application/json" if self.is_json else "text/plain; charset=utf-8")
         return [kind, ("Content-Length", str(len(self.to_body()))), ("Content-Security-Policy", NO_FRAMES), *SAFE, *self.headers]
 
     def to_body(self) -> bytes:
-        return f"{self.text}\n".encode()
+        return f"{json.dumps({'reason': self.text}) if self.is_json else self.text}\n".encode()
 
 
 def read_token(given: str | None) -> str | None:
@@ -73,9 +75,11 @@ class Door:
             return None
         if not self._allow_writes:
             allowed = (("Allow", ", ".join(READING)),)
-            return Refusal(status="405 Method Not Allowed", text="read-only: start with --allow-writes", headers=allowed)
+            text = "this dashboard is read-only: start it with --allow-writes"
+            return Refusal(status="405 Method Not Allowed", text=text, headers=allowed, is_json=True)
         if not _is_own_page(environ):
-            return Refusal(status="403 Forbidden", text="only this dashboard's own page may write: the header Origin has to name it")
+            text = "only this dashboard's own page may write: the header Origin has to name it"
+            return Refusal(status="403 Forbidden", text=text, is_json=True)
         return None
 
     def keep_token(self, environ: Environ) -> Refusal | None:

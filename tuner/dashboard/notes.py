@@ -35,12 +35,12 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))
         lines.append(f"Sampler {config.sampler[0]}, pruner {config.pruner[0]}.")
         lines += describe_safety(study)
+    else:
+        lines.append(f"Nothing is searched: {count(max(1, len(config.start)), 'configuration')} given.")
     if waiting := [f"- trial {row.number}: {row.reason}" for row in rows if row.paused]:
         lines.append("\n".join(["Paused, and taken up again when they are worth it:", "", *waiting[:MOST_PAUSED]]))
         if len(waiting) > MOST_PAUSED:
             lines.append(f"and {len(waiting) - MOST_PAUSED:,} more.")
-    else:
-        lines.append(f"Nothing is searched: its {count(max(1, len(config.start)), 'configuration')} are given.")
     commands = {
         "go on": f"tuner search {quote(study.name)} --more 10{at}",
         "export the best": f"tuner best {quote(study.name)} --export config.yaml{at}",
@@ -52,12 +52,13 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
     widest = max(map(len, commands.values()))
     lines.append("```sh\n" + "\n".join(f"{command:<{widest}}  # {words}" for words, command in commands.items()) + "\n```")
     if noted < finished:
-        lines.append(f"The best {noted:,} trials have notes with configuration files; the others have theirs among the user attributes.")
+        other = f"tuner best {quote(study.name)} --trial NUMBER --export config.yaml{at}"
+        lines.append(f"The best {noted:,} trials have notes with configuration files; `{other}` writes any other's.")
     return "\n\n".join(lines)
 
 
-def write_trial_note(study: Study, row: TrialRow) -> str:
-    """How a finished trial ended, and its configuration file."""
+def write_trial_note(study: Study, row: TrialRow, pictures: Sequence[tuple[str, str]] = ()) -> str:
+    """How a finished trial ended, its pictures (what each shows, and its address), and its configuration file."""
     run = row.run
     value = "" if row.value is None else f", validation accuracy **{percent(row.value)}**"
     ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}.get(row.state, row.state.lower())
@@ -69,6 +70,7 @@ def write_trial_note(study: Study, row: TrialRow) -> str:
     lines = [f"**Trial {row.number}**, {ended}{value}; {', '.join(facts)}."]
     if row.state != "COMPLETE" and row.reason:
         lines.append("\n".join(f"    {line}" for line in row.reason.splitlines()))  # as code: it may hold anything
+    lines += [f"![{words}]({address})" for words, address in pictures]
     if row.config is not None:
         at = storage_option(study)
         lines.append(

@@ -49,11 +49,17 @@ def publish(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
     _save_notes(study, noted, write_study_note(study, everything, top[0], len(noted)))
     _save_plots(study, ranked)
     artifacts = Artifacts(study)
-    artifacts.withdraw(but=[row.number for row in top])
+    withdrawn = artifacts.withdraw(but=[row.number for row in top])
+    for row in everything:
+        if row.number in withdrawn:
+            _show_pictures(artifacts, study, row)
     for row in top:
         if time.monotonic() - began > seconds:
             break
-        _save_artifacts(artifacts, study, row)
+        try:
+            _save_artifacts(artifacts, study, row)
+        finally:
+            _show_pictures(artifacts, study, row)
 
 
 def publish_quietly(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
@@ -123,6 +129,18 @@ def _save_artifacts(artifacts: Artifacts, study: Study, row: TrialRow) -> None:
         artifacts.put(row.number, "weights.pt", lambda: make_kept_file(study, row))
     except (NoPredictions, NotKept):
         return  # the weights are no longer kept, or the images are elsewhere
+
+
+def _show_pictures(artifacts: Artifacts, study: Study, row: TrialRow) -> None:
+    """Put a trial's pictures into its note before its configuration, and none that are gone, unless a person changed the note."""
+    listed = artifacts.list_pictures(row.number)
+    links = [(words, address) for words, address, _ in listed]
+    ours = {write_trial_note(study, row, links[:shown]) for shown in range(len(links) + 1)}
+    wanted = write_trial_note(study, row, [(words, address) for words, address, there in listed if there])
+    trial = optuna.Trial(study.optuna_study(), artifacts.find_id(row.number))
+    if (present := optuna_dashboard.get_note(trial)) in ours and present != wanted:
+        with study.storage.transaction():
+            optuna_dashboard.save_note(trial, wanted)
 
 
 def _mark(study: Study) -> dict[str, str]:

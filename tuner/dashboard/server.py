@@ -1,4 +1,4 @@
-"""optuna-dashboard served behind its door. One rule is added to its page: it breaks long lines."""
+"""optuna-dashboard served behind its door."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import socket
 import webbrowser
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import optuna_dashboard
 
@@ -16,10 +16,8 @@ from ..errors import TunerError, UsageError
 from ..study.storage import Storage
 from .artifacts import open_artifact_store
 from .channel import listen
-from .door import Application, Door, Environ, Start, guard, read_token
-
-# As it comes, a trial's attributes are one line each: with a curve among them the trial page is 8,000 pixels wide.
-STYLE = b"<style>main p.MuiTypography-body1 { white-space: normal; overflow-wrap: anywhere; }</style>"
+from .door import Door, guard, read_token
+from .pages import adapt
 
 
 def serve(
@@ -34,7 +32,7 @@ def serve(
     shown = optuna_dashboard.wsgi(storage.optuna, open_artifact_store(storage))
     door = Door(hosts=names, token=token, allow_writes=allow_writes)
     try:
-        server, port = listen(guard(add_style(shown), door), door, host=host, port=port, allow_writes=allow_writes)
+        server, port = listen(guard(adapt(shown), door), door, host=host, port=port, allow_writes=allow_writes)
     except OSError as error:
         raise TunerError(f"--host {host} --port {port} cannot be listened on ({error.strerror}): give another --port") from None
     except ValueError:  # waitress's own
@@ -70,25 +68,6 @@ def check_reach(host: str, token: str | None) -> None:
     """UsageError for an address that other machines can reach, without a token."""
     if not is_loopback(host) and read_token(token) is None:
         raise UsageError(f"--host {host} can be reached from other machines: give --token or set TUNER_DASHBOARD_TOKEN")
-
-
-def add_style(application: Application) -> Application:
-    """The application, in WSGI, with `STYLE` in its pages."""
-
-    def styled(environ: Environ, start: Start) -> Iterable[bytes]:
-        begun: list[tuple[str, list[tuple[str, str]]]] = []
-        body = application(environ, lambda status, headers, *_: begun.append((status, headers)))
-        status, headers = begun[-1]
-        names = {name.lower(): value for name, value in headers}
-        if environ["REQUEST_METHOD"] != "GET" or not status.startswith("200") or not names.get("content-type", "").startswith("text/html"):
-            start(status, headers)
-            return body
-        page = b"".join(body).replace(b"</head>", STYLE + b"</head>", 1)
-        getattr(body, "close", lambda: None)()
-        start(status, [*((name, value) for name, value in headers if name.lower() != "content-length"), ("Content-Length", str(len(page)))])
-        return [page]
-
-    return styled
 
 
 def is_loopback(host: str) -> bool:
