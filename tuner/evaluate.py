@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .config.named_code import name_trained_code
 from .config.trial_config import read_config, read_data_record
 from .data import load
 from .data.cache import Say
@@ -50,8 +51,10 @@ def evaluate_file(
         data = replace(data, source=source)
     if image_size is not None:
         data = replace(data, image_size=image_size)
+    record = read_data_record(trained)
+    name_trained_code(data.source, record.code if source is None else None, trained.parent, str(trained), accept=accept_changed_code)
     dataset = load(data, progress=say)
-    columns = match_classes(read_data_record(trained), loaded.classes, dataset, path, say)
+    columns = match_classes(record, loaded.classes, dataset, path, say)
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)

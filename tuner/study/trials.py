@@ -125,4 +125,6 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes)
+    return write_config(
+        config, fingerprint=study.data, origin=origin, classes=study.classes, data_code=study.config.code.get(config.data.source)
+    )
