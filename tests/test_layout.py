@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "placement": "errors",
     "models": "errors",
     "config": "errors models",
-    "data": "errors config",
+    "data": "errors config models",
     "training": "errors placement config models data",
     "study": "errors config models",
     "workers": "errors signals placement models config data training study",

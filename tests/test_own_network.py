@@ -23,14 +23,16 @@ from tuner.commands import main
 from tuner.config.data_config import DataConfig
 from tuner.config.named_code import name_code, name_stored_code
 from tuner.config.study_config import StudyConfig
-from tuner.config.trial_config import TrialConfig
+from tuner.config.trial_config import TrialConfig, read_data_record
 from tuner.dashboard.artifacts import list_artifact_files
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.errors import TunerError, UsageError
+from tuner.evaluate import evaluate_file
 from tuner.models import find_model, own_code
 from tuner.placement import Placement
 from tuner.report.predictions import NoPredictions, find_kept_weights
+from tuner.retrain import retrain
 from tuner.search.request import Request
 from tuner.search.run import run
 from tuner.search.try_networks import try_networks
@@ -38,7 +40,7 @@ from tuner.study.lease import Lease
 from tuner.study.search_space import assemble
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
-from tuner.study.trials import find_best
+from tuner.study.trials import TrialRow, export_config, find_best
 from tuner.training import checkpoint
 from tuner.training.run import Run
 from tuner.training.self_check import check_resuming
@@ -264,7 +266,7 @@ def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its
     result = json.loads(invoke(*again).stdout)
     assert (result["code"], result["code_was"]) == (digest(changed), digest(NET))
     own_code._permitted.clear()
-    with pytest.raises(NoPredictions, match=r"its network cannot be made here .*net.py' is not what study 'own' was made with"):
+    with pytest.raises(NoPredictions, match=r"its code cannot be run here .*net.py' is not what study 'own' was made with"):
         find_kept_weights(study, find_best(study)[0], "cpu")
 
 
@@ -335,3 +337,70 @@ def test_an_example_is_searched(name: str, tmp_path: Path) -> None:
     train_trial(study, lease, Parts(dataset, config.data, "cpu"), Placement(), stop=lambda: False, say=lambda event: None)
     [row] = find_best(study)
     assert row.config is not None and row.config.network.keys() >= {"dropout"} and row.value is not None
+
+
+DATA = """\
+import numpy as np
+
+
+def load(part):
+    labels = np.arange(40 if part == "train" else 8) % 2
+    images = np.full((len(labels), 9, 7, 3), 50, dtype=np.uint8)
+    images[labels == 1] = 200
+    images[:, 0, 0, 0] = np.arange(len(labels)) + (100 if part == "test" else 0)
+    return images, labels, ["dark", "bright"]
+"""
+
+
+def test_images_of_ones_own_code_are_decoded_once_and_its_digest_is_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, data="data.py:load", train_images=None, space={"lr": 0.1, "batch_size": 8, "epochs": 1})
+    (tmp_path / "data.py").write_text(DATA)
+    config = StudyConfig.from_file(path)
+    assert config.code == {"net.py:build": digest(NET), "data.py:load": digest(DATA)}
+    dataset = load_data(config.data)
+    assert dataset.classes == ("dark", "bright") and dataset.train_images.shape == (40, 8, 8, 3) and len(dataset.test_labels) == 8
+    assert [int(image.max()) for image in dataset.train_images[:2, 4:]] == [50, 200] and list(dataset.train_labels[:3]) == [0, 1, 0]
+    (tmp_path / "data.py").write_text("raise SystemExit('read again')")
+    assert load_data(config.data).fingerprint == dataset.fingerprint, "from the cache, without running the file"
+    with pytest.raises(UsageError, match=r"data.py' is not what study 'own' was made with"):
+        own_code._permitted.clear()
+        name_stored_code(config.code, "own")
+
+    (tmp_path / "data.py").write_text(DATA)
+    study = create_or_load(Storage(f"sqlite:///{tmp_path}/x.db", make=True), "own", config, dataset.fingerprint, classes=dataset.classes)
+    values = {"model": "net.py:build", "lr": 0.1, "batch_size": 8, "epochs": 1}
+    trial = assemble(values, config, seed=0, threads=1, precision="fp32")
+    row = TrialRow(number=0, state="COMPLETE", value=None, params={}, epochs=[], run={}, config=trial, start=None)
+    (tmp_path / "config.yaml").write_text(export_config(study, row))
+    assert read_data_record(tmp_path / "config.yaml").code == digest(DATA)
+    own_code._permitted.clear()
+    result = retrain(tmp_path / "config.yaml", tmp_path / "out", progress=False)
+    assert result["test_images"] == 8
+    assert evaluate_file(tmp_path / "out" / "weights.pt")["test_accuracy"] == result["test_accuracy"]
+    (tmp_path / "data.py").write_text(DATA.replace("200", "201"))
+    for call in (lambda: retrain(tmp_path / "config.yaml", tmp_path / "other"), lambda: evaluate_file(tmp_path / "out" / "weights.pt")):
+        with pytest.raises(UsageError, match=r"data.py' is not what .*config.yaml was made with: .* --accept-changed-code"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "old,new,said",
+    [
+        (
+            "dtype=np.uint8",
+            "dtype=float",
+            r"data.py:4: load\('train'\) gives images of float64 \(40, 9, 7, 3\): uint8 \(N, H, W, 3\) is wanted",
+        ),
+        ("% 2", "% 3", r"data.py:4: load\('train'\) gives no label from 0 to 1 for each of its 40 images"),
+        ('"bright"]', '"dark"]', r"data.py:4: load\('train'\) gives no list of class names, each a text of its own: .*"),
+        ("return images, labels,", "return images,", r"data.py:4: load\('train'\) returned tuple, not \(images, labels, class names\)"),
+        ("np.full(", "np.fall(", r"data.py:6: load\('train'\) raised AttributeError: .*"),
+        ('"dark", "bright"]', 'part, "bright"]', r"data.py:4: load names other classes for 'test' than for 'train'"),
+    ],
+)
+def test_code_that_gives_no_images_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in DATA
+    (tmp_path / "data.py").write_text(DATA.replace(old, new))
+    name_code(["data.py:load"], tmp_path)
+    with pytest.raises(UsageError, match=said):
+        load_data(DataConfig(source="data.py:load", image_size=8))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .config.named_code import name_trained_code
 from .data import load
 from .data.cache import Say
 from .data.classes import match_classes
@@ -49,6 +50,8 @@ def evaluate_file(
         data = replace(data, source=source)
     if image_size is not None:
         data = replace(data, image_size=image_size)
+    where, code = config or path, facts.data.code if source is None else None
+    name_trained_code(data.source, code, where.parent, str(where), accept=accept_changed_code)
     dataset = load(data, progress=say)
     columns = match_classes(facts.data, loaded.classes, dataset, path, say)
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])

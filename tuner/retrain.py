@@ -15,7 +15,7 @@ from typing import Any
 
 from .config.facts import BESIDE, unpack_facts
 from .config.named_code import name_trained_code
-from .config.trial_config import TrialConfig, read_config, write_config
+from .config.trial_config import TrialConfig, read_config, read_data_record, write_config
 from .console.text import Say, print_json, say, say_nothing
 from .console.text import open_console as console
 from .data import load
@@ -61,6 +61,8 @@ def retrain(
         config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
+    wanted = read_data_record(path).code if source is None else None
+    images = name_trained_code(config.data.source, wanted, path.parent, str(path), accept=accept_changed_code)
     tell = say if progress else say_nothing
     if (precision := choose_precision(config.precision, device)) != config.precision:
         tell(f"{config.precision} is not for device {device}: trained in {precision}, so the trial's figures do not come again exactly")
@@ -120,12 +122,14 @@ def retrain(
             **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),
             "stamp": stamp,
         }
-        written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes)
+        data_code = None if images is None else images.digest
+        written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes, data_code=data_code)
         weights = make_weights_file(
             run.weights(),
             config,
             fingerprint=dataset.fingerprint,
             classes=dataset.classes,
+            data_code=data_code,
             origin=origin,
             provenance={
                 "made_by": "tuner train",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..config.data_config import DataConfig
 from ..config.data_sources import SOURCES
+from ..config.named_code import name_code
 from ..data import Dataset, load
 from ..data.cache import Say
 from ..data.classes import match_classes
@@ -22,6 +23,7 @@ from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
 from ..models.finetuned import TORCHVISION, is_torchvisions
+from ..models.own_code import is_own_data
 from ..models.weights import Loaded
 from ..training.evaluation import cast_to, choose_precision
 from ..training.trained import load_trained
@@ -89,7 +91,8 @@ def enter(
     for name in configs:
         if name not in ours:
             raise UsageError(f"--config {name}={configs[name]}: {name!r} is no file of weights among --models {','.join(models)}")
-    if not (kind in SOURCES and (source == kind or ":" in source)):
+    own = name_code([source], None) if is_own_data(source) else []
+    if not own and not (kind in SOURCES and (source == kind or ":" in source)):
         if ours:
             raise UsageError(f"{ours[0]!r} is a network of ours, which does not know ImageNet: give its own images with --data folder:PATH")
         found = list_imagenet(source)

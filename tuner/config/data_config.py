@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, nearest
+from ..models.own_code import check_spec, is_own_data
 from .checks import check_keys, check_path, check_whole, is_number
 from .data_sources import SOURCES, list_specs
 
@@ -33,9 +34,11 @@ class DataConfig:
         if not self.source or not isinstance(self.source, str):
             raise UsageError(f"data takes {list_specs()}, not {self.source!r}")
         kind, _, path = self.source.partition(":")
-        if kind not in SOURCES:
+        if is_own_data(self.source):
+            check_spec(self.source)
+        elif kind not in SOURCES:
             raise UsageError(f"unknown data {self.source!r}: {_guess_source(self.source)}")
-        if SOURCES[kind].takes_path != bool(path):
+        elif SOURCES[kind].takes_path != bool(path):
             raise UsageError(f"data {self.source!r}: a folder is named as folder:PATH, the others without a path")
         check_path(path, f"data {kind}")
         check_whole("train_images", self.train_images, 2, allow_none=True)

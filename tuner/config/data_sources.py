@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..models.own_code import is_own_data
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource:
@@ -57,10 +59,10 @@ def list_specs(joint: str = "or") -> str:
 def name_source(source: str) -> str:
     """A source, as it was typed, in a sentence."""
     kind, _, path = source.partition(":")
-    return SOURCES[kind].title.format(path=path)
+    return f"the images of {source}" if is_own_data(source) else SOURCES[kind].title.format(path=path)
 
 
 def make_absolute(source: str) -> str:
     """The source for a process in another folder."""
     kind, colon, path = source.partition(":")
-    return f"{kind}:{Path(path).absolute()}" if colon and SOURCES[kind].takes_path else source
+    return f"{kind}:{Path(path).absolute()}" if colon and not is_own_data(source) and SOURCES[kind].takes_path else source

@@ -31,10 +31,11 @@ def pack_facts(
     classes: tuple[str, ...] | None,
     origin: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    data_code: str | None = None,
 ) -> dict[str, Any]:
     """Plain values for a file of weights to carry: the configuration as it stands in `config.yaml`, the classes in the order of
-    the outputs (None where they are not known), and the provenance."""
-    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes)
+    the outputs (None where they are not known), the provenance, and the SHA-256 of the user's own file that gave the images."""
+    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes, data_code=data_code)
     return {
         "format": FORMAT,
         "configuration": _make_plain(plain),

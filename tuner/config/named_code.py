@@ -77,7 +77,7 @@ def name_stored_code(digests: Mapping[str, str | None], study: str, *, accept: b
 
 
 def _read_names(path: Path | None) -> Collection[str]:
-    """The models that the user's study file names."""
+    """The models and images that the user's study file names."""
     if path is None or not path.is_file():
         return ()
     try:
@@ -85,7 +85,7 @@ def _read_names(path: Path | None) -> Collection[str]:
     except TunerError:
         return ()
     space = plain.get("space")
-    named = [plain.get("model"), space.get("model") if isinstance(space, dict) else None]
+    named = [plain.get("model"), plain.get("data"), space.get("model") if isinstance(space, dict) else None]
     return {str(name) for each in named for name in (each if isinstance(each, list) else [each])}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError, nearest
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
-from ..models.own_code import Code
+from ..models.own_code import Code, is_own, is_own_data
 from .checks import check_keys, check_positive, is_digest
 from .conditions import When, check_conditions, check_row
 from .data_config import DataConfig, read_normalize
@@ -145,6 +145,10 @@ class StudyConfig:
         """Every network that a trial may train."""
         return tuple(sorted(self.possible("model")))
 
+    def list_code(self) -> list[str]:
+        """The names of the code of the user's own: networks', and the images'."""
+        return [*filter(is_own, self.models), *filter(is_own_data, [self.data.source])]
+
     def settle_weights(self) -> StudyConfig:
         """With the places and digests of the files that its networks begin with; torchvision's are downloaded where they lack.
 
@@ -182,12 +186,14 @@ class StudyConfig:
 
     def override(self, *, source: str | None = None, seed: int | None = None) -> StudyConfig:
         """With the data and the seed of the command line, where given."""
-        data = self.data
+        data, code = self.data, dict(self.code)
         if source is not None:
             data = replace(data, source=source)
+            if source != self.data.source and is_own_data(source):
+                code |= {each.spec: each.digest for each in name_code([source], None)}
         if seed is not None:
             data = replace(data, seed=seed)
-        return replace(self, data=data)
+        return replace(self, data=data, code=code)
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that `from_dict` reads back; it stands in the study's user attributes."""
@@ -216,7 +222,7 @@ class StudyConfig:
         codes = list(codes)
         if not codes:
             return self
-        arguments = Arguments.read(codes)
+        arguments = Arguments.read([code for code in codes if code.spec in self.models])
         named = {name for row in (self.fixed, self.space, *self.start) for name in row}
         arguments.check_complete({option for name in named if (option := find_option(name)) is not None})
 
@@ -286,7 +292,7 @@ class StudyConfig:
         refuse_configuration(plain, path)
         config = cls.from_dict(plain, str(path))
         try:
-            return config.with_code(name_code(config.models, path.parent))
+            return config.with_code(name_code(config.list_code(), path.parent))
         except UsageError as error:
             raise UsageError(f"{path}: {error.message}") from None
 

@@ -21,7 +21,7 @@ from .yaml_file import dump, read
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
 MOST_THREADS = 4096  # more and OpenMP ends the process
-RECORDED = ("fingerprint", "classes")  # keys beside the data's configuration: facts about it
+RECORDED = ("fingerprint", "classes", "code")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
 FIRST_NAMES = {
     *("format", "model", "width", "widths", "lr", "batch_size", "epochs", "momentum", "weight_decay", "nesterov", "optimizer"),
@@ -187,23 +187,31 @@ def write_config(
     origin: Mapping[str, Any],
     classes: tuple[str, ...] | None = None,
     absent: Collection[str] = (),
+    data_code: str | None = None,
 ) -> str:
     """The text of the file that `tuner train` reads: the configuration, what the data was, and where it came from.
 
     `classes` are the data's, in the order of the network's outputs, where they are known. `absent` are hyper-parameters that the
-    trial did not have: they are left out, and have their defaults when it is read.
+    trial did not have: they are left out, and have their defaults when it is read. `data_code` is the SHA-256 of the file that gives
+    the images, where that is the user's own.
     """
-    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes)
+    plain = describe_config(config, fingerprint=fingerprint, origin=origin, classes=classes, data_code=data_code)
     plain = {name: value for name, value in plain.items() if name not in absent}
     return "# Made by `tuner best --export`; `tuner train FILE` trains it again.\n" + dump(plain)
 
 
 def describe_config(
-    config: TrialConfig, *, fingerprint: str | None, origin: Mapping[str, Any], classes: tuple[str, ...] | None = None
+    config: TrialConfig,
+    *,
+    fingerprint: str | None,
+    origin: Mapping[str, Any],
+    classes: tuple[str, ...] | None = None,
+    data_code: str | None = None,
 ) -> dict[str, Any]:
     """The plain values of that file."""
     plain = config.to_dict()
-    plain["data"] = {**plain["data"], "fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
+    facts = {"fingerprint": fingerprint, **({} if classes is None else {"classes": list(classes)})}
+    plain["data"] = {**plain["data"], **facts, **({} if data_code is None else {"code": data_code})}
     return {**plain, "origin": dict(origin)}
 
 
@@ -237,12 +245,13 @@ def _read_origin(plain: Any, path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecord:
-    """What a configuration file says of the data it was trained on: its source, fingerprint and classes, None where it does not."""
+    """What a configuration file says of the data it was trained on: its source, fingerprint, classes and code, None where it does not."""
 
     path: Path
     source: str
     fingerprint: str | None
     classes: tuple[str, ...] | None
+    code: str | None = None
 
     def is_of(self, source: str) -> bool:
         """Whether `source` is the same place."""
@@ -259,10 +268,14 @@ def read_data_record(path: Path) -> DataRecord:
 def parse_data_record(plain: Mapping[str, Any], path: Path) -> DataRecord:
     """As `read_data_record`, from the plain values of the file `path`."""
     config, _, fingerprint = parse_config(plain, path)
-    classes = (plain.get("data") or {}).get("classes")
+    facts = plain.get("data") or {}
+    classes, code = facts.get("classes"), facts.get("code")
+    if code is not None and not is_digest(code):
+        raise UsageError(f"{path}: data: code takes the SHA-256 of a file, not {code!r}")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
-    return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=None if classes is None else tuple(classes))
+    known = None if classes is None else tuple(classes)
+    return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=known, code=code)
 
 
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import TunerError, UsageError, nearest
 
-RESERVED = ("torchvision",)  # what stands before a colon and is no file or module of the user's
+RESERVED = ("torchvision", "folder")  # what stands before a colon and is no file or module of the user's
 FORMS = "FILE.py:FUNCTION or package.module:FUNCTION"
 
 
@@ -51,6 +51,11 @@ _modules: dict[tuple[Path, str], ModuleType] = {}  # by file and digest
 def is_own(name: object) -> bool:
     """Whether a name means code of the user's, and none of the networks that tuner knows."""
     return isinstance(name, str) and ":" in name and name.partition(":")[0] not in RESERVED
+
+
+def is_own_data(source: object) -> bool:
+    """Whether a data source is code of the user's: a file that ends in .py, or a module within a package."""
+    return isinstance(source, str) and is_own(source) and "." in source.rpartition(":")[0]
 
 
 def check_spec(spec: str) -> None:

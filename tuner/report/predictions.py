@@ -97,9 +97,9 @@ def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     except NotKept as fault:
         raise NoPredictions(str(fault)) from None
     try:
-        name_stored_code({row.config.model: row.config.code}, study.name, remedy="leave it out")
+        name_stored_code({**study.config.code, row.config.model: row.config.code}, study.name, remedy="leave it out")
     except TunerError as error:
-        raise NoPredictions(f"its network cannot be made here ({error.message})") from None
+        raise NoPredictions(f"its code cannot be run here ({error.message})") from None
     # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:

@@ -138,7 +138,8 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
 def export_config(study: Study, trial: TrialRow) -> str:
     """The configuration file of a trial."""
     config, origin = describe_export(study, trial)
-    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent)
+    code = study.config.code.get(config.data.source)
+    return write_config(config, fingerprint=study.data, origin=origin, classes=study.classes, absent=trial.absent, data_code=code)
 
 
 def is_export(study: Study, path: Path) -> bool:

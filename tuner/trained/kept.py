@@ -59,4 +59,12 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
         "val_accuracy": state["curve"][-1]["val_accuracy"],
         **{name: row.run.get(name) for name in RECORDED},
     }
-    return make_weights_file(state["weights"], config, fingerprint=study.data, classes=study.classes, origin=origin, provenance=provenance)
+    return make_weights_file(
+        state["weights"],
+        config,
+        fingerprint=study.data,
+        classes=study.classes,
+        data_code=study.config.code.get(config.data.source),
+        origin=origin,
+        provenance=provenance,
+    )

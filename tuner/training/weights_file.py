@@ -23,12 +23,13 @@ def make_weights_file(
     classes: tuple[str, ...] | None,
     origin: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    data_code: str | None = None,
 ) -> bytes:
     """The file's content: `state_dict` with the plain network's names, as report A's code has them, and `tuner` with the facts.
 
     `torch.load(weights_only=True)` reads all of it.
     """
-    facts = pack_facts(config, fingerprint=fingerprint, classes=classes, origin=origin, provenance=provenance)
+    facts = pack_facts(config, fingerprint=fingerprint, classes=classes, origin=origin, provenance=provenance, data_code=data_code)
     buffer = io.BytesIO()
     torch.save({"state_dict": dict(weights), FACTS: facts}, buffer)
     return buffer.getvalue()
