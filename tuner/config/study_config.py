@@ -16,7 +16,7 @@ from .hyperparameters import DEFAULTS, HORIZON_SCHEDULES, find_hyperparameter, f
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
-from .trial_config import describe_no_match
+from .trial_config import check_value, describe_no_match
 from .yaml_file import read
 
 
@@ -25,7 +25,7 @@ class StudyConfig:
     """A study file: what is fixed, what is searched, and how.
 
     `fixed` and `space` are keyed by hyper-parameter (`lr`, `widths.*.n1x1`); `start` holds the configurations
-    that run first, keyed likewise.
+    that run first, keyed likewise. `value` says of which epoch a trial's value and weights are.
     """
 
     width: float = 1.0
@@ -36,9 +36,11 @@ class StudyConfig:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Dimension] = field(default_factory=dict)
     start: tuple[Mapping[str, Any], ...] = ()
+    value: str = "last"
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
+        check_value(self.value)
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
@@ -133,6 +135,7 @@ class StudyConfig:
             "pruner": {"name": self.pruner[0], **self.pruner[1]},
             "space": nest({**{k: v for k, v in self.fixed.items() if k != "model"}, **space}),
             "start": [nest(dict(row)) for row in self.start],
+            "value": None if self.value == "last" else self.value,
         }
         return {name: value for name, value in plain.items() if value is not None}
 
@@ -141,7 +144,7 @@ class StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "value"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -173,6 +176,7 @@ class StudyConfig:
                 fixed=fixed,
                 space=searched,
                 start=rows,
+                value=plain.get("value", "last"),
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None

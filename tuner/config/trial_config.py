@@ -18,6 +18,7 @@ from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
+VALUES = ("last", "best")  # of which epoch a trial's value and its weights are; the best has the highest validation accuracy
 MOST_THREADS = 4096  # more and OpenMP ends the process
 RECORDED = ("fingerprint", "classes")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
@@ -54,6 +55,7 @@ class TrialConfig:
     threads: int = 1
     precision: str = "fp32"
     micro_batches: int = 1
+    value: str = "last"
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -73,6 +75,7 @@ class TrialConfig:
             raise UsageError(f"seed must be below 2**64, not {self.seed}")
         check_whole("threads", self.threads, 1, MOST_THREADS)
         check_whole("micro_batches", self.micro_batches, 1)
+        check_value(self.value)
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 
@@ -92,7 +95,7 @@ class TrialConfig:
         """
         plain, default = self.to_dict(), TrialConfig().to_dict()
         parts = {"": (plain, default), "data": (plain.pop("data"), default.pop("data"))}
-        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual[n]} for part, (own, usual) in parts.items()}
+        kept = {part: {n: v for n, v in own.items() if n in FIRST_NAMES or v != usual.get(n)} for part, (own, usual) in parts.items()}
         return {**kept[""], "data": kept["data"]}
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +105,8 @@ class TrialConfig:
         normalize = {name: data.pop(name) for name in ("mean", "std")}
         data["normalize"] = {name: v[0] if len(v) == 1 else list(v) for name, v in normalize.items()}
         plain["widths"] = dict(self.widths)
+        if self.value == "last":
+            del plain["value"]
         return {"format": FORMAT, **plain, "data": data}
 
     @classmethod
@@ -187,6 +192,12 @@ def read_data_record(path: Path) -> DataRecord:
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
     return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=None if classes is None else tuple(classes))
+
+
+def check_value(value: Any) -> None:
+    """Errors: UsageError for what says of no epoch."""
+    if value not in VALUES:
+        raise UsageError(f"value takes last or best, the epoch whose validation accuracy counts, not {value!r}")
 
 
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:

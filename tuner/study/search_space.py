@@ -88,7 +88,8 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
     named = {name: value for name, value in values.items() if applies(name, values["model"])}
     plain = nest(named)
     widths = plain.pop("widths", {})
-    return TrialConfig(**plain, width=config.width, widths=widths, data=config.data, seed=seed, threads=threads, precision=precision)
+    common: dict[str, Any] = {"width": config.width, "data": config.data, "value": config.value}
+    return TrialConfig(**plain, **common, widths=widths, seed=seed, threads=threads, precision=precision)
 
 
 def find_point(config: StudyConfig, params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -189,14 +190,16 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "normalize": {"mean": list(config.data.mean), "std": list(config.data.std)},
         "validation": config.data.validation,
         "seed": config.data.seed,
+        **({} if config.value == "last" else {"value": config.value}),
     }
 
 
 def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """What two definitions disagree on, in one line; empty where they agree."""
     parts = []
+    usual = DEFAULTS | {"value": "last"}
     for name in sorted({*before, *after}):
-        old, new = before.get(name, DEFAULTS.get(name)), after.get(name, DEFAULTS.get(name))
+        old, new = before.get(name, usual.get(name)), after.get(name, usual.get(name))
         if old != new:
             parts.append(f"{name} was {_short(old)} and is now {_short(new)}")
     return "; ".join(parts)

@@ -117,6 +117,13 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
     return top[0]
 
 
+def count_epochs(trial: TrialRow) -> int:
+    """The epoch whose accuracy is the value of a trial that has any: its last or its best, as its configuration says."""
+    if trial.config is None or trial.config.value == "last":
+        return len(trial.epochs)
+    return int(max(trial.epochs, key=lambda epoch: epoch["val_accuracy"])["epoch"])
+
+
 def export_config(study: Study, trial: TrialRow) -> str:
     """The configuration file of a trial. Where each trial has as many of the searched epochs as it earned, it names those."""
     assert trial.config is not None
@@ -127,6 +134,7 @@ def export_config(study: Study, trial: TrialRow) -> str:
         "study": study.name,
         "trial": trial.number,
         "validation_accuracy": trial.value,
+        **({"epoch": count_epochs(trial)} if config.value == "best" and trial.epochs else {}),
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
