@@ -50,6 +50,12 @@ def test_a_range_that_is_best_at_its_edge_is_to_be_widened(tmp_path: Path) -> No
     assert "of the best 5 trials are within 5 % of it" in line
 
 
+def test_a_sampler_that_learns_can_take_the_trials_along_into_the_wider_space(tmp_path: Path) -> None:
+    rows = [{"lr": 1e-4 * (1 + k / 100), "momentum": 0.5} for k in range(12)]
+    lines = give_advice(make(tmp_path, rows, lambda row: 0.9 - 100 * row["lr"], sampler="tpe"))
+    assert lines[-1] == "In a wider space these trials are of use: tuner search wider.yaml --from made."
+
+
 def test_a_list_of_numbers_is_widened_too_and_what_its_kind_ends_at_is_not(tmp_path: Path) -> None:
     space = {"batch_size": [64, 8, 16, 32, 128], "momentum": {"low": 0.0, "high": 0.9}}
     rows = [{"batch_size": (8, 16, 32, 64, 128)[k % 5], "momentum": k / 1000 if k % 5 == 0 else 0.5} for k in range(30)]

@@ -67,6 +67,7 @@ def retrain(
     if (precision := choose_precision(config.precision, device)) != config.precision:
         tell(f"{config.precision} is not for device {device}: trained in {precision}, so the trial's figures do not come again exactly")
         config = replace(config, precision=precision)
+    until = _find_last(path, config, origin) if all_data else None
     dataset = load(config.data, progress=tell)
     if fingerprint is not None and fingerprint != dataset.fingerprint:
         raise TunerError(
@@ -100,19 +101,23 @@ def retrain(
                         _tell_of(score if score.epoch <= going_on else writer.commit(), config, tell)
                         if score.epoch > going_on:
                             writer.begin(run, score)
+                        if score.epoch == until:
+                            break
                 finally:
                     _tell_of(writer.commit(), config, tell)
         except Stopped:
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
         if run.captured is not None and run.captured.refusal:
             tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
+        run.take_counted()
         test_loss, test_accuracy = run.evaluate(parts.test())
         outcome: dict[str, Any] = {
             "config": str(path),
             "model": config.model,
             "parameters": run.parameters,
             "epochs": [asdict(score) for score in run.curve],
-            "val_accuracy": run.curve[-1].val_accuracy,
+            "val_accuracy": run.counted.val_accuracy,
+            "kept_epoch": run.counted.epoch,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
             "test_images": len(parts.test()),
@@ -140,6 +145,19 @@ def retrain(
         )
         _keep(folder, weights, written, outcome)
     return outcome
+
+
+def _find_last(path: Path, config: TrialConfig, origin: dict[str, Any]) -> int | None:
+    """The epoch to stop after without a validation part: the trial's best, where that is what counts. None for the last."""
+    if config.value == "last":
+        return None
+    epoch = origin.get("epoch")
+    if not isinstance(epoch, int) or not 1 <= epoch <= config.epochs:
+        raise UsageError(
+            f"{path}: value: best chooses an epoch by the validation part, which --all-data trains on: "
+            f"name the epoch to stop after under origin (epoch: 1 to {config.epochs}), or remove value"
+        )
+    return epoch
 
 
 def _try_folder(folder: Path) -> None:
@@ -222,6 +240,8 @@ def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
         print_json({**figures, "weights": str(folder / WEIGHTS)})
         return
     lines = [f"{figures['model']}, {figures['parameters']:,} parameters, {len(figures['epochs'])} epochs in {figures['seconds']:.1f} s"]
+    if (kept := figures.get("kept_epoch", len(figures["epochs"]))) != len(figures["epochs"]):
+        lines.append(f"kept are the weights of epoch {kept}, the first of the highest validation accuracy")
     trial = figures["trial"]
     if figures["val_accuracy"] is not None:
         line = f"validation accuracy {figures['val_accuracy']:.4f}"

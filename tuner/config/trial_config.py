@@ -20,6 +20,7 @@ from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
+VALUES = ("last", "best")  # of which epoch a trial's value and its weights are; the best has the highest validation accuracy
 MOST_THREADS = 4096  # more and OpenMP ends the process
 RECORDED = ("fingerprint", "classes", "code")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
@@ -29,7 +30,7 @@ FIRST_NAMES = {
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
 # What is written only where it is not the default: what was written before it stays as it was.
-WRITTEN_IF_SET = ("weights", "weights_digest", "code", *QUIET)
+WRITTEN_IF_SET = ("weights", "weights_digest", "code", "value", *QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ class TrialConfig:
     micro_batches: int = 1
     network: Mapping[str, Any] = field(default_factory=dict)
     code: str | None = None
+    value: str = "last"
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -94,6 +96,7 @@ class TrialConfig:
             raise UsageError(f"seed must be below 2**64, not {self.seed}")
         check_whole("threads", self.threads, 1, MOST_THREADS)
         check_whole("micro_batches", self.micro_batches, 1)
+        check_value(self.value)
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 
@@ -276,6 +279,12 @@ def parse_data_record(plain: Mapping[str, Any], path: Path) -> DataRecord:
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
     known = None if classes is None else tuple(classes)
     return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=known, code=code)
+
+
+def check_value(value: Any) -> None:
+    """Errors: UsageError for what says of no epoch."""
+    if value not in VALUES:
+        raise UsageError(f"value takes last or best, the epoch whose validation accuracy counts, not {value!r}")
 
 
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:

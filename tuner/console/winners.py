@@ -19,8 +19,7 @@ def format_accuracy(value: float) -> str:
 
 def describe_value(config: StudyConfig) -> str:
     """What the value of a trial is."""
-    del config
-    return "A trial's value is the validation accuracy of its last epoch."
+    return f"A trial's value is the validation accuracy of its {config.value} epoch."
 
 
 def describe_certainty(found: Certainty, show: Callable[[float], str] = format_accuracy) -> str:

@@ -12,7 +12,7 @@ from ..console.winners import describe_value
 from ..errors import NothingToShow
 from ..study.certainty import Certainty, measure_certainty
 from ..study.study import Study
-from ..study.trials import TrialRow, export_config, find_best, list_trials
+from ..study.trials import TrialRow, count_epochs, export_config, find_best, list_trials
 from . import handmade
 from .blocks import Block, Code, Heading, Paragraph, Picture, Report
 from .journal import list_attempts, write_journal
@@ -66,17 +66,18 @@ def _journal(study: Study, everything: Sequence[TrialRow]) -> list[Block]:
 def _best(row: TrialRow) -> list[Block]:
     if not row.epochs:
         return []
-    last = row.epochs[-1]
+    last = row.epochs[count_epochs(row) - 1]
+    place = "its last epoch" if last is row.epochs[-1] else f"epoch {last['epoch']}, the best of its {len(row.epochs)},"
     lowest = min(row.epochs, key=lambda epoch: epoch["val_loss"])
     gap = last["train_accuracy"] - last["val_accuracy"]
-    text = f"In its last epoch trial {row.number} reached {percent(last['val_accuracy'])} on the validation part"
+    text = f"In {place} trial {row.number} reached {percent(last['val_accuracy'])} on the validation part"
     text += f" and {percent(last['train_accuracy'])} on the training part"
     if gap > 0.02:
         text += f", {points(gap)} more: it knows its training images better than others."
     else:
         text += ", so it knows its training images hardly better than others."
     if len(row.epochs) > 1:
-        if lowest["epoch"] == last["epoch"]:
+        if lowest is row.epochs[-1]:
             text += " The validation loss was still at its lowest in the last epoch, so more epochs may help."
         else:
             text += f" The validation loss was lowest in epoch {lowest['epoch']} and rose after it, so more epochs alone would hardly help."

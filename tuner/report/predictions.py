@@ -19,6 +19,7 @@ from ..study.trials import TrialRow
 from ..trained.kept import NotKept, read_kept
 from ..training.evaluation import choose_precision, predict
 from ..training.run import build_network
+from ..training.state import choose_weights
 
 
 class NoPredictions(Exception):
@@ -109,4 +110,4 @@ def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     if dataset.fingerprint != study.data:
         raise NoPredictions(f"the images of {data.source!r} are no longer those of the study")
     _, rows = split(dataset, data)
-    return Kept(config=row.config, weights=state["weights"], dataset=dataset, rows=rows, device=device)
+    return Kept(config=row.config, weights=choose_weights(state), dataset=dataset, rows=rows, device=device)

@@ -28,5 +28,7 @@ def read_curves(study: Study) -> Recording:
             "search on, with `pruner: none` if all are to be trained to their end"
         )
     errors = np.array([[1.0 - epoch["val_accuracy"] for epoch in row.epochs] for row in whole])
+    if study.config.value == "best":
+        errors = np.minimum.accumulate(errors, axis=1)
     seconds = np.array([row.seconds / epochs for row in whole])
     return Recording(name=study.name, errors=errors, source=f"{len(whole)} trials of {epochs} epochs of this study", seconds=seconds)

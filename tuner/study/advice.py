@@ -6,6 +6,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Any
 
 import optuna
@@ -40,7 +41,10 @@ def give_advice(study: Study) -> list[str]:
     certainty = measure_certainty(study)
     lines = [*_judge_trials(study), *_judge_images(certainty)]
     if len(complete) >= FEWEST_COMPLETE:
-        lines += [line for name in study.config.drawn for line in _find_edges(study.config, name, complete[:TOP])]
+        edges = [line for name in study.config.drawn for line in _find_edges(study.config, name, complete[:TOP])]
+        lines += edges
+        if edges and SAMPLERS[study.config.sampler[0]].learns:
+            lines.append(f"In a wider space these trials are of use: tuner search wider.yaml --from {quote(study.name)}.")
     if len(complete) >= FEWEST_FOR_EFFECTS and certainty is not None:
         lines += _find_idle(study.config, complete, certainty)
     return lines
@@ -55,7 +59,7 @@ def _judge_trials(study: Study) -> Iterator[str]:
     usual = inspect.signature(getattr(optuna.samplers, spec.optuna_class).__init__).parameters[STARTUP].default
     startup, finished = int(options.get(STARTUP, usual)), study.leases.counts().finished
     total = count_configurations(study.config)
-    if 0 < finished <= startup and (total is None or finished < total):
+    if 0 < finished <= startup - len(study.earlier) and (total is None or finished < total):
         drawn = f"the sampler {name} draws its first {startup} at random (its {STARTUP})"
         yield f"{finished} finished trials are too few, because {drawn}: it has learnt nothing yet; --more {2 * startup} goes on."
 

@@ -126,6 +126,7 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
         width=config.width,
         **config.find_weights(values["model"]),
         data=config.data,
+        value=config.value,
         seed=seed,
         threads=threads,
         precision=precision,
@@ -240,14 +241,16 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "validation": config.data.validation,
         "seed": config.data.seed,
         **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
+        **({} if config.value == "last" else {"value": config.value}),
     }
 
 
 def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """What two definitions disagree on, in one line; empty where they agree."""
     parts = []
+    usual = DEFAULTS | {"value": "last"}
     for name in sorted({*before, *after}):
-        old, new = before.get(name, DEFAULTS.get(name)), after.get(name, DEFAULTS.get(name))
+        old, new = before.get(name, usual.get(name)), after.get(name, usual.get(name))
         if old != new:
             parts.append(f"{name} was {_short(old)} and is now {_short(new)}")
     return "; ".join(parts)

@@ -135,6 +135,13 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
     return top[0]
 
 
+def count_epochs(trial: TrialRow) -> int:
+    """The epoch whose accuracy is the value of a trial that has any: its last or its best, as its configuration says."""
+    if trial.config is None or trial.config.value == "last":
+        return len(trial.epochs)
+    return int(max(trial.epochs, key=lambda epoch: epoch["val_accuracy"])["epoch"])
+
+
 def export_config(study: Study, trial: TrialRow) -> str:
     """The configuration file of a trial."""
     config, origin = describe_export(study, trial)
@@ -163,6 +170,7 @@ def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[st
         "study": study.name,
         "trial": trial.number,
         "validation_accuracy": trial.value,
+        **({"epoch": count_epochs(trial)} if config.value == "best" and trial.epochs else {}),
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }

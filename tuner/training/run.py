@@ -28,7 +28,7 @@ from .evaluation import Figures, cast_to, evaluate, prepare
 from .features import NoFeatures, are_reusable, find_features
 from .metrics import Sums
 from .optimizer import compute_learning_rate, make_optimizer, set_learning_rate
-from .score import Score
+from .score import Score, find_counted
 from .state import read_state
 
 
@@ -78,6 +78,7 @@ class Run:
         self._device = torch.device(device)
         self._asked = 0.0  # seconds of this epoch in which `stop` was asked
         self._whole = True  # not within an epoch
+        self._best: dict[str, Tensor] | None = None  # weights of the best epoch, where its value counts and it is not the last
         torch.set_num_threads(config.threads)
         prepare(self._device)
         self.network = make_form(config, classes, self._device)
@@ -118,6 +119,7 @@ class Run:
                 val_accuracy=val_accuracy,
                 seconds=time.perf_counter() - began - self._asked,
             )
+            self._keep_best(score)
             self.curve.append(score)
             yield score
 
@@ -136,6 +138,25 @@ class Run:
                 raise Stopped
             found.append(features)
         self.train, self.val = found[0] or self.train, found[1]
+
+    def _keep_best(self, score: Score) -> None:
+        """Before the epoch of `score` joins the curve: the weights of the one that is best with it."""
+        if self.config.value == "best":
+            self._best = self.weights() if find_counted([*self.curve, score], "best") is score else self._best
+
+    @property
+    def counted(self) -> Score:
+        """The epoch whose figures and weights are the run's result."""
+        return find_counted(self.curve, self.config.value)
+
+    def take_counted(self) -> None:
+        """Give the network the weights of that epoch. It is not trained on after that."""
+        if self._best is not None:
+            own = self.network.state_dict()
+            with torch.no_grad():
+                for name, tensor in self.network.from_plain(self._best, own).items():
+                    own[name].copy_(tensor)
+        self._whole = False
 
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
         """Loss per image and accuracy over the epoch. The device is waited for once, at the end."""
@@ -210,8 +231,13 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything needed to go on: plain numbers, lists and CPU tensors under the plain network's names."""
         assert self._whole, "state in mid-epoch"
+        weights = self.weights()
+        best: dict[str, Any] = {}
+        if self._best is not None:  # one tensor where it is the last epoch: it is written once
+            best["best"] = weights if self.counted is self.curve[-1] else self._best
         return {
-            "weights": self.weights(),
+            "weights": weights,
+            **best,
             "optimizer": {kind: self.network.to_plain(named) for kind, named in self._moments().items()},
             "curve": [asdict(score) for score in self.curve],
         }
@@ -219,11 +245,16 @@ class Run:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`. ValueError, with nothing loaded, when it is none, or of another network or optimiser."""
         given = read_state(state, epochs=self.config.epochs)
+        best = given.best
+        if (best is not None) != (self.config.value == "best" and bool(given.curve)):
+            raise ValueError("weights of the best epoch are there, or lacking, where the value is another")
         moments = self._moments()
         if given.optimizer.keys() != moments.keys():
             raise ValueError(f"the state of another optimizer: {sorted(given.optimizer)}, not {sorted(moments)}")
         pairs = [(self.network.state_dict(), given.weights)]
         pairs += [(named, given.optimizer[kind]) for kind, named in moments.items()]
+        if best is not None:
+            self.network.from_plain(best, self.network.state_dict())  # ValueError where it does not fit
         loaded = [(own, self.network.from_plain(plain, own)) for own, plain in pairs]
         for own, new in loaded:
             for name, tensor in own.items():
@@ -233,7 +264,7 @@ class Run:
             for own, new in loaded:
                 for name, tensor in own.items():
                     tensor.copy_(new[name])  # in place: a captured step goes on using the same memory
-        self.curve = given.curve
+        self.curve, self._best = given.curve, best
         self._whole = True
 
 

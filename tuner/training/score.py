@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -20,3 +21,10 @@ class Score:
     val_loss: float | None
     val_accuracy: float | None
     seconds: float = field(compare=False)
+
+
+def find_counted(curve: Sequence[Score], value: str) -> Score:
+    """The epoch whose figures and weights count: the last, or for `best` the first of the highest validation accuracy."""
+    if value == "last" or curve[-1].val_accuracy is None:
+        return curve[-1]
+    return max(curve, key=lambda score: score.val_accuracy or 0.0)

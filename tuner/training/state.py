@@ -21,20 +21,28 @@ class State:
     """Weights by plain name, the optimiser's tensors by kind and then by plain name, and the epochs' figures."""
 
     weights: dict[str, Tensor]
+    best: dict[str, Tensor] | None
     optimizer: dict[str, dict[str, Tensor]]
     curve: list[Score]
 
 
 def read_state(plain: Any, *, epochs: int) -> State:
     """A state of plain dicts, lists and tensors, of a run of so many epochs. Errors: ValueError for anything else."""
-    if not isinstance(plain, Mapping) or plain.keys() != {"weights", "optimizer", "curve"}:
+    if not isinstance(plain, Mapping) or plain.keys() - {"best"} != {"weights", "optimizer", "curve"}:
         raise ValueError("not the state of a run")
     kinds, curve = plain["optimizer"], plain["curve"]
     if not isinstance(kinds, Mapping) or not isinstance(curve, list) or len(curve) > epochs:
         raise ValueError(f"not the state of a run of {epochs} epochs")
     optimizer = {str(kind): _read_tensors(tensors) for kind, tensors in kinds.items()}
     scores = [_read_score(figures, epoch) for epoch, figures in enumerate(curve, start=1)]
-    return State(_read_tensors(plain["weights"]), optimizer, scores)
+    best = _read_tensors(plain["best"]) if "best" in plain else None
+    return State(_read_tensors(plain["weights"]), best, optimizer, scores)
+
+
+def choose_weights(plain: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Of a checkpoint's state the weights whose accuracy is the trial's value: of its best epoch where that counts, else the last."""
+    found: dict[str, Tensor] = plain.get("best", plain["weights"])
+    return found
 
 
 def _read_tensors(named: Any) -> dict[str, Tensor]:

@@ -163,6 +163,8 @@ class LeasedTrial:
         assert value is not None, "a trial is scored on its validation part"
         assert self._frozen is not None, "configure comes first"
         self.curve.append(asdict(score))
+        if self.study.config.value == "best":  # what pruners compare is what the trial would end with here
+            value = max(each["val_accuracy"] for each in self.curve)
         if score.epoch in self._frozen.intermediate_values:
             return
 
@@ -207,10 +209,12 @@ class LeasedTrial:
         rows = [row for row in self.study.frozen_trials() if row.number != self.lease.number]
         ended = [row for row in rows if row.state is TrialState.COMPLETE and score.epoch in row.intermediate_values]
         others = ended or [row for row in rows if score.epoch in row.intermediate_values]
+        assert self._frozen is not None, "configure comes first"
+        mine = self._frozen.intermediate_values[score.epoch]
         if not others:
-            return f"{score.val_accuracy:.4f}"
+            return f"{mine:.4f}"
         middle = statistics.median(row.intermediate_values[score.epoch] for row in others)
-        return f"{score.val_accuracy:.4f}, where the median of {len(others)} others was {middle:.4f}"
+        return f"{mine:.4f}, where the median of {len(others)} others was {middle:.4f}"
 
     def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
         """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""
