@@ -11,6 +11,7 @@ from ..models.weights import open_weights
 from ..study.study import Study
 from ..study.trials import TrialRow, describe_export
 from ..training import checkpoint
+from ..training.state import choose_weights
 from ..training.weights_file import make_weights_file
 
 MADE_BY = "tuner search"
@@ -35,6 +36,10 @@ def read_kept(study: Study, row: TrialRow) -> dict[str, Any]:
     return state
 
 
+def _last(accuracies: list[float]) -> float:
+    return accuracies[-1]
+
+
 def is_kept_file(study: Study, row: TrialRow, path: Path) -> bool:
     """Whether a file holds the weights that a search kept of this very trial."""
     try:
@@ -56,11 +61,11 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
         "trial": row.number,
         "state": row.state,
         "epochs": len(state["curve"]),
-        "val_accuracy": state["curve"][-1]["val_accuracy"],
+        "val_accuracy": (max if config.value == "best" else _last)([epoch["val_accuracy"] for epoch in state["curve"]]),
         **{name: row.run.get(name) for name in RECORDED},
     }
     return make_weights_file(
-        state["weights"],
+        choose_weights(state),
         config,
         fingerprint=study.data,
         classes=study.classes,
