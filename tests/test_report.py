@@ -40,11 +40,11 @@ def sqlite(tmp_path: Path) -> Iterator[Storage]:
 
 
 def texts(made: Report) -> str:
-    return "\n".join(f"{block.lead} {block.text}".strip() for block in made.blocks if isinstance(block, Paragraph))
+    return "\n".join(f"{block.lead} {block.text}".strip() for block in made.walk() if isinstance(block, Paragraph))
 
 
 def pictures(made: Report) -> dict[str, bytes]:
-    return {block.name: block.png for block in made.blocks if isinstance(block, Picture)}
+    return {block.name: block.png for block in made.walk() if isinstance(block, Picture)}
 
 
 def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Storage) -> None:
@@ -89,7 +89,7 @@ def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storag
     ]
     fabricated.add(study, rows)
     made = pictures(make_report(study))
-    wanted = {"loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
+    wanted = {"course", "loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
     assert made.keys() == wanted
     for name, png in made.items():
         image = Image.open(io.BytesIO(png)).convert("RGB")
@@ -106,7 +106,7 @@ def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Stora
     told = [block for block in made.blocks if isinstance(block, Paragraph) and block.lead]
     assert "was improved 39 times in 200 attempts. Here are the first attempt and the first 3 and the last 12 improvements" in texts(made)
     assert [block.lead for block in told][:5] == ["Trial 0.", "Trial 5.", "Trial 10.", "Trial 15.", "Trial 140."]
-    [table] = [block for block in made.blocks if isinstance(block, Table) and block.headings[0] == "Trial"]
+    [table] = [block for block in made.walk() if isinstance(block, Table) and block.headings[0] == "Trial"]
     assert len(table.rows) == 60
 
 

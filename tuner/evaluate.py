@@ -16,6 +16,7 @@ from .data.classes import match_classes
 from .data.parts import make_resident
 from .errors import UsageError
 from .models.weights import load_network
+from .study.test_accuracy import record_test
 from .training.evaluation import choose_precision, evaluate_network
 
 
@@ -25,13 +26,15 @@ def evaluate_file(
     config: Path | None = None,
     source: str | None = None,
     image_size: int | None = None,
+    storage: str | None = None,
     device: str = "cpu",
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Accuracy and loss of a file of weights on test images.
 
     `config` is the file that says what the network was trained on; None is the `config.yaml` beside the weights. The images
-    are those it names; `source` and `image_size` take precedence. Classes are matched by their names.
+    are those it names; `source` and `image_size` take precedence. Classes are matched by their names. A look at the test
+    images of a study that `storage` has is written to it.
     Errors: UsageError for a file that holds no weights of a network of ours, without a configuration, or with other classes.
     """
     loaded = load_network(path)
@@ -41,7 +44,7 @@ def evaluate_file(
             f"nothing says which image size, normalisation and classes {path} was trained with: "
             "give its configuration with --config FILE, or put it beside as config.yaml"
         )
-    known, _, _ = read_config(trained)
+    known, origin, _ = read_config(trained)
     data, precision = known.data, choose_precision(known.precision, device)
     torch.set_num_threads(known.threads)
     if source is not None:
@@ -53,6 +56,9 @@ def evaluate_file(
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)
+    record_test(
+        storage, origin if config is None else {}, dataset.fingerprint, accuracy=figures.accuracy, images=len(part), by="evaluate", say=say
+    )
     return {
         "weights": str(path),
         "model": loaded.spec.name,

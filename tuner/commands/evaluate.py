@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import data_option, device_option, json_option
+from .options import data_option, device_option, json_option, storage_option
 
 
 @click.command()
@@ -26,17 +26,27 @@ from .options import data_option, device_option, json_option
 )
 @device_option
 @json_option
-def evaluate(weights: Path, config: Path | None, data: str | None, image_size: int | None, device: str, as_json: bool) -> None:
+@storage_option
+def evaluate(
+    weights: Path,
+    config: Path | None,
+    data: str | None,
+    image_size: int | None,
+    device: str,
+    as_json: bool,
+    storage: str | None,
+) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
     The images are those of the configuration that `tuner train` left beside the weights, or of --config, unless --data is
-    given. Its image size and normalisation hold, and its classes are matched by name.
+    given. Its image size and normalisation hold, and its classes are matched by name. What is found on the test images of a study
+    in the storage is written to it.
     """
     from ..console.text import print_json, say
     from ..evaluate import evaluate_file
     from ..placement import find_device
 
-    found = evaluate_file(weights, config=config, source=data, image_size=image_size, device=find_device(device), say=say)
+    found = evaluate_file(weights, config=config, source=data, image_size=image_size, storage=storage, device=find_device(device), say=say)
     if as_json:
         print_json(found)
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import capture_option, data_option, device_option, gpu_option, json_option, progress_option
+from .options import capture_option, data_option, device_option, gpu_option, json_option, progress_option, storage_option
 
 
 @click.command()
@@ -24,6 +24,7 @@ from .options import capture_option, data_option, device_option, gpu_option, jso
 @capture_option
 @json_option
 @progress_option
+@storage_option
 def train(
     config: Path,
     out: Path | None,
@@ -34,10 +35,12 @@ def train(
     capture: bool | None,
     as_json: bool,
     no_progress: bool,
+    storage: str | None,
 ) -> None:
     """Train the configuration in the file CONFIG, made by `tuner best --export`.
 
-    The trial's validation figures come again, epoch by epoch; then the test accuracy, once. Run it again to go on
+    The trial's validation figures come again, epoch by epoch; then the test accuracy, once; it
+    is written to the study too, where the storage has it. Run it again to go on
     after an interruption.
     """
     from ..placement import choose_placements
@@ -45,5 +48,14 @@ def train(
 
     [placement, *_] = choose_placements(device=device, gpu=gpu, workers=1, at_most=1)
     folder = out or Path("trained") / config.stem
-    result = retrain(config, folder, all_data=all_data, source=data, device=placement.device, capture=capture, progress=not no_progress)
+    result = retrain(
+        config,
+        folder,
+        all_data=all_data,
+        source=data,
+        storage=storage,
+        device=placement.device,
+        capture=capture,
+        progress=not no_progress,
+    )
     show(result, folder, as_json=as_json)

@@ -18,10 +18,15 @@ from ..study.trials import TrialRow
 from ..training import checkpoint
 from ..training.evaluation import choose_precision, predict
 from ..training.run import build_network
+from .languages.en import ENGLISH
 
 
 class NoPredictions(Exception):
-    """There are none to be had; the text is the reason."""
+    """There are none to be had; the text is the reason. `key` and `detail` say it in other languages, of trial `number`."""
+
+    def __init__(self, key: str, number: int, detail: str = "") -> None:
+        super().__init__(ENGLISH.say(key, trial=ENGLISH.trial(number), detail=detail))
+        self.key, self.number, self.detail = key, number, detail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,16 +101,16 @@ def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     try:
         state = checkpoint.read(path, row.config, uid=study.uid)
     except checkpoint.CheckpointError as fault:
-        raise NoPredictions(f"the weights of trial {row.number} cannot be read ({fault})") from None
+        raise NoPredictions("lacking_unreadable", row.number, str(fault)) from None
     if state is None:
-        raise NoPredictions(f"the weights of trial {row.number} are not kept here")
+        raise NoPredictions("lacking_gone", row.number)
     # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:
         dataset = load(data)
     except TunerError as error:
-        raise NoPredictions(f"its images are not here ({error.message})") from None
+        raise NoPredictions("lacking_images", row.number, error.message) from None
     if dataset.fingerprint != study.data:
-        raise NoPredictions(f"the images of {data.source!r} are no longer those of the study")
+        raise NoPredictions("lacking_others", row.number, repr(data.source))
     _, rows = split(dataset, data)
     return Kept(config=row.config, weights=state["weights"], dataset=dataset, rows=rows, device=device)

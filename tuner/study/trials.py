@@ -120,6 +120,7 @@ def export_config(study: Study, trial: TrialRow) -> str:
         config = replace(config, epochs=len(trial.epochs))
     origin = {
         "study": study.name,
+        "id": study.uid,
         "trial": trial.number,
         "validation_accuracy": trial.value,
         "state": trial.state,
