@@ -19,8 +19,15 @@ from .options import storage_option
     metavar="FILE",
     help="One .html file, or an .md file with a folder of pictures beside it.",
 )
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ko"]),
+    default="en",
+    show_default=True,
+    help="The language of the report: English or Korean.",
+)
 @storage_option
-def report(study: str | None, out: Path, storage: str | None) -> None:
+def report(study: str | None, out: Path, lang: str, storage: str | None) -> None:
     """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
     from ..compare.report import make_report as compared
     from ..compare.rows import list_comparisons as comparisons
@@ -28,6 +35,7 @@ def report(study: str | None, out: Path, storage: str | None) -> None:
     from ..console.text import say
     from ..errors import UsageError
     from ..placement import find_device
+    from ..report.languages import LANGUAGES
     from ..report.page import make_report as make
     from ..report.write import FORMATS, write
     from ..study.storage import Storage
@@ -36,6 +44,11 @@ def report(study: str | None, out: Path, storage: str | None) -> None:
     if out.suffix not in FORMATS:
         raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
     opened, name = Storage(storage), find(study)[0] if study else None
-    made = compared(opened, name) if name in comparisons(opened) else make(load(opened, name), find_device("auto"))
+    if name in comparisons(opened):
+        if lang != "en":
+            raise UsageError(f"--lang {lang}: {name!r} is a comparison, whose report is in English only: leave --lang out")
+        made = compared(opened, name)
+    else:
+        made = make(load(opened, name), find_device("auto"), LANGUAGES[lang])
     size = write(made, out)
     say(f"wrote {out} ({size / 1e6:.1f} MB): open it in a browser" if out.suffix == ".html" else f"wrote {out} and its pictures")

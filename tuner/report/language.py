@@ -42,7 +42,8 @@ class Language:
     def lead(self, number: int) -> str:
         """A trial at the begin of a paragraph, with its number for the commands."""
         if number in self.trials:
-            return self.say("lead_named", name=self.trials[number], number=number)
+            name = self.trials[number]
+            return self.say("lead_named", name=name[:1].upper() + name[1:], number=number)
         return self.say("lead", number=number)
 
     def count(self, number: int, noun: str) -> str:
@@ -75,7 +76,7 @@ class Language:
         return self.say("points", gap=f"{100 * abs(gap):.2f}")
 
     def date(self, day: date) -> str:
-        return self.say("date", year=day.year, month=self.say(f"month_{day.month}"), day=f"{day.day:02d}")
+        return self.say("date", year=day.year, month=self.say(f"month_{day.month}"), day=day.day)
 
     def duration(self, seconds: float) -> str:
         """`42 s`, `3 min`, `2 h 05 min`."""

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ..language import Language
 from .en import ENGLISH
+from .ko import KOREAN
 
-LANGUAGES: dict[str, Language] = {language.code: language for language in (ENGLISH,)}
+LANGUAGES: dict[str, Language] = {language.code: language for language in (ENGLISH, KOREAN)}

@@ -15,7 +15,7 @@ TEXTS = {
     "or": "{first} or {last}",
     "no_accuracy": "no accuracy",
     "points": "{gap} points",
-    "date": "{day} {month} {year}",
+    "date": "{day:02d} {month} {year}",
     "month_1": "January",
     "month_2": "February",
     "month_3": "March",
@@ -169,7 +169,7 @@ TEXTS = {
     "mistake": "A mistake that the figures show:",
     "mistakes": "Mistakes that the figures show:",
     "mistake_many_changes": "{number} things were changed at once, so it cannot be told which of them made the difference.",
-    "mistake_chance": "{gap} are less than {images} validation images can tell from chance, so nothing follows from this step.",
+    "mistake_chance": "a difference of {gap} on {images} validation images may be chance.",
     "mistake_short": "the validation loss was still falling in the last epoch ({before} to {after}), "
     "so it was stopped too early to be judged.",
     "mistake_long": "the validation loss was lowest in epoch {lowest} and {rise} % higher at the end, "
