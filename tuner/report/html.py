@@ -57,7 +57,8 @@ code { font-size: .88em; background: #f5f5f5; padding: .05em .25em; border-radiu
   .figures.one { grid-template-columns: 1fr; }
   figure { margin: .5rem 0; }
   img { max-height: 6.2cm; }
-  figure#confusion-matrix img, figure#most-wrong img { max-height: 9cm; }
+  .figures > :last-child:nth-child(odd), #parallel-coordinates, #slices { grid-column: 1 / -1; }
+  #confusion-matrix img, #most-wrong img, #parallel-coordinates img, #slices img { max-height: 9cm; }
   h2:has(+ p + .figures) + p, p:has(+ .figures), h2:has(+ .figures) { break-after: avoid; }
 }
 """

@@ -57,7 +57,7 @@ TEXTS = {
     "best_with": "{trial} is the best: {network} gets {accuracy} of the validation images right with {values}. "
     "It trained for {epochs} in {time}.",
     "best_size": "{network}, here of {parameters} parameters,",
-    "interval": "Counted on {images} validation images, that accuracy is known to {low} to {high} (95 % interval, Wilson). "
+    "interval": "Counted on {images} validation images, that accuracy lies between {low} and {high} (95 % interval, Wilson). "
     "The best of many is rather lower on new images, because it was chosen on these.",
     "no_interval": "How sure that is depends on the number of validation images, which is not known here: "
     "search once more, or write the report where the images are.",

@@ -21,7 +21,7 @@ def draw_course(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | 
         return None
     size = 30 if len(rows) <= 200 else 8
     with styled():
-        drawn = make_figure(height=3.2)
+        drawn = make_figure(height=3.4)
         axes = drawn.subplots()
         for points, mark, colour, key in ((pruned, "x", ORANGE, "p_pruned"), (complete, "o", BLUE, "p_complete")):
             if points:
@@ -35,5 +35,5 @@ def draw_course(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | 
         axes.set_xlabel(words.say("p_trial"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         set_percent_axis(axes, words.say("p_val_axis"))
-        axes.legend(loc="lower right")
+        drawn.legend(loc="outside lower right", ncols=3)
         return to_png(drawn)
