@@ -19,7 +19,7 @@ from tests import fabricated
 from tests.conftest import Tuner
 from tuner.config.study_files import find_shipped_folder
 from tuner.errors import NothingToShow
-from tuner.report.blocks import Paragraph, Picture, Report, Table
+from tuner.report.blocks import Fold, Heading, Paragraph, Picture, Report, Table
 from tuner.report.html import to_html
 from tuner.report.markdown import to_markdown
 from tuner.report.page import make_report
@@ -40,11 +40,11 @@ def sqlite(tmp_path: Path) -> Iterator[Storage]:
 
 
 def texts(made: Report) -> str:
-    return "\n".join(f"{block.lead} {block.text}".strip() for block in made.blocks if isinstance(block, Paragraph))
+    return "\n".join(f"{block.lead} {block.text}".strip() for block in made.walk() if isinstance(block, Paragraph))
 
 
 def pictures(made: Report) -> dict[str, bytes]:
-    return {block.name: block.png for block in made.blocks if isinstance(block, Picture)}
+    return {block.name: block.png for block in made.walk() if isinstance(block, Picture)}
 
 
 def test_the_journal_tells_each_attempt_against_the_best_before_it(sqlite: Storage) -> None:
@@ -89,7 +89,7 @@ def test_every_picture_is_a_png_of_some_size_with_something_on_it(sqlite: Storag
     ]
     fabricated.add(study, rows)
     made = pictures(make_report(study))
-    wanted = {"loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
+    wanted = {"course", "loss", "accuracy", "learning-curves", "parameters", "seconds", "importances", "parallel-coordinates", "slices"}
     assert made.keys() == wanted
     for name, png in made.items():
         image = Image.open(io.BytesIO(png)).convert("RGB")
@@ -106,7 +106,7 @@ def test_a_long_search_tells_its_improvements_and_lists_the_others(sqlite: Stora
     told = [block for block in made.blocks if isinstance(block, Paragraph) and block.lead]
     assert "was improved 39 times in 200 attempts. Here are the first attempt and the first 3 and the last 12 improvements" in texts(made)
     assert [block.lead for block in told][:5] == ["Trial 0.", "Trial 5.", "Trial 10.", "Trial 15.", "Trial 140."]
-    [table] = [block for block in made.blocks if isinstance(block, Table) and block.headings[0] == "Trial"]
+    [table] = [block for block in made.walk() if isinstance(block, Table) and block.headings[0] == "Trial"]
     assert len(table.rows) == 60
 
 
@@ -222,3 +222,70 @@ def test_a_real_study_makes_one_file_or_markdown_with_pictures(tuner: Tuner, sma
     tuner("report", "--out", "made/for/it/r.html")
     assert Path("made/for/it/r.html").stat().st_size == Path("report.html").stat().st_size
     assert "no study 'smal'" in tuner("report", "smal", code=2).stderr
+
+
+def test_the_first_page_answers_before_it_tells_how(sqlite: Storage) -> None:
+    start = [{"lr": 0.001, "batch_size": 4, "epochs": 1}, {"lr": 0.01, "batch_size": 4, "epochs": 1}]
+    study = fabricated.study(sqlite, SPACE | {"start": start})
+    given = [fabricated.trial(study, row, [0.6 + 0.1 * n], start=n, number=n) for n, row in enumerate(start)]
+    found = fabricated.trial(study, {"lr": 0.02, "batch_size": 8, "epochs": 2}, [0.5, 0.8], number=2)
+    fabricated.add(study, [*given, found])
+    assert "is not known here" in texts(make_report(study))
+    sqlite.optuna.set_study_user_attr(study.leases.study_id, "val_images", 100)
+    made = make_report(study)
+    headings = [block.text for block in made.blocks if isinstance(block, Heading)]
+    assert headings[:3] == ["In short", "How it was searched", "The journal"]
+    page = made.blocks[: next(n for n, block in enumerate(made.blocks) if block == Heading(text=headings[1]))]
+    [asked, best, sure, hand, tested, *_] = [block.text for block in page if isinstance(block, Paragraph)]
+    assert asked == "Which configuration of MyNet is the most accurate on CIFAR-10?"
+    assert best.startswith("Trial 2 is the best: MyNet, here of 1,000 parameters, gets 80.00 % of the validation images right")
+    # Wilson's interval of 80 in 100, as tables have it.
+    assert "Counted on 100 validation images, that accuracy lies between 71.11 % and 86.66 %" in sure
+    assert hand == (
+        "By hand against the search: the best of the two configurations given beforehand, trial 1, reached 70.00 %; "
+        "the search reached 80.00 % with trial 2, 10.00 points more."
+    )
+    assert "no trial of this study was tested" in tested
+    assert [block.name for block in page if isinstance(block, Picture)] == ["course"]
+
+
+def test_attempts_in_a_row_that_improved_nothing_are_folded_but_not_steps_by_hand(sqlite: Storage) -> None:
+    values = {"lr": 0.001, "batch_size": 4, "epochs": 1}
+    study = fabricated.study(sqlite, SPACE | {"start": [values] * 4})
+    by_hand = [fabricated.trial(study, values, [0.5], start=n, number=n) for n in range(4)]
+    searched = [0.4, 0.45, None, 0.6, 0.3, 0.2]
+    rows = [
+        fabricated.trial(study, values, [a or 0.1], state=TrialState.COMPLETE if a else TrialState.PRUNED, number=4 + n)
+        for n, a in enumerate(searched)
+    ]
+    fabricated.add(study, [*by_hand, *rows])
+    made = make_report(study)
+    [fold] = [block for block in made.blocks if isinstance(block, Fold)]
+    assert fold.summary == (
+        "Trial 4 to trial 6: three attempts (2 trained to the end and 1 pruned) that did not beat trial 0. "
+        "The nearest was trial 5 with 45.00 %."
+    )
+    assert [block.lead for block in fold.blocks if isinstance(block, Paragraph)] == ["Trial 4.", "Trial 5.", "Trial 6."]
+    assert "<details>\n<summary>Trial 4 to trial 6:" in to_html(made)
+    assert "**Trial 4 to trial 6:" in to_markdown(made, "p")[0] and "**Trial 5.**" in to_markdown(made, "p")[0]
+
+
+def test_the_journal_study_numbers_its_rows_as_report_a_and_names_mistakes(sqlite: Storage) -> None:
+    plain = yaml.safe_load((find_shipped_folder() / "journal.yaml").read_text())
+    study = fabricated.study(sqlite, plain, name="journal")
+    falling, rising = [0.3, 0.5], [0.7, 0.9, 0.8]
+    curves = [[0.2, 0.7], [0.2, 0.72], [0.2, 0.9], falling, rising, [0.9, 0.9], [0.9, 0.901], [0.9, 0.95], [0.9, 0.96]]
+    trials = [fabricated.trial(study, row, curves[n], start=n, number=n) for n, row in enumerate(plain["start"])]
+    fabricated.add(study, trials)
+    sqlite.optuna.set_study_user_attr(study.leases.study_id, "val_images", 5000)
+    made = make_report(study)
+    told = {block.lead: block.text for block in made.blocks if isinstance(block, Paragraph) and block.lead}
+    assert list(told) == [f"Baseline {n + 1} (trial {n})." for n in (0, 1)] + [f"Try {n - 1} (trial {n})." for n in range(2, 9)]
+    tries = [text for lead, text in told.items() if lead.startswith("Try")]
+    assert "Against the best so far, baseline 2, it changed the epochs from 2 to 4." in tries[0] and "istake" not in tries[0]
+    assert "was still falling in the last epoch (1.4700 to 1.0500), so it was stopped too early to be judged." in tries[1]
+    assert "the validation loss was lowest in epoch 2 and 100 % higher at the end" in tries[2]
+    assert "a difference of 0.10 points on 5,000 validation images may be chance" in tries[4]
+    assert "three things were changed at once" in tries[5] and "may be chance" not in tries[5]
+    [table] = [block for block in made.blocks if isinstance(block, Table) and "Report A (test)" in block.headings]
+    assert [row[0] for row in table.rows] == ["Baseline 1", "Baseline 2", *(f"Try {n}" for n in range(1, 8))]

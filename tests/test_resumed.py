@@ -22,8 +22,8 @@ from tuner.dashboard.notes import write_study_note
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.placement import Placement
+from tuner.report.answer import write_answer
 from tuner.report.journal import list_attempts, write_journal
-from tuner.report.question import write_answer
 from tuner.study.lease import Lease
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load

@@ -16,6 +16,7 @@ from .data.classes import match_classes
 from .data.parts import make_resident
 from .errors import UsageError
 from .models.own_code import find_permitted
+from .study.test_accuracy import record_test
 from .training.evaluation import choose_precision, evaluate_network
 from .training.trained import load_trained
 
@@ -26,6 +27,7 @@ def evaluate_file(
     config: Path | None = None,
     source: str | None = None,
     image_size: int | None = None,
+    storage: str | None = None,
     device: str = "cpu",
     accept_changed_code: bool = False,
     say: Say = lambda line: None,
@@ -34,7 +36,7 @@ def evaluate_file(
 
     What the file carries says what the network was trained on; for a file that carries nothing `config` does, by default the
     `config.yaml` beside it. The images are those named there; `source` and `image_size` take precedence. Classes are matched
-    by their names.
+    by their names. A look at the test images of a study that `storage` has is written to it.
     Errors: UsageError for a file that holds no weights of a network of ours, without a configuration, or with other classes.
     """
     loaded, facts = load_trained(path, config, say, accept_changed_code=accept_changed_code)
@@ -57,6 +59,8 @@ def evaluate_file(
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)
+    origin = facts.origin if config is None else {}
+    record_test(storage, origin, dataset.fingerprint, accuracy=figures.accuracy, images=len(part), by="evaluate", say=say)
     evaluated: dict[str, Any] = {
         "weights": str(path),
         "model": loaded.spec.name,

@@ -23,6 +23,7 @@ from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
 from .models.weights import open_weights
 from .signals import catch_signals
+from .study.test_accuracy import record_test
 from .training import checkpoint
 from .training.checkpoint_writer import CheckpointWriter
 from .training.cuda_graph import choose_recorder
@@ -43,6 +44,7 @@ def retrain(
     all_data: bool = False,
     accept_changed_code: bool = False,
     source: str | None = None,
+    storage: str | None = None,
     device: str = "cpu",
     capture: bool | None = None,
     progress: bool = True,
@@ -51,6 +53,7 @@ def retrain(
     """Train the configuration in a file and test it once; everything it makes goes to `folder`, with `force` over another training.
 
     After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
+    The test accuracy is written to the study where the configuration came from, where `storage` has it.
     Returns the figures: `epochs`, `val_accuracy`, `test_accuracy` and what they belong to.
     Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
     """
@@ -144,6 +147,8 @@ def retrain(
             },
         )
         _keep(folder, weights, written, outcome)
+    looked = {"accuracy": test_accuracy, "images": outcome["test_images"], "all_data": all_data}
+    record_test(storage, origin, dataset.fingerprint, **looked, by="train", say=tell)
     return outcome
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import accept_code_option, data_option, device_option, json_option
+from .options import accept_code_option, data_option, device_option, json_option, storage_option
 
 
 @click.command()
@@ -27,6 +27,7 @@ from .options import accept_code_option, data_option, device_option, json_option
 @accept_code_option
 @device_option
 @json_option
+@storage_option
 def evaluate(
     weights: Path,
     config: Path | None,
@@ -35,11 +36,13 @@ def evaluate(
     accept_changed_code: bool,
     device: str,
     as_json: bool,
+    storage: str | None,
 ) -> None:
     """Test accuracy of the saved WEIGHTS: ours, or report A's own .pth.
 
     The images are those of the configuration that the weights carry (older ones: that lies beside them, or --config),
-    unless --data is given. Its image size and normalisation hold, and its classes are matched by name.
+    unless --data is given. Its image size and normalisation hold, and its classes are matched by name. What is found on the test
+    images of a study in the storage is written to it.
     """
     from ..console.text import print_json, say
     from ..evaluate import evaluate_file
@@ -50,6 +53,7 @@ def evaluate(
         config=config,
         source=data,
         image_size=image_size,
+        storage=storage,
         device=find_device(device),
         accept_changed_code=accept_changed_code,
         say=say,

@@ -21,9 +21,16 @@ from .outputs import make_room
     metavar="FILE",
     help="One .html file, or an .md file with a folder of pictures beside it.",
 )
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ko"]),
+    default="en",
+    show_default=True,
+    help="The language of the report: English or Korean.",
+)
 @force_option
 @storage_option
-def report(study: str | None, out: Path, force: bool, storage: str | None) -> None:
+def report(study: str | None, out: Path, lang: str, force: bool, storage: str | None) -> None:
     """Write what was asked, tried and found in STUDY (the study searched last), with its pictures."""
     from ..compare.report import make_report as compared
     from ..compare.rows import list_comparisons as comparisons
@@ -32,6 +39,7 @@ def report(study: str | None, out: Path, force: bool, storage: str | None) -> No
     from ..console.text import say
     from ..errors import UsageError
     from ..placement import find_device
+    from ..report.languages import LANGUAGES
     from ..report.page import make_report as make
     from ..report.write import FORMATS, is_report, write
     from ..study.storage import Storage
@@ -41,8 +49,10 @@ def report(study: str | None, out: Path, force: bool, storage: str | None) -> No
         raise UsageError(f"--out {str(out)!r} must end in {' or '.join(FORMATS)}")
     opened, name = Storage(storage), find(study)[0] if study else None
     loaded = None if name in comparisons(opened) else load(opened, name)
+    if loaded is None and lang != "en":
+        raise UsageError(f"--lang {lang}: {name!r} is a comparison, whose report is in English only: leave --lang out")
     make_room(out, "--out")
-    made = make(loaded, find_device("auto")) if loaded is not None else compared(opened, str(name))
+    made = make(loaded, find_device("auto"), LANGUAGES[lang]) if loaded is not None else compared(opened, str(name))
     if name is None:
         say(f"{made.title}, which was searched last")
     check_free("--out", out, f"a report of {made.title}", lambda path: is_report(made, path), force=force)

@@ -15,6 +15,7 @@ from .options import (
     gpu_option,
     json_option,
     progress_option,
+    storage_option,
 )
 
 
@@ -35,6 +36,7 @@ from .options import (
 @capture_option
 @json_option
 @progress_option
+@storage_option
 def train(
     config: Path,
     out: Path | None,
@@ -47,10 +49,12 @@ def train(
     capture: bool | None,
     as_json: bool,
     no_progress: bool,
+    storage: str | None,
 ) -> None:
     """Train the configuration in the file CONFIG, made by `tuner best --export`.
 
-    The trial's validation figures come again, epoch by epoch; then the test accuracy, once. Run it again to go on
+    The trial's validation figures come again, epoch by epoch; then the test accuracy, once; it
+    is written to the study too, where the storage has it. Run it again to go on
     after an interruption.
     """
     from ..placement import choose_placements
@@ -64,6 +68,7 @@ def train(
         all_data=all_data,
         accept_changed_code=accept_changed_code,
         source=data,
+        storage=storage,
         device=placement.device,
         capture=capture,
         progress=not no_progress,

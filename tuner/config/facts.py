@@ -17,11 +17,13 @@ BESIDE = "config.yaml"  # where the configuration lies beside weights
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The configuration of weights, their data and classes, and their provenance: who made them, and with what."""
+    """The configuration of weights, their data and classes, and their provenance: who made them, and with what. The configuration's
+    origin is the study and trial that it came from."""
 
     config: TrialConfig
     data: DataRecord
     provenance: Mapping[str, Any]
+    origin: Mapping[str, Any]
 
 
 def pack_facts(
@@ -60,9 +62,10 @@ def unpack_facts(carried: object, path: Path) -> Facts:
     except RecursionError:
         raise UsageError(f"{where} stands within itself too deep: save its state dict alone and give --config FILE") from None
     plain = parse(text, where)  # bounded and checked exactly as a configuration file is
-    config, _, _ = parse_config(plain, path)
+    config, origin, _ = parse_config(plain, path)
     provenance = carried.get("provenance")
-    return Facts(config=config, data=parse_data_record(plain, path), provenance=provenance if isinstance(provenance, dict) else {})
+    known = provenance if isinstance(provenance, dict) else {}
+    return Facts(config=config, data=parse_data_record(plain, path), provenance=known, origin=origin)
 
 
 def find_facts(carried: object, path: Path, config: Path | None, say: Callable[[str], None]) -> Facts | None:
@@ -103,8 +106,8 @@ def _make_plain(value: Any) -> Any:
 
 def _read_facts(path: Path) -> Facts:
     plain = read(path)
-    config, _, _ = parse_config(plain, path)
-    return Facts(config=config, data=parse_data_record(plain, path), provenance={})
+    config, origin, _ = parse_config(plain, path)
+    return Facts(config=config, data=parse_data_record(plain, path), provenance={}, origin=origin)
 
 
 def _compare(own: Facts, other: Facts) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, Union
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,15 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Table | Picture | Code
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """Blocks that a reader opens; `summary` says what is in them. On paper, and in Markdown, they stand open."""
+
+    summary: str
+    blocks: Sequence[Block]
+
+
+Block: TypeAlias = Union[Heading, Paragraph, Table, Picture, Code, Fold]  # noqa: UP007 - `Fold` names it before it is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +59,15 @@ class Report:
     title: str
     subtitle: str
     blocks: list[Block]
+    language: str = "en"  # as HTML's `lang` has it
+
+    def walk(self) -> Iterator[Block]:
+        """All blocks in order, those within a fold after it."""
+        yield from _walk(self.blocks)
+
+
+def _walk(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if isinstance(block, Fold):
+            yield from _walk(block.blocks)

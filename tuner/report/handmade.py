@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config.study_config import StudyConfig
@@ -11,10 +12,12 @@ from ..study.certainty import measure_certainty
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Table
-from .words import model_name, percent, points
+from .language import Language
+from .words import model_name
 
 # Its accuracies on the 10,000 test images, in the order of the rows of studies/journal.yaml.
 TEST_ACCURACIES = (0.74, 0.76, 0.82, 0.75, 0.83, 0.83, 0.81, 0.84, 0.87)
+BASELINES = 2  # of its rows, the two networks as they were before it began to try
 
 
 def repeats(study: Study) -> bool:
@@ -27,43 +30,64 @@ def repeats(study: Study) -> bool:
     return (mine.start, dict(mine.fixed), mine.width) == (theirs.start, dict(theirs.fixed), theirs.width)
 
 
-def compare_with_handmade(study: Study, rows: Sequence[TrialRow]) -> list[Block]:
-    """The table of both, and which figures are which."""
-    left = [row for row in rows if row.start is not None and row.state == "COMPLETE"]
-    lines = []
-    for index, test in enumerate(TEST_ACCURACIES):
-        asked = study.config.start[index]
+def match_rows(study: Study, rows: Sequence[TrialRow]) -> list[TrialRow | None]:
+    """The trial of each of report A's rows, in their order; None for one that is not there."""
+    left = [row for row in rows if row.start is not None]
+    found: list[TrialRow | None] = []
+    for asked in study.config.start:
         row = next((row for row in left if _is(row, asked)), None)
         if row is not None:
             left.remove(row)
-        words = f"{model_name(asked.get('model', 'mynet'))}, {asked['epochs']} epochs, batch {asked['batch_size']}, lr {asked['lr']:g}"
-        measured = "not finished" if row is None else percent(row.value)
-        lines.append((str(index + 1), words, f"{100 * test:.0f} %", measured))
+        found.append(row)
+    return found
+
+
+def name_trials(study: Study, rows: Sequence[TrialRow], words: Language) -> Language:
+    """The language with the trials called as report A calls its rows: two baselines, then tries from 1."""
+    matched = enumerate(match_rows(study, rows))
+    return replace(words, trials={row.number: _name(place, words) for place, row in matched if row is not None})
+
+
+def compare_with_handmade(study: Study, rows: Sequence[TrialRow], words: Language) -> list[Block]:
+    """The table of both, and which figures are which."""
+    lines = []
+    ended = [row for row in rows if row.state == "COMPLETE"]
+    for place, (test, asked, row) in enumerate(zip(TEST_ACCURACIES, study.config.start, match_rows(study, ended), strict=True)):
+        told = words.say(
+            "handmade_row",
+            network=model_name(asked.get("model", "mynet")),
+            epochs=words.say("handmade_epochs", number=asked["epochs"]),
+            batch=asked["batch_size"],
+            lr=f"{asked['lr']:g}",
+        )
+        measured = words.say("not_finished") if row is None else words.percent(row.value)
+        name = _name(place, words)
+        lines.append((name[:1].upper() + name[1:], told, f"{100 * test:.0f} %", measured))
     data = study.config.data
-    images = "The images are the same, CIFAR-10, but the parts are not"
+    images = words.say("handmade_same")
     if data.source != "cifar10" or data.train_images is not None or data.image_size != 32:
-        part = f" ({data.train_images:,} training images)" if data.train_images else ""
-        images = f"They cannot be compared here: report A trained on all of CIFAR-10, this study on {data.source}{part}"
+        source = words.say("handmade_part", source=data.source, number=f"{data.train_images:,}") if data.train_images else data.source
+        images = words.say("handmade_elsewhere", source=source)
     return [
-        Heading(text="Beside the journal made by hand"),
-        Paragraph(
-            text="These are the configurations of report A, which tuned the two networks by hand. Its figures are accuracies on the "
-            "10,000 test images, on which it also chose. The measured ones are accuracies on the validation part: "
-            f"{100 * data.validation:g} % of the training images, held out. {images}. {_describe_chance(study)}"
-        ),
+        Heading(text=words.say("handmade")),
+        Paragraph(text=words.say("handmade_text", share=f"{100 * data.validation:g}", images=images, chance=_tell_chance(study, words))),
         Table(
-            headings=("Row", "Configuration", "Report A (test)", "Measured (validation)"),
+            headings=tuple(words.say(f"column_{name}") for name in ("row", "configuration", "theirs", "measured")),
             rows=lines,
-            right=frozenset({0, 2, 3}),
+            right=frozenset({2, 3}),
         ),
     ]
 
 
-def _describe_chance(study: Study) -> str:
+def _tell_chance(study: Study, words: Language) -> str:
     found = measure_certainty(study)
     if found is None:
-        return "Small differences may be chance."
-    return f"On {found.images:,} validation images a difference from the best of less than {points(found.gap)} may be chance."
+        return words.say("handmade_small")
+    return words.say("handmade_chance", images=f"{found.images:,}", gap=words.points(found.gap))
+
+
+def _name(place: int, words: Language) -> str:
+    return words.say("baseline", number=place + 1) if place < BASELINES else words.say("try", number=place + 1 - BASELINES)
 
 
 def _is(row: TrialRow, asked: Mapping[str, Any]) -> bool:

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from .blocks import Block, Code, Heading, Paragraph, Picture, Report, Table
+from .blocks import Block, Code, Fold, Heading, Paragraph, Picture, Report, Table
 
 
 def to_markdown(report: Report, folder: str) -> tuple[str, dict[str, bytes]]:
     """The text, which names its pictures in `folder`, and the pictures by file name."""
-    pictures = {f"{block.name}.png": block.png for block in report.blocks if isinstance(block, Picture)}
+    pictures = {f"{block.name}.png": block.png for block in report.walk() if isinstance(block, Picture)}
     parts = [f"# {_text(report.title)}", _text(report.subtitle), *(_block(block, folder) for block in report.blocks)]
     return "\n\n".join(parts) + "\n", pictures
 
@@ -29,6 +29,8 @@ def _block(block: Block, folder: str) -> str:
     if isinstance(block, Code):
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
         return f"{fence}text\n{block.text}\n{fence}"
+    if isinstance(block, Fold):
+        return "\n\n".join([f"**{_text(block.summary)}**", *(_block(inner, folder) for inner in block.blocks)])
     if isinstance(block, Picture):
         caption = _text(block.caption)
         return f"![{caption}]({quote(folder)}/{block.name}.png)\n\n*{caption}*"

@@ -20,10 +20,15 @@ from ..trained.kept import NotKept, read_kept
 from ..training.evaluation import choose_precision, predict
 from ..training.run import build_network
 from ..training.state import choose_weights
+from .languages.en import ENGLISH
 
 
 class NoPredictions(Exception):
-    """There are none to be had; the text is the reason."""
+    """There are none to be had; the text is the reason. `key` and `detail` say it in other languages, of trial `number`."""
+
+    def __init__(self, key: str, number: int, detail: str = "") -> None:
+        super().__init__(ENGLISH.say(key, trial=ENGLISH.trial(number), detail=detail))
+        self.key, self.number, self.detail = key, number, detail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +101,18 @@ def find_kept_weights(study: Study, row: TrialRow, device: str) -> Kept:
     try:
         state = read_kept(study, row)
     except NotKept as fault:
-        raise NoPredictions(str(fault)) from None
+        raise NoPredictions("lacking_unreadable" if fault.fault else "lacking_gone", row.number, fault.fault) from None
     try:
         name_stored_code({**study.config.code, row.config.model: row.config.code}, study.name, remedy="leave it out")
     except TunerError as error:
-        raise NoPredictions(f"its code cannot be run here ({error.message})") from None
+        raise NoPredictions("lacking_code", row.number, error.message) from None
     # The search may have been continued on another machine, where the images lie elsewhere.
     data = replace(row.config.data, source=study.config.data.source)
     try:
         dataset = load(data)
     except TunerError as error:
-        raise NoPredictions(f"its images are not here ({error.message})") from None
+        raise NoPredictions("lacking_images", row.number, error.message) from None
     if dataset.fingerprint != study.data:
-        raise NoPredictions(f"the images of {data.source!r} are no longer those of the study")
+        raise NoPredictions("lacking_others", row.number, repr(data.source))
     _, rows = split(dataset, data)
     return Kept(config=row.config, weights=choose_weights(state), dataset=dataset, rows=rows, device=device)

@@ -1,31 +1,56 @@
-"""How far the pruner of a study that promotes can be trusted, in sentences, from the study's own trials."""
+"""How far the pruner of a study that promotes can be trusted, from the study's own trials."""
 
 from __future__ import annotations
 
-from .agreement import measure_agreement
-from .audit import read_audit
+from dataclasses import dataclass
+
+from .agreement import Agreement, measure_agreement
+from .audit import AuditResult, read_audit
 from .pausing import AUDIT, PausingLeases
 from .study import Study
 
 
-def describe_safety(study: Study) -> list[str]:
-    """How well ranks at the rungs foretell the end, and what may have been lost. Nothing for other pruners."""
+@dataclass(frozen=True, kw_only=True)
+class Safety:
+    """`measured` is how well ranks at the rungs foretell the end. `left` trials stayed where they paused, and `chance` is that any
+    of them would have been the best. `audit` is None where no trial was trained to the end to check the pruner."""
+
+    measured: list[Agreement]
+    left: int
+    chance: float
+    audit: AuditResult | None
+
+
+def measure_safety(study: Study) -> Safety | None:
+    """None for a study whose pruner does not promote."""
     if not isinstance(study.leases, PausingLeases):
-        return []
+        return None
     standing, rule = study.retry(study.leases.read_standing), study.leases.rule
-    told = []
-    measured = [each for each in measure_agreement(rule, standing.best, standing.final) if each.shrunk is not None]
-    if measured:
-        figures = ", ".join(f"{each.shrunk:.2f} at epoch {each.epoch} ({each.trials} trials)" for each in measured)
-        told.append(f"How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.")
     runs = [facts.get("run", {}) for facts in study.read_facts(study.finished_trials(), "run")]
     chances = [run["chance"] for run in runs if "chance" in run]
-    if chances:
-        told.append(
-            f"{len(chances)} trials were left where they paused; the chance that any of them would have been the best is about "
-            f"{100 * min(1.0, sum(chances)):.2g} %."
-        )
     audited = standing.list_taken(AUDIT)
-    if audited & standing.final.keys():
-        told.append(f"Trained to the end all the same, to check the pruner: {read_audit(standing.final, audited).sentence}.")
+    return Safety(
+        measured=[each for each in measure_agreement(rule, standing.best, standing.final) if each.shrunk is not None],
+        left=len(chances),
+        chance=min(1.0, sum(chances)),
+        audit=read_audit(standing.final, audited) if audited & standing.final.keys() else None,
+    )
+
+
+def describe_safety(study: Study) -> list[str]:
+    """How well ranks at the rungs foretell the end, and what may have been lost, in sentences. Nothing for other pruners."""
+    found = measure_safety(study)
+    if found is None:
+        return []
+    told = []
+    if found.measured:
+        figures = ", ".join(f"{each.shrunk:.2f} at epoch {each.epoch} ({each.trials} trials)" for each in found.measured)
+        told.append(f"How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.")
+    if found.left:
+        told.append(
+            f"{found.left} trials were left where they paused; the chance that any of them would have been the best is about "
+            f"{100 * found.chance:.2g} %."
+        )
+    if found.audit is not None:
+        told.append(f"Trained to the end all the same, to check the pruner: {found.audit.sentence}.")
     return told

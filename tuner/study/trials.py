@@ -168,6 +168,7 @@ def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[st
         config = replace(config, epochs=len(trial.epochs))
     origin = {
         "study": study.name,
+        "id": study.uid,
         "trial": trial.number,
         "validation_accuracy": trial.value,
         **({"epoch": count_epochs(trial)} if config.value == "best" and trial.epochs else {}),

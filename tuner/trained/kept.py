@@ -19,7 +19,11 @@ RECORDED = ("versions", "commit", "device")  # of what a trial says of its train
 
 
 class NotKept(Exception):
-    """They are not to be had on this machine; the text is the reason."""
+    """They are not to be had on this machine; the text is the reason. `fault` says what is wrong with a file that is there."""
+
+    def __init__(self, text: str, fault: str = "") -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 def read_kept(study: Study, row: TrialRow) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def read_kept(study: Study, row: TrialRow) -> dict[str, Any]:
     try:
         state = checkpoint.read(path, row.config, uid=study.uid)
     except checkpoint.CheckpointError as fault:
-        raise NotKept(f"the weights of trial {row.number} cannot be read ({fault})") from None
+        raise NotKept(f"the weights of trial {row.number} cannot be read ({fault})", str(fault)) from None
     if state is None:
         raise NotKept(f"the weights of trial {row.number} are not kept here")
     return state

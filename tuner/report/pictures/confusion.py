@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import Language
+from ..languages.en import ENGLISH
 from .names import name_classes
 from .style import make_figure, styled, to_png
 
@@ -17,7 +19,7 @@ MOST_NUMBERS = 20  # classes, up to which the cells show their counts
 MOST_NAMES = 60  # classes, up to which the axes name them
 
 
-def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
+def draw_confusion_matrix(found: Predictions, title: str, words: Language = ENGLISH) -> bytes:
     """Counts by true and predicted class; each row is coloured by its own shares, so that small classes show too."""
     counts = found.matrix()
     classes = len(counts)
@@ -50,16 +52,16 @@ def draw_confusion_matrix(found: Predictions, title: str) -> bytes:
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.tick_params(length=0)
-        axes.set_xlabel("Predicted class")
-        axes.set_ylabel("True class")
+        axes.set_xlabel(words.say("p_predicted"))
+        axes.set_ylabel(words.say("p_true"))
         axes.set_title(title)
         bar = drawn.colorbar(image, ax=axes, shrink=0.8)
-        bar.set_label("Share of the true class (%)")
+        bar.set_label(words.say("p_share"))
         bar.outline.set_visible(False)
         return to_png(drawn)
 
 
-def draw_most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | None:
+def draw_most_wrong(found: Predictions, title: str, words: Language = ENGLISH, count: int = 16) -> bytes | None:
     """The images whose wrong answer the network was surest of; None where it made no mistake."""
     wrong = found.most_wrong(count)
     if not len(wrong):
@@ -74,8 +76,7 @@ def draw_most_wrong(found: Predictions, title: str, count: int = 16) -> bytes | 
             axes.imshow(found.images[index], interpolation="nearest")
             axes.set_axis_off()
             true, guess = (names[int(labels[index])] for labels in (found.labels, found.guesses))
-            axes.set_title(
-                f"true: {true}\nsaid: {guess} ({100 * found.sureness[index]:.0f} %)", fontsize=8.5, fontweight="normal", loc="center"
-            )
+            told = words.say("p_wrong_one", true=true, guess=guess, sureness=f"{100 * found.sureness[index]:.0f}")
+            axes.set_title(told, fontsize=8.5, fontweight="normal", loc="center")
         drawn.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         return to_png(drawn)

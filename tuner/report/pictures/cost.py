@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from ...study.trials import TrialRow
+from ..language import Language
+from ..languages.en import ENGLISH
 from .style import BLACK, BLUE, ORANGE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
 
 
@@ -22,14 +24,14 @@ def count_seconds(row: TrialRow) -> float | None:
     return row.seconds or None
 
 
-def draw_against_parameters(rows: Sequence[TrialRow]) -> bytes | None:
+def draw_against_parameters(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
     """Accuracy against parameters; None where no trial has both."""
-    return _scatter(rows, count_parameters, "Accuracy against size", "Parameters of the network")
+    return _scatter(rows, count_parameters, "size", words)
 
 
-def draw_against_seconds(rows: Sequence[TrialRow]) -> bytes | None:
+def draw_against_seconds(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
     """Accuracy against training time; None where no trial has both."""
-    return _scatter(rows, count_seconds, "Accuracy against training time", "Training time, validation included (seconds)")
+    return _scatter(rows, count_seconds, "time", words)
 
 
 def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -41,7 +43,7 @@ def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float
     return best
 
 
-def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], title: str, label: str) -> bytes | None:
+def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], kind: str, words: Language) -> bytes | None:
     points = {
         state: [(c, r.value) for r in rows if r.state == state and r.value is not None and (c := cost(r))]
         for state in ("COMPLETE", "PRUNED")
@@ -55,20 +57,24 @@ def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None],
         axes = drawn.subplots()
         if points["PRUNED"]:
             xs, ys = zip(*points["PRUNED"], strict=True)
-            axes.scatter(xs, ys, s=size, marker="x", color=ORANGE, linewidths=1.4, label=f"pruned ({len(xs):,})", zorder=2)
+            axes.scatter(xs, ys, s=size, marker="x", color=ORANGE, linewidths=1.4, label=_count(len(xs), "p_pruned", words), zorder=2)
         xs, ys = zip(*complete, strict=True)
-        axes.scatter(xs, ys, s=size, marker="o", color=BLUE, alpha=0.7, linewidths=0, label=f"trained to the end ({len(xs):,})", zorder=3)
+        axes.scatter(xs, ys, s=size, marker="o", color=BLUE, alpha=0.7, linewidths=0, label=_count(len(xs), "p_complete", words), zorder=3)
         border = find_front(complete)
         if len(border) > 1:
             xs, ys = zip(*border, strict=True)
-            axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label="no cheaper trial is better", zorder=4)
+            axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label=words.say("p_front"), zorder=4)
         top = max(complete, key=lambda point: point[1])
-        axes.scatter(*top, s=170, marker="*", color=VERMILLION, edgecolors="white", linewidths=0.8, label="best", zorder=5)
-        axes.set_title(title)
-        _cost_axis(axes, [x for group in points.values() for x, _ in group], label)
-        set_percent_axis(axes)
+        axes.scatter(*top, s=170, marker="*", color=VERMILLION, edgecolors="white", linewidths=0.8, label=words.say("p_the_best"), zorder=5)
+        axes.set_title(words.say(f"p_{kind}"))
+        _cost_axis(axes, [x for group in points.values() for x, _ in group], words.say(f"p_{kind}_axis"))
+        set_percent_axis(axes, words.say("p_val_axis"))
         axes.legend(loc="best")
         return to_png(drawn)
+
+
+def _count(number: int, key: str, words: Language) -> str:
+    return words.say("p_number", name=words.say(key), number=f"{number:,}")
 
 
 def _cost_axis(axes: Axes, values: Sequence[float], label: str) -> None:

@@ -9,51 +9,50 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from ...study.trials import TrialRow
+from ..language import Language
+from ..languages.en import ENGLISH
 from .style import BLUE, ORANGE, VERMILLION, make_figure, sample, set_epoch_axis, set_percent_axis, styled, to_png
 
 MOST_CURVES = 200
 
 
-def draw_loss_curve(row: TrialRow) -> bytes:
+def draw_loss_curve(row: TrialRow, words: Language = ENGLISH) -> bytes:
     """Loss per epoch of one trial, training and validation part together."""
-    return _pair(row, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)")
+    return _one(row, "loss", words)
 
 
-def draw_accuracy_curve(row: TrialRow) -> bytes:
+def draw_accuracy_curve(row: TrialRow, words: Language = ENGLISH) -> bytes:
     """Accuracy per epoch of one trial, training and validation part together."""
-    return _pair(row, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)")
+    return _one(row, "accuracy", words)
 
 
-def draw_learning_curve(row: TrialRow) -> bytes:
+def draw_learning_curve(row: TrialRow, words: Language = ENGLISH) -> bytes:
     """Both, side by side: one picture to keep with the trial."""
     with styled():
         drawn = make_figure(10.0, 4.2)
-        left, right = drawn.subplots(1, 2)
-        for axes, kind, title, label in (
-            (left, "loss", f"Loss per epoch, trial {row.number}", "Loss (cross entropy per image)"),
-            (right, "accuracy", f"Accuracy per epoch, trial {row.number}", "Accuracy (%)"),
-        ):
-            _draw(axes, row, kind, title, label)
+        for axes, kind in zip(drawn.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            _draw(axes, row, kind, words)
         return to_png(drawn)
 
 
-def _pair(row: TrialRow, kind: str, title: str, label: str) -> bytes:
+def _one(row: TrialRow, kind: str, words: Language) -> bytes:
     with styled():
         drawn = make_figure()
-        _draw(drawn.subplots(), row, kind, title, label)
+        _draw(drawn.subplots(), row, kind, words)
         return to_png(drawn)
 
 
-def _draw(axes: Axes, row: TrialRow, kind: str, title: str, label: str) -> None:
+def _draw(axes: Axes, row: TrialRow, kind: str, words: Language) -> None:
     epochs = [epoch["epoch"] for epoch in row.epochs]
-    axes.plot(epochs, [epoch[f"train_{kind}"] for epoch in row.epochs], color=BLUE, marker="o", label="training")
-    axes.plot(epochs, [epoch[f"val_{kind}"] for epoch in row.epochs], color=VERMILLION, marker="s", linestyle="--", label="validation")
-    axes.set_title(title)
-    set_epoch_axis(axes)
+    training, validation = words.say("p_training"), words.say("p_validation")
+    axes.plot(epochs, [epoch[f"train_{kind}"] for epoch in row.epochs], color=BLUE, marker="o", label=training)
+    axes.plot(epochs, [epoch[f"val_{kind}"] for epoch in row.epochs], color=VERMILLION, marker="s", linestyle="--", label=validation)
+    axes.set_title(words.say(f"p_{kind}", trial=words.trial(row.number)))
+    set_epoch_axis(axes, words.say("p_epoch"))
     if kind == "accuracy":
-        set_percent_axis(axes, label)
+        set_percent_axis(axes, words.say("p_accuracy_axis"))
     else:
-        axes.set_ylabel(label)
+        axes.set_ylabel(words.say("p_loss_axis"))
     axes.legend()
 
 
@@ -65,7 +64,7 @@ def choose_curves(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow
     return sample(complete, room), sample(other, count - min(room, len(complete)))
 
 
-def draw_all_curves(ranked: Sequence[TrialRow]) -> bytes:
+def draw_all_curves(ranked: Sequence[TrialRow], words: Language = ENGLISH) -> bytes:
     """Validation accuracy per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
     having = [row for row in ranked if row.epochs]
     complete, other = choose_curves(having, MOST_CURVES)
@@ -76,8 +75,8 @@ def draw_all_curves(ranked: Sequence[TrialRow]) -> bytes:
         strength = 0.75 if len(shown) <= 30 else 0.4
         handles = []
         for group, name, colour, style, mark in (
-            (complete, "trained to the end", BLUE, "-", "o"),
-            (other, "pruned or failed", ORANGE, "--", "x"),
+            (complete, words.say("p_complete"), BLUE, "-", "o"),
+            (other, words.say("p_unfinished"), ORANGE, "--", "x"),
         ):
             if not group:
                 continue
@@ -94,7 +93,7 @@ def draw_all_curves(ranked: Sequence[TrialRow]) -> bytes:
                     linestyle=style,  # type: ignore[arg-type]
                     marker=mark,
                     markersize=4,
-                    label=f"{name} ({total:,})",
+                    label=words.say("p_number", name=name, number=f"{total:,}"),
                 )
             )
         if complete:
@@ -102,14 +101,14 @@ def draw_all_curves(ranked: Sequence[TrialRow]) -> bytes:
             axes.plot(
                 [e["epoch"] for e in top.epochs], [e["val_accuracy"] for e in top.epochs], color=VERMILLION, linewidth=2.6, marker="D"
             )
-            handles.append(Line2D([], [], color=VERMILLION, linewidth=2.6, marker="D", label=f"best: trial {top.number}"))
+            handles.append(
+                Line2D([], [], color=VERMILLION, linewidth=2.6, marker="D", label=words.say("p_best", trial=words.trial(top.number)))
+            )
         axes.autoscale_view()
         axes.margins(x=0.03)
-        title = "Validation accuracy per epoch, all trials"
-        if len(shown) < len(having):
-            title = f"Validation accuracy per epoch, {len(shown):,} of {len(having):,} trials"
-        axes.set_title(title)
-        set_epoch_axis(axes)
-        set_percent_axis(axes)
+        key = "p_curves_some" if len(shown) < len(having) else "p_curves"
+        axes.set_title(words.say(key, shown=f"{len(shown):,}", number=f"{len(having):,}"))
+        set_epoch_axis(axes, words.say("p_epoch"))
+        set_percent_axis(axes, words.say("p_val_axis"))
         axes.legend(handles=handles, loc="lower right")
         return to_png(drawn)

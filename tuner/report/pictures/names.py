@@ -8,6 +8,9 @@ from functools import cache
 
 from matplotlib import font_manager
 
+from ..language import Language
+from ..languages.en import ENGLISH
+
 BASE = "DejaVu Sans"  # comes with matplotlib
 # In this order, for letters that the fonts before lack: Korean, Japanese, Chinese, emoji in one colour.
 FALLBACKS = (
@@ -49,13 +52,20 @@ def name_models(models: Sequence[str]) -> list[str]:
     return [name if can_draw(name) else f"model {number}" for number, name in enumerate(models, start=1)]
 
 
-def describe_numbers(classes: Sequence[str]) -> str:
+def describe_numbers(classes: Sequence[str], words: Language = ENGLISH) -> str:
     """Which class each number is; empty where pictures name them."""
     if all(can_draw(name) for name in classes):
         return ""
     told = ", ".join(f"{number} {name}" for number, name in enumerate(classes[:MOST_IN_LEGEND], start=1))
-    more = f", and so on to {len(classes):,}" if len(classes) > MOST_IN_LEGEND else ""
-    return f"Classes by number, because no font here has all their letters: {told}{more}."
+    if len(classes) > MOST_IN_LEGEND:
+        told = words.say("classes_more", classes=told, number=f"{len(classes):,}")
+    return words.say("classes_by_number", classes=told)
+
+
+def choose_language(words: Language) -> Language:
+    """The language that pictures can be drawn in: English where no font here has the letters of the other."""
+    letters = "".join([*words.texts.values(), *words.terms.values(), *words.trials.values()])
+    return words if can_draw("".join(sorted(set(letters) - {"\n"}))) else ENGLISH
 
 
 def _shorten(name: str, end: str = "") -> str:

@@ -19,6 +19,8 @@ from ...config.dimension import Choice, Dimension, place_value
 from ...config.hyperparameters import find_option, find_width_pattern
 from ...study.study import Study
 from ...study.trials import TrialRow
+from ..language import Language
+from ..languages.en import ENGLISH
 from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
 
 FEWEST_TRIALS = 10  # COMPLETE ones, below which importances are chance
@@ -32,10 +34,6 @@ class Scale:
 
     dimension: Dimension
     name: str
-
-    @property
-    def label(self) -> str:
-        return name_parameter(self.name)
 
     def place(self, value: Any) -> float:
         if isinstance(self.dimension, Choice):
@@ -58,14 +56,12 @@ class Scale:
         return [(self.place(value), f"{value:g}") for value in dict.fromkeys([low, *values, high] if len(values) < 2 else values)]
 
 
-def name_parameter(name: str) -> str:
+def name_parameter(name: str, words: Language) -> str:
     """A hyper-parameter's name for people: `batch size`, `width of *.n1x1 (factor)`."""
     pattern = find_width_pattern(name)
-    if pattern is not None:
-        return f"width of {pattern} (factor)"
     if (option := find_option(name)) is not None:
-        return f"{option} of the network"
-    return {"lr": "learning rate"}.get(name, name.replace("_", " "))
+        return words.say("option_of", option=option)
+    return words.term(name) if pattern is None else words.say("p_width", pattern=pattern)
 
 
 def list_scales(study: Study) -> list[Scale]:
@@ -104,16 +100,17 @@ def choose_foremost(study: Study, shares: Mapping[str, float], count: int) -> li
     return [s for s in searched if s in ranked]
 
 
-def draw_importance_bars(shares: Mapping[str, float]) -> bytes:
+def draw_importance_bars(shares: Mapping[str, float], words: Language = ENGLISH) -> bytes:
     """A bar a hyper-parameter, the greatest first; of many the last bar is all others together."""
     if len(shares) > MOST_BARS:
         rest = len(shares) - MOST_BARS + 1
         first = dict(list(shares.items())[: MOST_BARS - 1])
-        return _bars({name_parameter(name): share for name, share in first.items()} | {f"{rest} others together": 1 - sum(first.values())})
-    return _bars({name_parameter(name): share for name, share in shares.items()})
+        named = {name_parameter(name, words): share for name, share in first.items()}
+        return _bars(named | {words.say("p_others", number=rest): 1 - sum(first.values())}, words)
+    return _bars({name_parameter(name, words): share for name, share in shares.items()}, words)
 
 
-def _bars(shares: Mapping[str, float]) -> bytes:
+def _bars(shares: Mapping[str, float], words: Language) -> bytes:
     names = list(shares)[::-1]
     with styled():
         drawn = make_figure(height=1.2 + 0.38 * len(names))
@@ -123,12 +120,12 @@ def _bars(shares: Mapping[str, float]) -> bytes:
             axes.text(100 * shares[name] + 0.8, place, f"{100 * shares[name]:.0f}", va="center")
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, 100 * max(shares.values()) * 1.12)
-        axes.set_xlabel("Share of the importance (%), PED-ANOVA")
-        axes.set_title("Which hyper-parameters mattered")
+        axes.set_xlabel(words.say("p_importance_axis"))
+        axes.set_title(words.say("p_importances"))
         return to_png(drawn)
 
 
-def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow]) -> bytes | None:
+def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
     """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either.
 
     What only some trials have is no axis: no line could cross it.
@@ -151,7 +148,8 @@ def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRo
         axes.add_collection(
             LineCollection(lines[worst_first], array=values[worst_first], cmap=MAP, norm=norm, linewidths=1.3, alpha=0.75, zorder=1)
         )
-        axes.add_collection(LineCollection(lines[:1], colors=VERMILLION, linewidths=3, zorder=3, label=f"best: trial {shown[0].number}"))
+        best = words.say("p_best", trial=words.trial(shown[0].number))
+        axes.add_collection(LineCollection(lines[:1], colors=VERMILLION, linewidths=3, zorder=3, label=best))
         for place, s in enumerate(axes_of):
             axes.axvline(place, color="black", linewidth=0.9, zorder=2)
             for height, text in s.ticks():
@@ -159,20 +157,20 @@ def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRo
                 axes.text(place + 0.04, height, text, fontsize=8, va="center", zorder=4, bbox=box)
         axes.set_xlim(-0.15, len(axes_of) - 0.55)
         axes.set_ylim(-0.06, 1.06)
-        axes.set_xticks(range(len(axes_of)), [s.label.replace(" of ", " of\n") for s in axes_of])
+        axes.set_xticks(range(len(axes_of)), [name_parameter(s.name, words).replace(" of ", " of\n") for s in axes_of])
         axes.tick_params(length=0)
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        trials = f"{len(shown):,} of {len(rows):,} trials" if len(shown) < len(rows) else f"{len(rows):,} trials"
-        axes.set_title(f"Parallel coordinates, {trials} trained to the end")
+        key = "p_parallel_some" if len(shown) < len(rows) else "p_parallel_all"
+        axes.set_title(words.say("p_parallel", trials=words.say(key, shown=f"{len(shown):,}", number=f"{len(rows):,}")))
         bar = drawn.colorbar(ScalarMappable(norm, MAP), ax=axes, pad=0.02, extend="min")
-        bar.set_label("Validation accuracy (%)")
+        bar.set_label(words.say("p_val_axis"))
         axes.legend(loc="upper right", bbox_to_anchor=(1.0, -0.12))
         return to_png(drawn)
 
 
-def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | None:
+def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
     """Accuracy against each hyper-parameter on its own; None where nothing is searched."""
     if not searched or not any(row.value is not None for row in rows):
         return None
@@ -185,18 +183,18 @@ def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow]) -> bytes | 
             if place >= len(searched):
                 axes.set_axis_off()
                 continue
-            _slice(axes, searched[place], rows)
+            _slice(axes, searched[place], rows, words)
             if place % columns == 0:
-                set_percent_axis(axes)
-        drawn.suptitle("Accuracy by hyper-parameter", fontsize=12, fontweight="bold", x=0.01, ha="left")
+                set_percent_axis(axes, words.say("p_val_axis"))
+        drawn.suptitle(words.say("p_slices"), fontsize=12, fontweight="bold", x=0.01, ha="left")
         handles, labels = grid.flat[0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower right", ncols=3)
         return to_png(drawn)
 
 
-def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow]) -> None:
+def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow], words: Language) -> None:
     size = 26 if len(rows) <= 200 else 8
-    for state, mark, colour, name in (("PRUNED", "x", ORANGE, "pruned"), ("COMPLETE", "o", BLUE, "trained to the end")):
+    for state, mark, colour, name in (("PRUNED", "x", ORANGE, words.say("p_pruned")), ("COMPLETE", "o", BLUE, words.say("p_complete"))):
         points = [
             (row.params[scale.name], row.value) for row in rows if row.state == state and row.value is not None and scale.name in row.params
         ]
@@ -215,7 +213,7 @@ def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow]) -> None:
     elif scale.dimension.step:
         low, high = scale.dimension.low, scale.dimension.high
         axes.set_xticks([low + place * (high - low) for place, _ in scale.ticks()], [text for _, text in scale.ticks()])
-    axes.set_xlabel(scale.label)
+    axes.set_xlabel(name_parameter(scale.name, words))
 
 
 def _fits(row: TrialRow, searched: Sequence[Scale]) -> bool:

@@ -65,7 +65,7 @@ def to_png(drawn: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def set_percent_axis(axes: Axes, label: str = "Validation accuracy (%)") -> None:
+def set_percent_axis(axes: Axes, label: str) -> None:
     """Accuracies are fractions in the data and percent on the axis, with decimals where the span asks for them."""
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10]))  # no 62.5, which would read as 62
@@ -83,8 +83,9 @@ def set_log_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def set_epoch_axis(axes: Axes) -> None:
-    axes.set_xlabel("Epoch")
+def set_epoch_axis(axes: Axes, label: str) -> None:
+    """Whole numbers along the x axis."""
+    axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 

@@ -1,0 +1,40 @@
+"""How sure the figure of the best trial is, in a report's words."""
+
+from __future__ import annotations
+
+from ..study.certainty import Certainty, find_interval, measure_certainty
+from ..study.study import Study
+from ..study.trials import TrialRow
+from .blocks import Paragraph
+from .language import Language
+from .predictions import Kept, NoPredictions
+
+MOST_NUMBERS = 10  # of trials that are named one by one
+
+
+def count_images(study: Study, kept: Kept | NoPredictions) -> int | None:
+    """How many images the validation part has: as the study recorded it, or as the images say; None where neither is here."""
+    if study.val_images is not None:
+        return study.val_images
+    return len(kept.rows) if isinstance(kept, Kept) else None
+
+
+def tell_certainty(study: Study, best: TrialRow, images: int | None, words: Language) -> list[Paragraph]:
+    """The interval of the best trial's accuracy, and what cannot be told apart from it."""
+    if images is None or best.value is None:
+        return [Paragraph(text=words.say("no_interval"))]
+    low, high = find_interval(round(best.value * images), images)
+    interval = words.say("interval", images=f"{images:,}", low=words.percent(low), high=words.percent(high))
+    certainty = measure_certainty(study)
+    ties = "" if certainty is None else _tell_ties(certainty, words)
+    return [Paragraph(text=f"{interval} {ties}".strip())]
+
+
+def _tell_ties(found: Certainty, words: Language) -> str:
+    if not found.others:
+        return ""
+    if not found.tied:
+        return words.say("ties_none", number=f"{found.others:,}")
+    shown = words.joined([words.trial(number) for number in found.tied[:MOST_NUMBERS]])
+    key = "ties" if len(found.tied) <= MOST_NUMBERS else "ties_many"
+    return words.say(key, trials=shown, tied=f"{len(found.tied):,}", number=f"{found.others:,}")
