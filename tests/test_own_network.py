@@ -223,9 +223,9 @@ def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its
     tmp_path: Path, background: Callable[..., Background]
 ) -> None:
     """What `train` trains in one piece is what the search trained in two, to the last bit of BatchNorm's and dropout's."""
-    write(tmp_path, space={"lr": 0.05, "batch_size": 8, "epochs": 30, "network": {"depth": [1, 2], "dropout": 0.3}})
+    write(tmp_path, space={"lr": 0.05, "batch_size": 8, "epochs": 16, "network": {"depth": [1, 2], "dropout": 0.3}})
     running = background("search", "own.yaml", "--trials", "1", *ALONE)
-    running.wait_for(r"trial 0 epoch 2/30")
+    running.wait_for(r"trial 0 epoch 2/16")
     [worker] = running.workers()
     worker.kill()
     assert int(running.wait_for(r"trial 0 begins from epoch (\d+)")[1]) > 1
