@@ -12,7 +12,24 @@ import click
 from .. import __version__
 from ..errors import Interrupted, TunerError, UsageError, blame_machine, hide_passwords, nearest
 from ..signals import end_cleanly
-from . import best, compare, dashboard, delete, evaluate, predict, repair, report, search, show, simulate, stop, studies, train, worker
+from . import (
+    best,
+    compare,
+    dashboard,
+    delete,
+    evaluate,
+    export_model,
+    predict,
+    repair,
+    report,
+    search,
+    show,
+    simulate,
+    stop,
+    studies,
+    train,
+    worker,
+)
 
 
 class _Group(click.Group):
@@ -82,6 +99,7 @@ for _command in (
     train.train,
     evaluate.evaluate,
     predict.predict,
+    export_model.export_model,
     compare.compare,
     dashboard.dashboard,
     report.report,
