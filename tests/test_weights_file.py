@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -192,7 +194,7 @@ def test_classes_that_nothing_names_are_numbered_and_it_says_so(trained: Path, t
 
 def test_the_example_of_the_page_runs(trained: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(tuner_package.__file__).parent.parent / "docs" / "weights.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     files = list_images([pictures])[:2]
     Image.open(files[0]).save(tmp_path / "cat.jpg", quality=100, subsampling=0)
     Image.open(files[1]).save(tmp_path / "dog.png")
@@ -220,3 +222,29 @@ def test_images_of_every_kind_are_prepared_as_for_training_and_others_are_a_line
     for wrong in (pixels / 255, pixels[..., :2], pixels[0, 0], [], "cat.jpg", [3]):
         with pytest.raises(UsageError, match=r"give PIL images or uint8 arrays of the shape \(H, W, 3\)"):
             prepare(wrong)  # type: ignore[arg-type]
+
+
+def test_an_exported_model_says_the_same_without_tuner(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes((trained / "weights.pt").read_bytes())
+    for said in ("wrote weights.pt2: mynet for uint8 images (N, 8, 8, 3), 10 classes", "already holds the network of weights.pt"):
+        done = CliRunner().invoke(main, ["export-model", "weights.pt"])
+        assert done.exit_code == 0 and said in done.stderr
+    images = load(TRAINED.data).test_images[:5].copy()
+    network = tuner_package.load("weights.pt")
+    with torch.inference_mode():
+        wanted = network(network.preprocess(images))
+    np.save("images.npy", images)
+    page = (Path(tuner_package.__file__).parent.parent / "docs" / "weights.md").read_text(encoding="utf-8")
+    _, example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    zeros = "torch.zeros(4, 8, 8, 3, dtype=torch.uint8)"
+    assert zeros in example
+    example = example.replace(zeros, "torch.from_numpy(numpy.load('images.npy'))")
+    example = f"import sys\nimport numpy\nsys.modules['tuner'] = None\n{example}"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{example}\nprint(json.dumps([classes, logits.tolist()]))"], capture_output=True, text=True, check=True
+    ).stdout
+    classes, logits = json.loads(told)
+    assert classes == list("0123456789") and torch.allclose(torch.tensor(logits), wanted, atol=1e-4)
+    Path("weights.pt2").write_bytes(b"something else")
+    refused = CliRunner().invoke(main, ["export-model", "weights.pt"])
+    assert refused.exit_code == 2 and "--out 'weights.pt2' is there already, and is not made of weights.pt" in refused.stderr
