@@ -64,6 +64,12 @@ def test_a_list_of_numbers_is_widened_too_and_what_its_kind_ends_at_is_not(tmp_p
     assert line.startswith("batch_size is best at its lower edge, 8: widen it (5 of the best 5"), "momentum has nothing below 0"
 
 
+def test_where_chance_brings_the_best_five_to_an_edge_nothing_is_said(tmp_path: Path) -> None:
+    space = {"batch_size": [8, 16], "momentum": {"low": 0.0, "high": 0.9}}
+    rows = [{"batch_size": (8, 16)[k % 2], "momentum": 0.5} for k in range(12)]
+    assert give_advice(make(tmp_path, rows, lambda row: 0.9 - 0.05 * row["batch_size"] / 8, space=space)) == []
+
+
 def test_best_values_in_the_middle_or_few_trials_give_no_advice(tmp_path: Path) -> None:
     assert give_advice(make(tmp_path, [draw(k) for k in range(30)], by_rate)) == []
 

@@ -120,9 +120,15 @@ def test_it_goes_on_the_same_when_the_earlier_study_is_gone(storage: Storage) ->
     seen = see(make_wider(storage, old))
     studies.delete(storage, old)
     assert see(studies.load(storage, "wider")) == seen
-    studies.delete(storage, studies.load(storage, "wider"))
-    again = studies.create_or_load(storage, "wider", StudyConfig.from_dict(WIDER), DATA)
-    assert see(again) == [], "a new study of that name is told nothing"
+
+
+def test_a_study_that_another_tool_deleted_leaves_nothing_to_its_successor(storage: Storage) -> None:
+    old = make_old(storage)
+    study_id = make_wider(storage, old).leases.study_id
+    storage.optuna.delete_study(study_id)
+    again = make_wider(storage, old, name="again")
+    assert again.leases.study_id == study_id, "SQLite gives a number out again"
+    assert len(see(again)) == 10
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from tuner.training.score import Score, find_counted
 from tuner.training.state import choose_weights
 
 PLAIN = {"data": "digits", "pruner": "median", "space": {"lr": [0.01, 0.02], "epochs": 4}}
-BEST = replace(CONFIG, epochs=6, lr=1.0, value="best")  # so large a step that accuracy goes up and down
+BEST = replace(CONFIG, epochs=4, batch_size=30, lr=0.3, value="best")  # a step an epoch; the second is the best
 
 
 def score(epoch: int, accuracy: float | None) -> Score:
@@ -73,7 +73,7 @@ def test_a_run_ends_with_the_weights_of_its_best_epoch() -> None:
     after = train(run)
     accuracies = [each.val_accuracy or 0.0 for each in run.curve]
     place = accuracies.index(max(accuracies))
-    assert place < 5, "the test needs a run whose best epoch is not its last"
+    assert place < 3, "the test needs a run whose best epoch is not its last"
     assert run.counted.epoch == place + 1 and same(choose_weights(run.state()), after[place])
     run.take_counted()
     assert same(run.weights(), after[place]) and not same(run.weights(), after[-1])
@@ -87,7 +87,7 @@ def make_last() -> Run:
     return run
 
 
-@pytest.mark.parametrize("stop", [1, 3, 5])
+@pytest.mark.parametrize("stop", [1, 2, 3])
 def test_a_resumed_run_keeps_the_same_weights_bit_for_bit(tmp_path: Path, stop: int) -> None:
     whole, begun, resumed = make(BEST), make(BEST), make(BEST)
     train(whole)
