@@ -34,7 +34,7 @@ SPACE = {
     "optimizer": ["sgd", "adamw"],
     "lr": [0.01, 0.02],
 }
-PAGE = Path(__file__).parent.parent / "docs" / "face.md"
+PAGE = Path(__file__).parent.parent / "docs" / "own-images.md"
 POINTS = {
     *itertools.product([0.01, 0.02], ["adamw"], [None], [None]),
     *itertools.product([0.01, 0.02], ["sgd"], [0.0], [None]),
@@ -129,8 +129,10 @@ def test_importances_and_parallel_coordinates_are_of_all_trials(tmp_path: Path) 
     assert draw_parallel_coordinates(list_scales(made), without) is not None, "a line that has no momentum is drawn too"
 
 
-def test_the_example_of_the_page_is_a_study_file() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_examples_of_the_page_are_study_files() -> None:
+    photos, text = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    Path("photos.yaml").write_text(photos)
+    assert StudyConfig.from_file(Path("photos.yaml")).data.source == "folder:photos"
     Path("a.yaml").write_text(text)
     assert {name for name, when in StudyConfig.from_file(Path("a.yaml")).conditions.items() if when} == {
         "momentum",
