@@ -355,6 +355,7 @@ def finish(study: Study) -> list[TrialRow]:
     return list_trials(study)
 
 
+@pytest.mark.timeout(300)
 def test_a_search_is_killed_goes_on_exports_trains_again_and_is_compared(
     background: Start, photos: Path, weights: Path, tmp_path: Path
 ) -> None:
