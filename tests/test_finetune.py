@@ -23,6 +23,7 @@ from tests.runs import same
 from tests.test_promote import claim
 from tuner.compare.run import Request, compare
 from tuner.config.data_config import DataConfig
+from tuner.config.initial_weights import settle_weights
 from tuner.config.study_config import StudyConfig
 from tuner.config.study_files import find_shipped_folder
 from tuner.config.trial_config import TrialConfig
@@ -315,7 +316,7 @@ def test_weights_that_do_not_fit_or_are_others_are_one_line(weights: Path, tmp_p
         load_initial(build_bare("resnet18", 3), MODEL, str(weights), "0123")
     study = StudyConfig.from_dict({"model": MODEL, "weights": str(weights), "data": "digits", "space": {"freeze": ["none", 6]}})
     with pytest.raises(UsageError, match=r"freeze 6: torchvision:resnet18 has 5 stages, its head apart: freeze fewer, or backbone"):
-        study.settle_weights()
+        settle_weights(study)
 
 
 def test_offline_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -324,7 +325,7 @@ def test_offline_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     study = StudyConfig.from_dict({"model": MODEL, "data": "digits", "space": {"lr": [0.1, 0.2]}})
     with pytest.raises(TunerError) as told:
-        study.settle_weights()
+        settle_weights(study)
     assert "resnet18-f37072fd.pth of resnet18 are not in" in told.value.message and "cannot be downloaded" in told.value.message
     assert "put resnet18-f37072fd.pth from https://" in told.value.message
     assert told.value.message.endswith("there, or give `weights: FILE` in the study")
@@ -390,7 +391,7 @@ def test_the_example_trains_a_head_on_the_weights_in_torchvisions_own_cache(
     torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     config = StudyConfig.from_file(Path(__file__).parents[1] / "examples" / "finetune.yaml")
-    config = config.override(source=f"folder:{photos}").settle_weights()
+    config = settle_weights(config.override(source=f"folder:{photos}"))
     storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
     features.forget()
     rows = finish(create_or_load(storage, "example", config, load(config.data).fingerprint, trials=2))

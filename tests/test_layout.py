@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "training": "errors placement config models data",
     "study": "errors config models",
     "workers": "errors signals placement models config data training study",
-    "console": "placement config study workers",
+    "console": "errors placement config study workers",
     "evaluate": "errors config models data training study",
     "trained": "errors placement config models data training study",
     "retrain": "errors signals config data models training study console",
@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "__main__": "commands",
 }
 FLOORS = 12
-ROOMS = 20
+ROOMS = 21
 HEAVY = {"torch", "torchvision", "optuna", "sqlalchemy", "numpy", "matplotlib", "plotly", "ray"}
 
 

@@ -151,32 +151,6 @@ class StudyConfig:
         """The names of the code of the user's own: networks', and the images'."""
         return [*filter(is_own, self.models), *filter(is_own_data, [self.data.source])]
 
-    def settle_weights(self) -> StudyConfig:
-        """With the places and digests of the files that its networks begin with; torchvision's are downloaded where they lack.
-
-        Errors: UsageError for a file that is not there, and for more stages to freeze than a network has; TunerError where
-        weights cannot be had.
-        """
-        if self.weights is None:
-            return self
-        from ..models.initial import check_stages, digest_weights
-
-        theirs = [model for model in self.models if is_torchvisions(model)]
-        for model in theirs:
-            check_stages(model, max((count for count in self.possible("freeze") if isinstance(count, int)), default=0))
-        if self.weights == "none":
-            return self
-        digests = {model: digest_weights(model, self.weights) for model in theirs}
-        # Workers may begin in other folders.
-        where = self.weights if self.weights == "default" else str(Path(self.weights).absolute())
-        return replace(self, weights=where, digests=digests)
-
-    def find_weights(self, model: str) -> dict[str, Any]:
-        """What a trial of this network begins with, as TrialConfig has it."""
-        if self.weights is None or not is_torchvisions(model):
-            return {}
-        return {"weights": self.weights, "weights_digest": self.digests.get(model)}
-
     @property
     def seed(self) -> int:
         return self.data.seed

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from ..config.initial_weights import settle_weights
 from ..config.named_code import name_stored_code
 from ..config.study_config import StudyConfig
 from ..config.study_files import DEFAULT_URL, find, list_available
@@ -46,7 +47,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
     """
     request.check()
     name, config, storage = _find_study(request)
-    config = config.settle_weights()
+    config = settle_weights(config)
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
         request.placements()
