@@ -153,6 +153,12 @@ def test_the_exported_file_says_it_and_train_keeps_that_epochs_weights(tmp_path:
     result = retrain(path, tmp_path / "out", progress=False)
     accuracies = [each["val_accuracy"] for each in result["epochs"]]
     assert result["val_accuracy"] == max(accuracies) and result["kept_epoch"] == accuracies.index(max(accuracies)) + 1
+    kept = torch.load(tmp_path / "out" / "weights.pt", weights_only=True)
+    shorter = {**content, "value": "last", "epochs": result["kept_epoch"]}
+    path.with_name("shorter.yaml").write_text(yaml.safe_dump(shorter))
+    retrain(path.with_name("shorter.yaml"), tmp_path / "shorter", progress=False)
+    assert result["kept_epoch"] < 4, f"the test needs a run whose best epoch is not its last: {accuracies}"
+    assert same(kept, torch.load(tmp_path / "shorter" / "weights.pt", weights_only=True))
     whole = retrain(path, tmp_path / "all", all_data=True, progress=False)
     assert (len(whole["epochs"]), whole["kept_epoch"]) == (2, 2), "without a validation part it stops after the trial's best epoch"
     path.write_text(yaml.safe_dump({name: part for name, part in content.items() if name != "origin"}))
