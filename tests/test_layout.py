@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "training": "errors placement config models data",
     "study": "errors config models",
     "workers": "errors signals placement config data training study",
-    "console": "placement config study workers",
+    "console": "errors placement config study workers",
     "evaluate": "errors config models data training",
     "retrain": "errors signals config data training console",
     "report": "errors config models data training study console",
