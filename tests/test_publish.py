@@ -130,6 +130,25 @@ def test_only_the_best_trials_have_artifacts_and_those_that_fall_behind_lose_the
     assert len(list(find_artifact_folder(opened).iterdir())) == 4, "a lost file is made again"
 
 
+def test_a_trial_s_note_shows_its_pictures_before_its_configuration_for_as_long_as_they_are_there(opened: Storage) -> None:
+    study = made_up(opened)
+    publish(study, keep=2)
+    trials = shown(study)["trials"]
+    for trial in trials[2:]:
+        [curve] = [a["artifact_id"] for a in trial["artifacts"] if a["filename"] == "learning-curve.png"]
+        told, _, configuration = trial["note"]["body"].partition("```yaml")
+        assert f"![learning curve](/artifacts/1/{trial['trial_id']}/{curve})" in told and "lr: 0.01" in configuration
+        assert "confusion" not in told, "no weights were trained"
+    assert "![" not in trials[0]["note"]["body"] + trials[1]["note"]["body"]
+    third = optuna.Trial(study.optuna_study(), study.frozen_trials()[3]._trial_id)
+    optuna_dashboard.save_note(third, "mine")
+    better = [fabricated.trial(study, {"lr": 0.02, "epochs": 1}, [accuracy], number=4) for accuracy in (0.9, 0.95)]
+    fabricated.add(study, better)
+    publish(study, keep=2)
+    bodies = [trial["note"]["body"] for trial in shown(study)["trials"]]
+    assert ["![" in body for body in bodies] == [False, False, False, False, True, True] and bodies[3] == "mine"
+
+
 def test_a_large_study_keeps_its_notes_to_the_best(opened: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "MOST_NOTES", 2)
     study = made_up(opened)
