@@ -19,7 +19,7 @@ TEXTS = {
     "no_accuracy": "정확도 없음",
     "points": "{gap}%p",
     "date": "{year}년 {month} {day}일",
-    **{f"month_{number}": f"{number}월" for number in range(1, 13)},
+    "months": "1월 2월 3월 4월 5월 6월 7월 8월 9월 10월 11월 12월",
     "seconds": "{s}초",
     "minutes": "{m}분",
     "hours": "{h}시간 {m}분",
@@ -309,6 +309,10 @@ TERMS = {
     "schedule": "학습률 스케줄",
     "label_smoothing": "레이블 스무딩",
     "augment": "데이터 증강",
+    "warmup_epochs": "워밍업 에폭",
+    "freeze": "고정한 층",
+    "head_lr": "출력층 학습률 배수",
+    "layer_decay": "층별 학습률 감쇠",
     "precision": "정밀도",
 }
 
