@@ -23,7 +23,7 @@ from tests.runs import same
 from tests.test_promote import claim
 from tuner.compare.run import Request, compare
 from tuner.config.data_config import DataConfig
-from tuner.config.initial_weights import settle_weights
+from tuner.config.settled_weights import settle_weights
 from tuner.config.study_config import StudyConfig
 from tuner.config.study_files import find_shipped_folder
 from tuner.config.trial_config import TrialConfig

@@ -18,6 +18,7 @@ from tuner.dashboard.notes import write_study_note
 from tuner.report.blocks import Paragraph
 from tuner.report.handmade import compare_with_handmade
 from tuner.report.journal import list_attempts, tell
+from tuner.report.languages.en import ENGLISH
 from tuner.report.page import make_report
 from tuner.study.certainty import Certainty, can_tell_apart, find_interval, find_least_tied, measure_certainty
 from tuner.study.storage import Storage
@@ -92,22 +93,24 @@ def test_a_study_of_an_earlier_version_says_nothing_it_does_not_know(tmp_path: P
 
 def test_the_journal_calls_no_gain_sure_that_may_be_chance(tmp_path: Path) -> None:
     rows = list_trials(make(tmp_path, [0.5, 0.6, 0.95], 20))
-    told = [tell(each) for each in list_attempts(rows, 20)]
+    told = [tell(each, ENGLISH) for each in list_attempts(rows, 20)]
     assert told[1].endswith("It reached 60.00 %, 10.00 points more, which may be chance on 20 images: the new best.")
     assert told[2].endswith("It reached 95.00 %, 35.00 points more: the new best.")
-    assert tell(list_attempts(rows, 5000)[1]).endswith("10.00 points more: the new best.")
+    assert tell(list_attempts(rows, 5000)[1], ENGLISH).endswith("10.00 points more: the new best.")
 
 
 def test_the_report_and_the_dashboards_note_say_it_too(tmp_path: Path) -> None:
     study = make(tmp_path, [0.3, 0.85, 0.9], 20)
     report = " ".join(block.text for block in make_report(study).blocks if isinstance(block, Paragraph))
     note = write_study_note(study, list_trials(study), find_best(study)[0], 3)
+    assert "Counted on 20 validation images, that accuracy lies between 69.90 % and 97.21 %" in report
+    assert "It cannot be told apart from trial 1, of 2 others" in report
+    assert "Trial 2: 90.00 % on 20 validation images, 95 % interval 69.90 % to 97.21 %. It cannot be told apart from trial 1" in note
     for text in (report, note):
-        assert "Trial 2: 90.00 % on 20 validation images, 95 % interval 69.90 % to 97.21 %. It cannot be told apart from trial 1" in text
         assert "A trial's value is the validation accuracy of its last epoch." in text
 
 
 def test_beside_the_journal_made_by_hand_stands_what_may_be_chance(tmp_path: Path) -> None:
     study = make(tmp_path, [0.3, 0.85, 0.9], 20, yaml.safe_load((find_shipped_folder() / "journal.yaml").read_text()))
-    said = " ".join(block.text for block in compare_with_handmade(study, []) if isinstance(block, Paragraph))
+    said = " ".join(block.text for block in compare_with_handmade(study, [], ENGLISH) if isinstance(block, Paragraph))
     assert "On 20 validation images a difference from the best of less than 35.00 points may be chance." in said

@@ -130,15 +130,13 @@ def retrain(
             **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),
             "stamp": stamp,
         }
-        data_code = None if images is None else images.digest
-        written = write_config(config, fingerprint=dataset.fingerprint, origin=origin, classes=dataset.classes, data_code=data_code)
+        known: dict[str, Any] = {"fingerprint": dataset.fingerprint, "classes": dataset.classes, "origin": origin}
+        known["data_code"] = None if images is None else images.digest
+        written = write_config(config, **known)
         weights = make_weights_file(
             run.weights(),
             config,
-            fingerprint=dataset.fingerprint,
-            classes=dataset.classes,
-            data_code=data_code,
-            origin=origin,
+            **known,
             provenance={
                 "made_by": "tuner train",
                 **{name: outcome[name] for name in ("val_accuracy", "test_accuracy", "all_data", "stamp")},

@@ -14,8 +14,9 @@ MOST_NUMBERS = 10  # of trials that are named one by one
 
 def count_images(study: Study, kept: Kept | NoPredictions) -> int | None:
     """How many images the validation part has: as the study recorded it, or as the images say; None where neither is here."""
-    if study.val_images is not None:
-        return study.val_images
+    recorded = study.storage.optuna.get_study_user_attrs(study.leases.study_id).get("val_images")
+    if isinstance(recorded, int):
+        return recorded
     return len(kept.rows) if isinstance(kept, Kept) else None
 
 

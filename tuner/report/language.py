@@ -76,7 +76,7 @@ class Language:
         return self.say("points", gap=f"{100 * abs(gap):.2f}")
 
     def date(self, day: date) -> str:
-        return self.say("date", year=day.year, month=self.say(f"month_{day.month}"), day=day.day)
+        return self.say("date", year=day.year, month=self.say("months").split()[day.month - 1], day=day.day)
 
     def duration(self, seconds: float) -> str:
         """`42 s`, `3 min`, `2 h 05 min`."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
-from ..config.initial_weights import settle_weights
 from ..config.named_code import name_stored_code
+from ..config.settled_weights import settle_weights
 from ..config.study_config import StudyConfig
 from ..config.study_files import DEFAULT_URL, find, list_available
 from ..console.live import show_progress

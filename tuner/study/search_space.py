@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.conditions import holds, sort_by_condition
 from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
-from ..config.initial_weights import name_weights
+from ..config.settled_weights import name_weights
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
