@@ -31,7 +31,8 @@ def test_help_has_every_option_once_under_its_heading(name: str) -> None:
         headings = [line[:-1] for line in text.splitlines() if re.fullmatch(r"\w+:", line)]
         assert headings == ["Budget", "Hardware", "Data", "Cluster", "Output", "Options"]
         parts = dict(zip(headings, re.split(r"^\w+:$", text, flags=re.MULTILINE)[1:], strict=True))
-        assert all(f"  --{name.replace('_', '-')}" in parts[heading] for heading, names in GROUPS.items() for name in names)
+        spelt = {option.name: option.opts[0] for option in main.commands[name].params if isinstance(option, click.Option)}
+        assert all(f"  {spelt[each]}" in parts[heading] for heading, names in GROUPS.items() for each in names)
         assert parts["Options"].split() == ["-h,", "--help", "Show", "this", "message", "and", "exit."]
         assert len(re.findall(r"^    tuner search ", text, re.MULTILINE)) == 3
 

@@ -28,7 +28,7 @@ from .options import (
 GROUPS = {
     "Budget": ("trials", "more", "timeout", "target", "dry_run"),
     "Hardware": ("gpu", "device", "workers", "threads", "precision", "capture", "stall", "trial_timeout"),
-    "Data": ("data", "seed"),
+    "Data": ("data", "seed", "earlier", "accept_changed_code"),
     "Cluster": ("engine", "address", "gpus_per_worker"),
     "Output": ("storage", "checkpoints", "keep", "publish", "no_progress"),
 }
