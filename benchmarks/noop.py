@@ -111,7 +111,12 @@ class _NoRun:
 
     def __init__(self, config: Any, train: Any, val: Any, *, pause: float, **_: Any) -> None:
         self.config, self.train, self.pause = config, train, pause
-        self.parameters, self.curve, self.captured = 0, [], None
+        self.curve: list[Score] = []
+        self.parameters, self.captured = 0, None
+
+    @property
+    def counted(self) -> Score:
+        return self.curve[-1]
 
     def epochs(self) -> Iterator[Score]:
         for epoch in range(1, EPOCHS + 1):

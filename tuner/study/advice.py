@@ -61,7 +61,8 @@ def _judge_trials(study: Study) -> Iterator[str]:
     total = count_configurations(study.config)
     if 0 < finished <= startup - len(study.earlier) and (total is None or finished < total):
         drawn = f"the sampler {name} draws its first {startup} at random (its {STARTUP})"
-        yield f"{finished} finished trials are too few, because {drawn}: it has learnt nothing yet; --more {2 * startup} goes on."
+        trials = "1 finished trial is" if finished == 1 else f"{finished} finished trials are"
+        yield f"{trials} too few, because {drawn}: it has learnt nothing yet; --more {2 * startup} goes on."
 
 
 def _judge_images(certainty: Certainty | None) -> Iterator[str]:
