@@ -44,6 +44,7 @@ from tuner.study.trials import TrialRow, export_config, find_best
 from tuner.training import checkpoint
 from tuner.training.run import Run
 from tuner.training.self_check import check_resuming
+from tuner.training.weights_file import make_weights_file
 from tuner.workers.objective import train_trial
 
 NET = """\
@@ -308,6 +309,28 @@ def test_a_database_never_says_which_file_is_run(tmp_path: Path, monkeypatch: py
     assert not marker.exists()
     [code] = name_stored_code({"net.py:build": digest(text)}, "own")
     assert code.path == here / "net.py"
+
+
+@pytest.mark.parametrize("spec", ["evil.py:build", "evil:build", "os:system", "../sent/evil.py:build"])
+def test_weights_never_say_which_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+    """Weights from somewhere else come with a file beside them: that is not run, with its own digest neither."""
+    sent, here, marker = tmp_path / "sent", tmp_path / "here", tmp_path / "ran"
+    sent.mkdir()
+    here.mkdir()
+    text = EVIL.format(marker=str(marker))
+    (sent / "evil.py").write_text(text)
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(sent)
+    config = TrialConfig(model=spec, code=digest(text), data=DataConfig(source="digits"))
+    facts: dict[str, Any] = {"fingerprint": None, "classes": ("a", "b"), "origin": {}, "provenance": {}}
+    (sent / "weights.pt").write_bytes(make_weights_file({"weight": torch.zeros(2)}, config, **facts))
+    for command in (("evaluate",), ("predict", "weights.pt"), ("export-model",)):
+        done = CliRunner().invoke(main, [command[0], str(sent / "weights.pt"), *(str(sent / each) for each in command[1:])])
+        assert done.exit_code == 2 and re.search("lies elsewhere|no such (file|module)", done.stderr), done.stderr
+    (here / "evil.py").write_text(text + "\n")  # another file of that name, where the user is
+    if spec == "evil.py:build":
+        assert "evil.py' is not what" in CliRunner().invoke(main, ["evaluate", str(sent / "weights.pt")]).stderr
+    assert not marker.exists()
 
 
 def test_a_module_of_a_package_is_found_where_the_user_is_without_importing_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .config.named_code import name_trained_code
+from .config.named_code import name_code
 from .data import load
 from .data.cache import Say
 from .data.classes import match_classes
@@ -18,7 +18,7 @@ from .errors import UsageError
 from .models.own_code import find_permitted
 from .study.test_accuracy import record_test
 from .training.evaluation import choose_precision, evaluate_network
-from .training.trained import load_trained
+from .training.trained import load_trained, name_code_of
 
 
 def evaluate_file(
@@ -52,8 +52,10 @@ def evaluate_file(
         data = replace(data, source=source)
     if image_size is not None:
         data = replace(data, image_size=image_size)
-    where, code = config or path, facts.data.code if source is None else None
-    name_trained_code(data.source, code, where.parent, str(where), accept=accept_changed_code)
+    if source is None:
+        name_code_of(data.source, facts.data.code, path, config, accept=accept_changed_code)
+    else:
+        name_code([source], None)
     dataset = load(data, progress=say)
     columns = match_classes(facts.data, loaded.classes, dataset, path, say)
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])

@@ -53,6 +53,22 @@ def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *,
     return found
 
 
+def name_carried_code(spec: str, digest: str | None, what: str, *, accept: bool = False, remedy: str = ACCEPT) -> Code | None:
+    """The code that a file of weights names, whoever made it: only a file where the user is; None for a network of tuner's.
+
+    Errors: UsageError where it is not there, or is not the file of that digest, unless the user accepts that.
+    """
+    if not is_own(spec):
+        return None
+    found = find_stored_code(spec, [Path()], digest=digest)
+    if digest is None and not accept:
+        raise UsageError(f"{what} does not say which file {spec!r} was: give its configuration with --config FILE, or {remedy}")
+    if not accept:
+        check_digest(found, digest, what, remedy)
+    permit([found])
+    return found
+
+
 def name_stored_code(digests: Mapping[str, str | None], study: str, *, accept: bool = False, remedy: str = ACCEPT) -> list[Code]:
     """The code that a study in a database names: in ./studies, where the user is, or where a study file of his says.
 
