@@ -294,7 +294,7 @@ def test_a_study_takes_images_as_the_weights_declare_unless_it_says_otherwise() 
         ({"space": {"freeze": ["none", "all"]}}, "freeze takes none, backbone or a whole number from 1, not 'all'"),
         ({"space": {"freeze": 0}}, "freeze takes none, backbone or a whole number from 1, not 0"),
         ({"space": {"layer_decay": 1.5}}, "layer_decay must be above 0 and at most 1, not 1.5"),
-        ({"width": 0.5}, "width 0.5: torchvision:resnet18 have no widths"),
+        ({"width": 0.5}, "width 0.5: torchvision:resnet18 has no widths"),
         ({"model": [MODEL, "torchvision:inception_v3"]}, "are made for different images: name image_size in the study"),
         ({"model": [MODEL, "torchvision:alexnet"], "weights": "a.pth"}, "weights 'a.pth' fit one network only"),
     ],

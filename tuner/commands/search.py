@@ -123,40 +123,39 @@ def search(
                                                    what your images would take
     """
     from ..console.ticker import tell_time
+    from ..search.request import Request
 
-    with tell_time("starting", shown=dry_run and not no_progress):  # PyTorch takes seconds
-        from ..search.request import Request
-        from ..search.run import estimate, run
-
-    (estimate if dry_run else run)(
-        Request(
-            study=study,
-            trials=trials,
-            more=more,
-            earlier=earlier,
-            gpu=gpu,
-            device=device,
-            workers=workers,
-            threads=threads,
-            source=data,
-            seed=seed,
-            timeout=timeout,
-            target=target,
-            checkpoints=checkpoints,
-            keep=keep,
-            accept_changed_code=accept_changed_code,
-            precision=precision,
-            capture=capture,
-            engine=engine,
-            address=address if engine == "ray" or _given("address") else None,
-            gpus_per_worker=gpus_per_worker,
-            publish=publish,
-            stall=stall,
-            trial_timeout=trial_timeout,
-            storage=storage,
-            progress=not no_progress,
-        )
+    request = Request(
+        study=study,
+        trials=trials,
+        more=more,
+        earlier=earlier,
+        gpu=gpu,
+        device=device,
+        workers=workers,
+        threads=threads,
+        source=data,
+        seed=seed,
+        timeout=timeout,
+        target=target,
+        checkpoints=checkpoints,
+        keep=keep,
+        accept_changed_code=accept_changed_code,
+        precision=precision,
+        capture=capture,
+        engine=engine,
+        address=address if engine == "ray" or _given("address") else None,
+        gpus_per_worker=gpus_per_worker,
+        publish=publish,
+        stall=stall,
+        trial_timeout=trial_timeout,
+        storage=storage,
+        progress=not no_progress,
     )
+    request.check(dry_run=dry_run)
+    with tell_time("starting", shown=dry_run and not no_progress):  # PyTorch takes seconds
+        from ..search.run import estimate, run
+    (estimate if dry_run else run)(request)
 
 
 def _given(option: str) -> bool:
