@@ -108,6 +108,6 @@ def test_a_report_s_folder_is_made_or_refused_before_any_work(monkeypatch: pytes
     done = run("report", "made", "--out", "file/r.md", "--storage", made)
     assert (done.exit_code, done.stderr) == (2, "Error: --out 'file/r.md' cannot be written: file exists: give another place\n")
     work: list[bool] = []
-    monkeypatch.setattr("tuner.report.page.make_report", lambda study, device: work.append(Path("made/here").is_dir()))
+    monkeypatch.setattr("tuner.report.page.make_report", lambda study, device, words: work.append(Path("made/here").is_dir()))
     run("report", "made", "--out", "made/here/r.md", "--storage", made)
     assert work == [True]

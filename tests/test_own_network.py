@@ -237,7 +237,7 @@ def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its
     assert exported["model"] == "net.py:build" and exported["code"] == digest(NET) and exported["network"]["dropout"] == 0.3
     result = json.loads(invoke("train", "best.yaml", "--json", "--device", "cpu", "--no-progress").stdout)
     assert result["val_accuracy"] == result["trial"]["validation_accuracy"] and result["code"] == digest(NET)
-    weights = torch.load(tmp_path / "trained/best/weights.pt", weights_only=True)
+    weights = torch.load(tmp_path / "trained/best/weights.pt", weights_only=True)["state_dict"]
     [kept] = (tmp_path / "studies/checkpoints").glob("own-*/trial-00000.*.pt")
     assert same(weights, torch.load(kept, weights_only=True)["weights"]) and weights["steps"].sum() > 0
 
@@ -402,7 +402,7 @@ def test_images_of_ones_own_code_are_decoded_once_and_its_digest_is_kept(tmp_pat
     assert evaluate_file(tmp_path / "out" / "weights.pt")["test_accuracy"] == result["test_accuracy"]
     (tmp_path / "data.py").write_text(DATA.replace("200", "201"))
     for call in (lambda: retrain(tmp_path / "config.yaml", tmp_path / "other"), lambda: evaluate_file(tmp_path / "out" / "weights.pt")):
-        with pytest.raises(UsageError, match=r"data.py' is not what .*config.yaml was made with: .* --accept-changed-code"):
+        with pytest.raises(UsageError, match=r"data.py' is not what .*(config.yaml|weights.pt) was made with: .* --accept-changed-code"):
             call()
 
 
