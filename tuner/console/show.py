@@ -94,13 +94,13 @@ def show_trial(study: Study, row: TrialRow) -> None:
     console.print(f"Trial {row.number} of study {study.name}: {row.standing}" + (f", {row.reason}" if row.reason else ""), highlight=False)
     console.print(format_params(row.params), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    names = ["train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    digits = {"train_loss": 4, "train_accuracy": 4, "val_loss": 4, "val_accuracy": 4, "seconds": 1}
     if console.width < NARROW:
-        names = ["train_accuracy", "val_accuracy"]
-    for heading in ("epoch", *(name.replace("_", " ") for name in names), "seconds"):
+        digits = {"train_accuracy": 4, "val_accuracy": 4}
+    for heading in ("epoch", *(name.replace("_", " ") for name in digits)):
         table.add_column(heading, justify="right", no_wrap=True)
     for epoch in row.epochs:
-        table.add_row(str(epoch["epoch"]), *(f"{epoch[name]:.4f}" for name in names), f"{epoch['seconds']:.1f}")
+        table.add_row(str(epoch["epoch"]), *(f"{epoch[name]:.{places}f}" for name, places in digits.items()))
     console.print(table)
     parts = (("train_accuracy", "yellow", "training"), ("val_accuracy", "magenta", "validation"))
     draw(console, "Accuracy", [Curve(values=[e[key] for e in row.epochs], colour=colour, name=name) for key, colour, name in parts])
