@@ -118,7 +118,7 @@ def test_pruners_compare_the_best_so_far_and_the_curve_stays_as_it_was(tmp_path:
         trial.report(score(epoch, accuracy))
     [row] = studies.load(study.storage, "made").frozen_trials()
     assert row.intermediate_values == {1: 0.5, 2: 0.8, 3: 0.8}
-    assert [each["val_accuracy"] for each in row.user_attrs["curve"]] == [0.5, 0.8, 0.6]
+    assert [each["val_accuracy"] for each in study.read_facts([row])[0]["curve"]] == [0.5, 0.8, 0.6]
     assert trial.describe_standing(score(3, 0.6)) == "0.8000"
 
 
@@ -153,12 +153,12 @@ def test_the_exported_file_says_it_and_train_keeps_that_epochs_weights(tmp_path:
     result = retrain(path, tmp_path / "out", progress=False)
     accuracies = [each["val_accuracy"] for each in result["epochs"]]
     assert result["val_accuracy"] == max(accuracies) and result["kept_epoch"] == accuracies.index(max(accuracies)) + 1
-    kept = torch.load(tmp_path / "out" / "weights.pt", weights_only=True)
+    kept = torch.load(tmp_path / "out" / "weights.pt", weights_only=True)["state_dict"]
     shorter = {**content, "value": "last", "epochs": result["kept_epoch"]}
     path.with_name("shorter.yaml").write_text(yaml.safe_dump(shorter))
     retrain(path.with_name("shorter.yaml"), tmp_path / "shorter", progress=False)
     assert result["kept_epoch"] < 4, f"the test needs a run whose best epoch is not its last: {accuracies}"
-    assert same(kept, torch.load(tmp_path / "shorter" / "weights.pt", weights_only=True))
+    assert same(kept, torch.load(tmp_path / "shorter" / "weights.pt", weights_only=True)["state_dict"])
     whole = retrain(path, tmp_path / "all", all_data=True, progress=False)
     assert (len(whole["epochs"]), whole["kept_epoch"]) == (2, 2), "without a validation part it stops after the trial's best epoch"
     path.write_text(yaml.safe_dump({name: part for name, part in content.items() if name != "origin"}))
