@@ -76,22 +76,43 @@ class Clock:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.claimed: float | None = None  # when the first claim began, time.time()
+        self._training: int | None = None  # the thread that trains an epoch just now
+        self._between = (
+            0.0  # seconds of this epoch that went to what is timed by itself: an epoch is reported between two steps of the next
+        )
 
     def timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
         """The function, with a clock round it."""
 
         @functools.wraps(call)
         def timed(*args: Any, **options: Any) -> Any:
+            between = threading.get_ident() == self._training
+            if between:
+                self._training = None
             began = time.perf_counter()
             try:
                 return call(*args, **options)
             finally:
-                self.seconds[name] += time.perf_counter() - began
+                spent = time.perf_counter() - began
+                self.seconds[name] += spent
+                if between:
+                    self._training = threading.get_ident()
+                    self._between += spent
 
         return timed
 
+    def next_epoch(self, scores: Iterator[Score]) -> Score:
+        """The next of a generator of epochs, timed without its evaluation and what is done between its steps."""
+        self._training, self._between = threading.get_ident(), 0.0
+        began = time.perf_counter()
+        try:
+            return next(scores)
+        finally:
+            self.seconds["training"] += time.perf_counter() - began - self._between
+            self._training = None
+
     def run(self) -> type[Run]:
-        """A Run that times its building, its evaluations, and what the generator of epochs does, not what is done with each of them."""
+        """A Run that times its building, its evaluations, and its training, not what is done with each epoch."""
         clock = self
 
         class TimedRun(Run):
@@ -100,15 +121,9 @@ class Clock:
 
             def epochs(self) -> Iterator[Score]:
                 scores = super().epochs()
-                while True:
-                    began = time.perf_counter()
-                    try:
-                        score = next(scores)
-                    except StopIteration:
-                        return
-                    finally:
-                        clock.seconds["epochs"] += time.perf_counter() - began
-                    yield score
+                with contextlib.suppress(StopIteration):
+                    while True:
+                        yield clock.next_epoch(scores)
 
         return TimedRun
 
@@ -216,5 +231,4 @@ def search(*, trials: int, workers: int, width: float, images: int, size: int, e
         for path in (folder / "times").glob("*.json"):
             for key, seconds in json.loads(path.read_text(encoding="utf-8")).items():
                 total[key] += seconds
-    total["training"] = total.pop("epochs") - total["evaluation"]
     return dict(total) | engine.spent() | {"number": trials}
