@@ -74,9 +74,7 @@ def test_files_know_no_circle_either() -> None:
 
 
 def test_a_file_is_one_noun() -> None:
-    # A language is one table of texts, whole in one file.
-    most = {p: 350 if p.parent.name == "languages" else 300 for p in FILES}
-    long = {str(p.relative_to(ROOT)): n for p in FILES if (n := len(p.read_text().splitlines())) > most[p]}
+    long = {str(p.relative_to(ROOT)): n for p in FILES if (n := len(p.read_text().splitlines())) > 300}
     assert not long
 
 

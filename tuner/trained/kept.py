@@ -40,10 +40,6 @@ def read_kept(study: Study, row: TrialRow) -> dict[str, Any]:
     return state
 
 
-def _last(accuracies: list[float]) -> float:
-    return accuracies[-1]
-
-
 def is_kept_file(study: Study, row: TrialRow, path: Path) -> bool:
     """Whether a file holds the weights that a search kept of this very trial."""
     try:
@@ -58,6 +54,7 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
     """The file of a trial's weights, as `tuner train` writes it. Nothing is trained, no images are read. Errors: NotKept."""
     state = read_kept(study, row)
     config, origin = describe_export(study, row)
+    accuracies = [epoch["val_accuracy"] for epoch in state["curve"]]
     provenance = {
         "made_by": MADE_BY,
         "study_id": study.uid,
@@ -65,7 +62,7 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
         "trial": row.number,
         "state": row.state,
         "epochs": len(state["curve"]),
-        "val_accuracy": (max if config.value == "best" else _last)([epoch["val_accuracy"] for epoch in state["curve"]]),
+        "val_accuracy": max(accuracies) if config.value == "best" else accuracies[-1],
         **{name: row.run.get(name) for name in RECORDED},
     }
     return make_weights_file(

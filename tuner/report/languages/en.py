@@ -32,8 +32,6 @@ TEXTS = {
     "source_cifar10": "CIFAR-10",
     "source_digits": "handwritten digits (scikit-learn)",
     "source_folder": "the images in {path}",
-    "on": "on",
-    "off": "off",
     "value": "{name} {value}",
     # The whole.
     "title": "Study {name}",
@@ -107,7 +105,7 @@ TEXTS = {
     "value_best": "A trial's value is the validation accuracy of its best epoch.",
     "none_better": "None of {number} attempts was better than the first.",
     "improved_times": "The best accuracy was improved {times} in {number} attempts. Here are the first attempt and {which}, in order.",
-    **{word: word for word in ("once", "twice")},
+    **{word: word for word in ("once", "twice", "on", "off")},
     "times": "{number} times",
     "each_improvement": "each improvement",
     "some_improvements": "the first 3 and the last {number} improvements",

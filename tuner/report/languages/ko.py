@@ -1,6 +1,6 @@
 """A report in Korean.
 
-Particles depend on the letter before them, so no sentence puts one that varies behind a value.
+Its texts stand in the order of en.py. Particles depend on the letter before them, so no sentence puts one that varies behind a value.
 """
 
 from __future__ import annotations
@@ -8,12 +8,10 @@ from __future__ import annotations
 from ..language import Language
 
 TEXTS = {
-    # Numbers and names.
-    "trial": "시도 {number}",
+    **dict.fromkeys(("trial", "try"), "시도 {number}"),
     "lead": "시도 {number}.",
     "lead_named": "{name} (trial {number}).",
     "baseline": "기준 {number}",
-    "try": "시도 {number}",
     "and": "{first}, {last}",
     "or": "{first} 또는 {last}",
     "no_accuracy": "정확도 없음",
@@ -23,11 +21,10 @@ TEXTS = {
     "seconds": "{s}초",
     "minutes": "{m}분",
     "hours": "{h}시간 {m}분",
-    "width_of": "{patterns} 폭",
+    **dict.fromkeys(("width_of", "widths_of"), "{patterns} 폭"),
     "option_of": "신경망의 {option}",
     "when": " ({conditions}일 때)",
     "when_is": "{name} {values}",
-    "widths_of": "{patterns} 폭",
     "many_widths": "폭 {number}개",
     "range": "{low} ~ {high}{how}",
     "range_log": " (로그 척도)",
@@ -38,13 +35,11 @@ TEXTS = {
     "on": "켬",
     "off": "끔",
     "value": "{name} {value}",
-    # The whole.
     "title": "실험 {name}",
     "subtitle": "마지막 시도 종료: {date}. tuner {version} 작성.",
     "subtitle_undated": "tuner {version} 작성.",
     "no_font": "이 컴퓨터에는 한글 글꼴이 없어 그림 속 글자는 영어이다. "
     "예를 들어 Noto Sans CJK KR 또는 나눔고딕을 설치하면 한글로 그려진다.",
-    # The first page.
     "in_short": "요약",
     "asked": "질문: {source} 데이터에서 가장 정확한 구성은 무엇인가? 대상 신경망: {networks}.",
     "asked_width": "{networks}(모든 층의 폭 배율 {width})",
@@ -76,18 +71,16 @@ TEXTS = {
     "spent_some": "({parts})",
     "spent_where": ", 장치는 {devices}",
     "spent_part": "{ended} {number}개",
-    "ended_COMPLETE": "끝까지 학습",
-    "ended_PRUNED": "가지치기",
+    **dict.fromkeys(("ended_COMPLETE", "p_complete"), "끝까지 학습"),
+    **dict.fromkeys(("ended_PRUNED", "p_pruned"), "가지치기"),
     "ended_FAIL": "실패",
-    "to_come_one": "아직 {trials} 남았다.",
-    "to_come_many": "아직 {trials} 남았다.",
+    **dict.fromkeys(("to_come_one", "to_come_many"), "아직 {trials} 남았다."),
     "paused_are": "멈춰 있는 시도: {trials}.",
     "paused_one": "{trial}({reason})",
     "agreement": "초반 순위가 최종 순위를 얼마나 잘 예측하는지(스피어만 상관, 축소 추정, 1이면 완벽): {figures}.",
     "agreement_part": "에폭 {epoch}에서 {value}({trials}개 시도)",
     "left_paused": "멈춘 채로 남긴 시도는 {number}개이다. 그중 하나가 최고가 되었을 확률은 약 {chance} %이다.",
     "audited": "가지치기를 점검하려고 끝까지 학습한 시도는 {checked}개이며, 그중 최고가 되었을 시도는 {won}개이다.",
-    # How it was searched.
     "the_search": "탐색 방법",
     "held_out": "각 시도는 검증 데이터로 평가했다. 검증 데이터는 학습 이미지의 {share} %이며, 어떤 시도도 이것으로 학습하지 않았다. "
     "따로 밝히지 않은 정확도는 모두 검증 정확도이다. 테스트 이미지로 학습하거나 고른 시도는 없다.",
@@ -100,7 +93,6 @@ TEXTS = {
     "nothing_searched": "탐색한 것은 없다. 미리 정한 {given}만 학습했다.",
     "hyperparameter": "하이퍼파라미터",
     "searched_over": "탐색 범위",
-    # The journal.
     "journal": "개선 일지",
     "journal_intro": "시도는 시작한 순서대로 적고, 각각을 그 전까지의 최고 기록과 비교한다. {value}",
     "value_last": "시도의 값은 마지막 에폭의 검증 정확도이다.",
@@ -128,9 +120,8 @@ TEXTS = {
     "began_first": "{network} 신경망을 학습했다. 설정: {values}.",
     "began_same": "그때까지의 최고 {before}에서 난수 시드 말고는 바꾼 것이 없다.",
     "began": "그때까지의 최고 {before}에서 바꾼 것: {changes}.",
-    "change": "{name} {old} → {new}",
+    **dict.fromkeys(("change", "change_short"), "{name} {old} → {new}"),
     "change_network": "신경망 {old} → {new}",
-    "change_short": "{name} {old} → {new}",
     "change_network_short": "{old} → {new}",
     "change_code": "신경망 파일(SHA-256) {old} → {new}",
     "change_code_short": "신경망 파일 {old} → {new}",
@@ -165,15 +156,12 @@ TEXTS = {
     "outcome_doubtful": "새 최고, {gap} 상승(우연일 수 있음)",
     "outcome_worse": "{gap} 하락",
     "outcome_as_good": "최고와 같음",
-    # Mistakes that the figures of a step by hand show.
-    "mistake": "수치가 보여 주는 잘못:",
-    "mistakes": "수치가 보여 주는 잘못:",
+    **dict.fromkeys(("mistake", "mistakes"), "수치가 보여 주는 잘못:"),
     "mistake_many_changes": "한 번에 {number}가지를 바꾸어, 무엇 때문에 달라졌는지 알 수 없다.",
     "mistake_chance": "{gap} 차이는 검증 이미지 {images}장으로는 우연과 구별되지 않는다.",
     "mistake_short": "마지막 에폭에서도 검증 손실이 줄고 있었다({before} → {after}). 판단하기에는 너무 일찍 멈추었다.",
     "mistake_long": "검증 손실은 에폭 {lowest}에서 가장 낮았고 끝에는 {rise} % 높아졌다. 뒤의 에폭은 학습 이미지를 외운 것이다.",
     "mistake_repeated": "시드 말고는 바꾼 것이 없으므로, 이 차이는 우연만으로 생기는 차이이다.",
-    # Report A beside it.
     "handmade": "손으로 만든 일지와의 비교",
     "handmade_text": "두 신경망을 손으로 조정한 보고서 A의 구성이다. 보고서 A의 수치는 테스트 이미지 10,000장의 정확도이며, 고르는 데에도 "
     "그 이미지를 썼다(테스트 데이터로 고른 것이 그 보고서의 잘못이다). 측정값은 학습 이미지에서 떼어 둔 {share} %, 곧 검증 데이터의 "
@@ -190,7 +178,6 @@ TEXTS = {
     "column_theirs": "보고서 A(테스트)",
     "column_measured": "측정(검증)",
     "not_finished": "끝나지 않음",
-    # The best trial.
     "best_epochs": "최고 시도의 에폭별 기록: {trial}",
     "last_epoch": "{trial}의 마지막 에폭: 검증 정확도 {validation}, 학습 정확도 {training}",
     "best_epoch": "{trial}의 에폭 {epoch}(에폭 {epochs}개 중 최고): 검증 정확도 {validation}, 학습 정확도 {training}",
@@ -201,7 +188,6 @@ TEXTS = {
     "means": "학습 수치는 가중치가 바뀌는 동안의 에폭 평균이고, 검증 수치는 에폭이 끝났을 때의 값이다.",
     "loss_caption": "최고 시도의 에폭별 손실(학습 및 검증).",
     "accuracy_caption": "최고 시도의 에폭별 정확도(학습 및 검증).",
-    # All trials.
     "all_trials": "모든 시도",
     "curves_caption": "모든 시도의 에폭별 검증 정확도. 끝까지 학습하지 않은 시도는 따로 표시했다.",
     "parameters_caption": "각 시도의 매개변수 수와 정확도.",
@@ -210,7 +196,6 @@ TEXTS = {
     "tied_seconds": "최고와 차이가 있다고 할 수 없는 {accuracy}이면서 학습 시간이 {spent}초, 곧 최고 시도의 {share} %인 시도가 있다.",
     "near_parameters": "최고와 1%p 이내({accuracy})이면서 매개변수가 {spent}개, 곧 최고 시도의 {share} %인 시도가 있다.",
     "near_seconds": "최고와 1%p 이내({accuracy})이면서 학습 시간이 {spent}초, 곧 최고 시도의 {share} %인 시도가 있다.",
-    # What mattered.
     "mattered": "중요했던 것",
     "importances": "상위 10 %의 시도를 전체와 비교한 값으로, 탐색한 범위 안에서 무엇이 중요했는지를 말한다.",
     "importances_caption": "각 하이퍼파라미터의 중요도.",
@@ -219,7 +204,6 @@ TEXTS = {
     "parallel_caption": "선 하나가 시도 하나이고, 각 축에서의 높이가 그 하이퍼파라미터의 값이다. 밝을수록 정확하다.",
     "slices_caption": "하이퍼파라미터 하나씩에 대한 각 시도의 정확도.",
     "of_many": "{searched}개 중 중요도가 가장 큰 {shown}개만 그렸다.",
-    # Where it errs.
     "errs": "최고 시도가 틀리는 곳",
     "no_predictions": "혼동 행렬과 가장 크게 틀린 이미지는 생략했다: {lacking}. `tuner best {study} --export config.yaml` 다음에 "
     "`tuner train config.yaml` 명령을 실행하면 같은 가중치를 다시 학습한다.",
@@ -236,7 +220,6 @@ TEXTS = {
     "classes_by_number": "글자를 그릴 글꼴이 없어 클래스를 번호로 적었다: {classes}.",
     "classes_more": "{classes}, 이렇게 {number}까지",
     "wrong_caption": "틀린 답을 가장 확신한 검증 이미지와 그 확률.",
-    # Making it again.
     "final": "최종 구성",
     "final_text": "`tuner best {study} --export config.yaml` 명령이 쓰는 {trial}의 구성 파일이다.",
     "again": "다시 만드는 방법",
@@ -246,7 +229,6 @@ TEXTS = {
     "again_versions": "({versions})",
     "more_trials": "시도 열 개 더",
     "this_report": "이 보고서 다시 쓰기",
-    # Within pictures.
     "p_loss": "에폭별 손실, {trial}",
     "p_accuracy": "에폭별 정확도, {trial}",
     "p_loss_axis": "손실(이미지당 교차 엔트로피)",
@@ -256,8 +238,6 @@ TEXTS = {
     "p_trial": "시도",
     "p_training": "학습",
     "p_validation": "검증",
-    "p_complete": "끝까지 학습",
-    "p_pruned": "가지치기",
     "p_unfinished": "가지치기 또는 실패",
     "p_number": "{name}({number})",
     "p_best": "최고: {trial}",
