@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -91,12 +92,8 @@ def torchvision_itself(name: str, file: Path, folder: Path, **options: Any) -> n
     link = folder / "checkpoints" / file_name(name)
     if not link.exists():
         link.symlink_to(file)
-    before = torch.hub.get_dir()
-    torch.hub.set_dir(str(folder))
-    try:
+    with patch.object(torch.hub, "_hub_dir", str(folder)):
         return get_model(name, weights=get_model_weights(name).DEFAULT, **options).eval()
-    finally:
-        torch.hub.set_dir(before)
 
 
 def sharpened(name: str, file: Path, images: torch.Tensor, favoured: list[int], folder: Path) -> None:

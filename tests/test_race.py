@@ -241,6 +241,14 @@ def test_weights_that_are_not_the_networks_are_refused(tmp_path: Path) -> None:
     assert pretrained.find("resnet50", file).weights.name == "IMAGENET1K_V2"
 
 
+def test_building_a_network_leaves_the_users_choice_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "first"))
+    pretrained.find("squeezenet1_1", weights("squeezenet1_1", tmp_path)).build()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "second"))
+    assert torch.hub.get_dir() == str(tmp_path / "second" / "hub")
+
+
 def test_without_a_network_the_file_and_its_place_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))

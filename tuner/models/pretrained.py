@@ -143,7 +143,7 @@ def _auxiliary(name: str, found: Mapping[str, torch.Tensor]) -> dict[str, torch.
 @contextmanager
 def _hub_with(file: Path, name: str, weights: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Within it torchvision finds `weights` where it looks for its weights `name`: the file itself where it holds them bare."""
-    before = torch.hub.get_dir()
+    before = torch.hub._hub_dir  # `get_dir` names a folder even where none is set, and setting that would outlive TORCH_HOME
     content = torch.load(file, map_location="meta", weights_only=True)
     with tempfile.TemporaryDirectory(prefix="tuner-weights-") as folder:
         link = Path(folder) / "checkpoints" / name
@@ -159,4 +159,4 @@ def _hub_with(file: Path, name: str, weights: Mapping[str, torch.Tensor]) -> Ite
         try:
             yield
         finally:
-            torch.hub.set_dir(before)
+            torch.hub._hub_dir = before
