@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,17 @@ def address(tmp_path: Path, background: Callable[..., Background]) -> Iterator[s
     publish(study)
     storage.close()
     yield background("dashboard", "--port", "0", "--no-browser").wait_for(r"http://127\.0\.0\.1:\d+/")[0] + "dashboard/"
+
+
+def test_a_comparison_is_said_in_words_and_not_in_json() -> None:
+    mark = {"data": "folder:val", "images": 4, "classes": 1000, "choices": ["alexnet"]}
+    said = adapt_answer({"user_attrs": [{"key": "comparison", "value": json.dumps(mark)}]})["user_attrs"]
+    assert {each["key"]: each["value"] for each in said} == {
+        "comparison": "tuner compare",
+        "data": "folder:val",
+        "images": "4",
+        "classes": "1000",
+    }
 
 
 @browsed

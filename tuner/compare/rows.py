@@ -2,11 +2,13 @@
 
 A trial's parameter is the model, its value the top-1 accuracy. It waits (WAITING) from the moment a comparison names
 it, runs while a process has it, and keeps what was counted so far (`progress`), so that whoever comes next goes on.
+What only code reads of it is among its facts, and of rows that version 0.1.0 stored among their attributes.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
+from ..study import tables
+from ..study.facts import COMPARED, read_facts, write_facts
 from ..study.retry import Retry
 from ..study.storage import Storage
 from ..study.worker_id import WorkerId
@@ -41,8 +45,15 @@ class Rows:
     retry: Retry
 
     def trials(self) -> list[FrozenTrial]:
-        """All rows by number."""
-        return self.retry(lambda: self.storage.optuna.get_all_trials(self.study_id, deepcopy=False))
+        """All rows by number, their facts among their attributes."""
+        return self.retry(self._trials)
+
+    def _trials(self) -> list[FrozenTrial]:
+        found = self.storage.optuna.get_all_trials(self.study_id, deepcopy=False)
+        return [_join(row, facts) for row, facts in zip(found, read_facts(self.storage, self.study_id, found, *COMPARED), strict=True)]
+
+    def _trial(self, trial_id: int) -> FrozenTrial:
+        return next(row for row in self._trials() if row._trial_id == trial_id)
 
     def facts(self) -> Mapping[str, Any]:
         """What is compared: `data`, `images`, `classes`, `choices`."""
@@ -71,7 +82,7 @@ class Rows:
 
         if not self.retry(claim):
             raise TunerError(f"model {model!r} of study {self.name!r} was just taken by another process: wait for it")
-        return self.storage.optuna.get_trial(row._trial_id)
+        return self.retry(lambda: self._trial(row._trial_id))
 
     def keep(self, row: FrozenTrial, progress: Mapping[str, Any]) -> None:
         """Write down what was counted so far."""
@@ -98,8 +109,11 @@ class Rows:
         self.retry(end)
 
     def _set(self, row: FrozenTrial, **attributes: Any) -> None:
-        for name, value in attributes.items():
-            self.storage.optuna.set_trial_user_attr(row._trial_id, name, value)
+        with self.storage.transaction():
+            write_facts(self.storage, self.study_id, row._trial_id, **{k: v for k, v in attributes.items() if k in COMPARED})
+            for name, value in attributes.items():
+                if name not in COMPARED:
+                    self.storage.optuna.set_trial_user_attr(row._trial_id, name, value)
 
     def _newest(self, model: str, stamp: Mapping[str, Any], states: Sequence[TrialState]) -> FrozenTrial | None:
         fitting = (t for t in self.trials() if t.state in states and t.user_attrs.get("model") == model)
@@ -114,17 +128,22 @@ class Rows:
             state=TrialState.WAITING,
             params={"model": choice},
             distributions={"model": CategoricalDistribution(self.choices)},
-            user_attrs={"model": model, "stamp": dict(stamp)},
+            user_attrs={"model": model},
         )
         before = {t.number for t in self.trials()}
 
-        def make() -> int:
+        def make() -> FrozenTrial:
             # An earlier attempt may have committed although its acknowledgement was lost: then the row is there.
-            made = (t for t in self.storage.optuna.get_all_trials(self.study_id, deepcopy=False) if t.number not in before)
+            made = (t for t in self._trials() if t.number not in before)
             ours = next((t for t in made if t.user_attrs.get("stamp") == dict(stamp) and t.user_attrs.get("model") == model), None)
-            return ours._trial_id if ours else self.storage.optuna.create_new_trial(self.study_id, template_trial=template)
+            if ours is not None:
+                return ours
+            with self.storage.transaction():
+                trial_id = self.storage.optuna.create_new_trial(self.study_id, template_trial=template)
+                write_facts(self.storage, self.study_id, trial_id, stamp=dict(stamp))
+            return self._trial(trial_id)
 
-        return self.storage.optuna.get_trial(self.retry(make))
+        return self.retry(make)
 
     def _gone(self, holder: str, seen: float) -> bool:
         who = WorkerId.parse(holder)
@@ -138,6 +157,12 @@ class Rows:
             return float(connection.execute(sa.select(self.storage.now)).scalar_one())
 
 
+def _join(row: FrozenTrial, facts: Mapping[str, Any]) -> FrozenTrial:
+    joined = copy.copy(row)
+    joined.user_attrs = {**row.user_attrs, **facts}
+    return joined
+
+
 def create_or_load(storage: Storage, name: str, choices: Sequence[str], facts: Mapping[str, Any]) -> Rows:
     """The comparison of that name, made where it is missing. `facts` say what is compared.
 
@@ -145,11 +170,14 @@ def create_or_load(storage: Storage, name: str, choices: Sequence[str], facts: M
     """
     check_name(name)
     with storage.exclusive():
+        storage.make_tables()
         if name not in {s.study_name for s in storage.optuna.get_all_studies()}:
             with storage.transaction():
                 study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
                 study.set_metric_names(["top-1 accuracy"])
                 study.set_user_attr(MARK, {**facts, "choices": list(choices)})
+                # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
+                _delete_facts(storage, study._study_id)
     rows = load(storage, name)
     if storage.optuna.get_study_directions(rows.study_id) != [StudyDirection.MAXIMIZE]:
         raise TunerError(f"study {name!r} does not maximize: give another name with --study")
@@ -177,8 +205,15 @@ def list_comparisons(storage: Storage) -> list[str]:
 
 def delete(storage: Storage, rows: Rows) -> None:
     """Delete the comparison with all its rows."""
-    with storage.exclusive():
+    with storage.exclusive(), storage.transaction():
         storage.optuna.delete_study(rows.study_id)
+        if storage.has(tables.facts):
+            _delete_facts(storage, rows.study_id)
+
+
+def _delete_facts(storage: Storage, study_id: int) -> None:
+    with storage.transaction() as connection:
+        connection.execute(sa.delete(tables.facts).where(tables.facts.c.study_id == study_id))
 
 
 def pack(bits: Bits) -> str:

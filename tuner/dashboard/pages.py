@@ -27,6 +27,7 @@ main .MuiCardContent-root img { max-width: min(100%, 720px); }
 }
 </style>"""
 CODES = {"uid", "config", "definition", "database", "copy", "added"}  # attributes of a study that only code reads
+COMPARISON = "comparison"  # the attribute that says what a comparison compares
 STUDIES = re.compile(r"/api/studies(/\d+)?$")
 
 
@@ -74,7 +75,10 @@ def adapt_answer(said: dict[str, Any]) -> dict[str, Any]:
 
 def _say_plainly(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
     """A study's attributes, where it is one of ours, without those that only code reads; the study's note says what they say."""
-    if not {"uid", "definition"} <= {each["key"] for each in attributes}:
+    keys = {each["key"] for each in attributes}
+    if COMPARISON in keys:
+        return _say_comparison(attributes)
+    if not {"uid", "definition"} <= keys:
         return attributes
     said = {each["key"]: each["value"] for each in attributes if each["key"] not in CODES}
     for key, words in (("classes", ", ".join), ("precision", lambda found: f"{found['precision']}: {found['reason']}")):
@@ -82,6 +86,17 @@ def _say_plainly(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
             said[key] = words(json.loads(said[key]))
         except (KeyError, ValueError):  # none, or cut short
             said.pop(key, None)
+    return [{"key": key, "value": value} for key, value in said.items()]
+
+
+def _say_comparison(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
+    said = {each["key"]: each["value"] for each in attributes}
+    try:
+        facts = json.loads(said[COMPARISON])
+        said |= {name: str(facts[name]) for name in ("data", "images", "classes")}
+        said[COMPARISON] = "tuner compare"
+    except (KeyError, ValueError):  # another version's, or cut short
+        del said[COMPARISON]
     return [{"key": key, "value": value} for key, value in said.items()]
 
 

@@ -19,6 +19,7 @@ from .storage import Storage
 from .tables import facts
 
 NAMES = ("config", "curve", "run", "set", "start", FORGIVEN)  # part of the stored format
+COMPARED = ("stamp", "progress", "hits", "broken", "broken_rows", "versions")  # of a comparison's rows (`compare/rows.py`)
 MANY = 500  # trials, from which on it is quicker to read those of the whole study
 MOST_LETTERS = 100  # of an outcome in words
 
@@ -42,7 +43,7 @@ def write_facts(storage: Storage, study_id: int, trial_id: int, **named: Any) ->
     """Write some of a trial's facts, each in place of what it was. Inside a transaction it is part of that."""
     with storage.transaction() as connection:
         for name, value in named.items():
-            assert name in NAMES, name
+            assert name in (*NAMES, *COMPARED), name
             mine = (facts.c.study_id == study_id, facts.c.trial_id == trial_id, facts.c.name == name)
             text = json.dumps(value)
             if connection.execute(sa.update(facts).where(*mine).values(value_json=text)).rowcount == 0:

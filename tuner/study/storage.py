@@ -231,6 +231,11 @@ class Storage:
             self._seen.add(table.name)
         return True
 
+    def make_tables(self) -> None:
+        """Make the tables of ours that a database of an earlier version lacks. Under the lock of `exclusive`."""
+        with self.transaction() as connection:
+            tables.metadata.create_all(connection)
+
     def visit(self) -> AbstractContextManager[None]:
         """Around calls that follow each other closely: what a server's connection costs is paid once for all of them."""
         return self._one.visit(self.engine) if self.path is None else nullcontext()

@@ -122,7 +122,7 @@ def create_or_load(
     check_name(name)
     wanted = define(config, data)
     with storage.exclusive():
-        _complete(storage)
+        storage.make_tables()
         existing = {s.study_name: s for s in storage.optuna.get_all_studies()}
         if name not in existing:
             if more is not None:
@@ -177,14 +177,8 @@ def join(storage: Storage, name: str | None) -> Study:
     """As `load`, for who will write to it without having searched it: what a database of an earlier version lacks is made."""
     if not all(storage.has(table) for table in metadata.sorted_tables):
         with storage.exclusive():
-            _complete(storage)
+            storage.make_tables()
     return load(storage, name)
-
-
-def _complete(storage: Storage) -> None:
-    """Make the tables that a database of an earlier version lacks."""
-    with storage.transaction() as connection:
-        metadata.create_all(connection)
 
 
 def _create(
