@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from tests.conftest import ROOT, Background
 from tests.runs import part, same
@@ -258,11 +259,29 @@ def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its
     changed = NET.replace("dropout: float = 0.0", "dropout: float = 0.1")
     (tmp_path / "net.py").write_text(changed)
     weights_file = "trained/best/weights.pt"
-    for command in (("search", "own.yaml"), ("search", "own"), ("train", "best.yaml"), ("evaluate", weights_file), ("worker", "own")):
-        done = invoke(*command, "--device", "cpu")
+    comparison = ("compare", "--data", "digits", "--models", weights_file, "--device", "cpu")
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images/black.png")
+    for command in (
+        ("search", "own.yaml", "--device", "cpu"),
+        ("search", "own", "--device", "cpu"),
+        ("train", "best.yaml", "--device", "cpu"),
+        ("evaluate", weights_file, "--device", "cpu"),
+        ("worker", "own", "--device", "cpu"),
+        comparison,
+        ("predict", weights_file, "images"),
+        ("export-model", weights_file),
+    ):
+        done = invoke(*command)
         assert done.exit_code in (1, 2) and "net.py" in done.stderr and "--accept-changed-code" in done.stderr, command
     evaluated = json.loads(invoke("evaluate", "trained/best/weights.pt", "--json", "--device", "cpu", "--accept-changed-code").stdout)
     assert (evaluated["code"], evaluated["trained_code"]) == (digest(changed), digest(NET))
+    compared = invoke(*comparison, "--accept-changed-code")
+    assert "ran with another file of code than it was trained with" in compared.stdout
+    [row] = json.loads(invoke(*comparison, "--accept-changed-code", "--json").stdout)
+    assert (row["code"], row["trained_code"]) == (digest(changed), digest(NET))
+    assert invoke("predict", weights_file, "images", "--accept-changed-code").exit_code == 0
+    assert invoke("export-model", weights_file, "--accept-changed-code").exit_code == 0
     again = ("train", "best.yaml", "--out", "again", "--json", "--device", "cpu", "--no-progress", "--accept-changed-code")
     result = json.loads(invoke(*again).stdout)
     assert (result["code"], result["code_was"]) == (digest(changed), digest(NET))

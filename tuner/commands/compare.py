@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..config.data_sources import list_specs
-from .options import device_option, force_option, json_option, progress_option, storage_option
+from .options import accept_code_option, device_option, force_option, json_option, progress_option, storage_option
 from .outputs import make_room
 
 
@@ -31,6 +31,7 @@ from .outputs import make_room
 @click.option("--fresh", is_flag=True, help="Run models again that are finished.")
 @click.option("--study", metavar="NAME", help="The study that keeps the results.  [default: compare-..., one for each set of images]")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw accuracy against cost, as a PNG.")
+@accept_code_option
 @force_option
 @device_option
 @storage_option
@@ -45,6 +46,7 @@ def compare(
     fresh: bool,
     study: str | None,
     picture: Path | None,
+    accept_changed_code: bool,
     force: bool,
     device: str,
     storage: str | None,
@@ -85,6 +87,7 @@ def compare(
         study=study,
         storage=storage,
         progress=not no_progress,
+        accept_changed_code=accept_changed_code,
     )
     if picture is not None:
         from ..console.outputs import check_free

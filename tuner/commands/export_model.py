@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import force_option
+from .options import accept_code_option, force_option
 
 
 @click.command("export-model")
@@ -23,8 +23,9 @@ from .options import force_option
     metavar="FILE",
     help="The configuration of WEIGHTS that carry none.  [default: config.yaml beside them]",
 )
+@accept_code_option
 @force_option
-def export_model(weights: Path, out: Path | None, config: Path | None, force: bool) -> None:
+def export_model(weights: Path, out: Path | None, config: Path | None, accept_changed_code: bool, force: bool) -> None:
     """Write the network of WEIGHTS and its normalisation as a file that PyTorch runs without tuner.
 
     In Python: torch.export.load("weights.pt2").module()(images) gives logits of uint8 images (N, H, W, 3) of the size it
@@ -36,7 +37,7 @@ def export_model(weights: Path, out: Path | None, config: Path | None, force: bo
     from ..trained.network import open_trained
     from ..trained.program import is_program, make_program
 
-    trained = open_trained(weights, config=config, device="cpu", say=say)
+    trained = open_trained(weights, config=config, device="cpu", say=say, accept_changed_code=accept_changed_code)
     path = out or weights.with_suffix(".pt2")
     if path.suffix != ".pt2":
         raise UsageError(f"--out {str(path)!r} must end in .pt2")

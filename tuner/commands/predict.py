@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import device_option, json_option
+from .options import accept_code_option, device_option, json_option
 
 
 @click.command()
@@ -19,9 +19,12 @@ from .options import device_option, json_option
     metavar="FILE",
     help="The configuration of WEIGHTS that carry none.  [default: config.yaml beside them]",
 )
+@accept_code_option
 @device_option
 @json_option
-def predict(weights: Path, images: tuple[Path, ...], top: int, config: Path | None, device: str, as_json: bool) -> None:
+def predict(
+    weights: Path, images: tuple[Path, ...], top: int, config: Path | None, accept_changed_code: bool, device: str, as_json: bool
+) -> None:
     """Say which classes each IMAGE is likely of, with probabilities. IMAGE may be a folder of images.
 
     WEIGHTS is a file that `tuner train` or `tuner best --weights` wrote: images are resized and normalised as it was
@@ -35,7 +38,7 @@ def predict(weights: Path, images: tuple[Path, ...], top: int, config: Path | No
     from ..trained.predict import predict as run
 
     files, where = list_images(images), find_device(device)
-    trained = open_trained(weights, config=config, device=where, say=say)
+    trained = open_trained(weights, config=config, device=where, say=say, accept_changed_code=accept_changed_code)
     found = []
     for said in run(trained, files, top=top, device=where):
         found.append(said)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..config.data_config import DataConfig
 from ..config.data_sources import SOURCES
 from ..config.named_code import name_code
+from ..config.trial_config import TrialConfig
 from ..data import Dataset, load
 from ..data.cache import Say
 from ..data.classes import match_classes
@@ -23,7 +24,7 @@ from ..data.parts import make_resident
 from ..errors import UsageError
 from ..models import MODELS, pretrained
 from ..models.finetuned import TORCHVISION, is_torchvisions
-from ..models.own_code import is_own_data
+from ..models.own_code import find_permitted, is_own, is_own_data
 from ..models.weights import Loaded
 from ..training.evaluation import cast_to, choose_precision
 from ..training.trained import load_trained
@@ -40,12 +41,16 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """One network in a comparison. `key` is equal for those that see the images alike; `weights` is a fingerprint."""
+    """One network in a comparison. `key` is equal for those that see the images alike; `weights` is a fingerprint.
+
+    `code` has, for a network of the user's own, the SHA-256 of its file as it is run, and as it was trained.
+    """
 
     name: str
     choice: str
     weights: str
     key: str
+    code: Mapping[str, str | None] = field(default_factory=dict)
     images: Callable[[], Images] = field(compare=False, repr=False)
     make: Callable[[torch.device], Ready] = field(compare=False, repr=False)
 
@@ -71,6 +76,7 @@ def enter(
     device: str,
     progress: Say,
     bars: bool,
+    accept_changed_code: bool = False,
 ) -> Field:
     """Find images and weights of all. Missing weights are downloaded now; images are decoded now for networks of ours only.
 
@@ -110,7 +116,7 @@ def enter(
     by_name: dict[str, Contestant] = {}
     dataset: Dataset | None = None
     if ours:
-        by_name, dataset = _ours(ours, configs, source, device, progress)
+        by_name, dataset = _ours(ours, configs, source, device, progress, accept_changed_code)
     if listing is not None:
         by_name |= {c.name: c for c in _from_torchvision(theirs, weights, listing, columns, bars)}
         return _field(listing, source, [by_name[name] for name in models])
@@ -187,13 +193,13 @@ def _torchvision(found: pretrained.Pretrained, listing: Listing, columns: Tensor
 
 
 def _ours(
-    names: Sequence[str], configs: Mapping[str, Path], source: str, device: str, progress: Say
+    names: Sequence[str], configs: Mapping[str, Path], source: str, device: str, progress: Say, accept_changed_code: bool
 ) -> tuple[dict[str, Contestant], Dataset]:
     entered, datasets = {}, {}
     for name in names:
         path = Path(name)
         given = configs.get(name)
-        loaded, facts = load_trained(path, given, progress, remedy="look at it by `tuner evaluate --accept-changed-code`")
+        loaded, facts = load_trained(path, given, progress, accept_changed_code=accept_changed_code)
         if facts is None:
             raise UsageError(
                 f"nothing says which image size, normalisation and classes {name!r} was trained with: "
@@ -209,10 +215,15 @@ def _ours(
             choice=_own_choice(loaded.spec.name),
             weights=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
             key=f"{data.image_size} pixels, mean {data.mean}, deviation {data.std}",
+            code=_list_code(facts.config),
             images=_stored(dataset, data, device),
             make=_for_evaluation(loaded, precision, columns),
         )
     return entered, next(iter(datasets.values()))
+
+
+def _list_code(config: TrialConfig) -> dict[str, str | None]:
+    return {"code": find_permitted(config.model).digest, "trained_code": config.code} if is_own(config.model) else {}
 
 
 def _stored(dataset: Dataset, data: DataConfig, device: str) -> Callable[[], Images]:

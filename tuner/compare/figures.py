@@ -31,6 +31,7 @@ FACTS = (
     "threads",
     "batch_size",
 )
+CODE = ("code", "trained_code")  # of a network of the user's own only
 
 
 def compare_pair(first: Bits, second: Bits) -> dict[str, Any]:
@@ -47,8 +48,9 @@ def compare_pair(first: Bits, second: Bits) -> dict[str, Any]:
 def list_results(storage: Storage, name: str) -> list[dict[str, Any]]:
     """The newest result of each network on the comparison's newest images, best first, as plain facts.
 
-    Beside `FACTS`: `trial`, `top1_interval`, `top5_interval`, and `next`, the paired test against the network one place
-    below (None for the last). Accuracies are fractions. Errors: UsageError where there is no such comparison.
+    Beside `FACTS`: `trial`, `top1_interval`, `top5_interval`, `CODE` where the network is the user's own, and `next`, the paired
+    test against the network one place below (None for the last). Accuracies are fractions.
+    Errors: UsageError where there is no such comparison.
     """
     complete = [t for t in load(storage, name).trials() if t.state is TrialState.COMPLETE and "hits" in t.user_attrs]
     if not complete:
@@ -65,7 +67,7 @@ def rank(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     found = []
     for trial, below in zip(order, [*order[1:], None], strict=True):
         facts = trial.user_attrs
-        row = {name: facts[name] for name in FACTS} | {"trial": trial.number}
+        row = {name: facts[name] for name in FACTS} | {"trial": trial.number} | {name: facts[name] for name in CODE if name in facts}
         for k in ("top1", "top5"):
             row[f"{k}_interval"] = list(find_interval(round(facts[k] * facts["images"]), facts["images"]))
         row["next"] = None if below is None else {"model": below.user_attrs["model"], **_pair(facts, below.user_attrs)}

@@ -49,6 +49,7 @@ class Request:
     study: str | None = None
     storage: str | None = None
     progress: bool = True
+    accept_changed_code: bool = False
 
 
 @dataclass(kw_only=True)
@@ -77,6 +78,7 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
         device=request.device,
         progress=tell,
         bars=request.progress,
+        accept_changed_code=request.accept_changed_code,
     )
     batch_size = request.batch_size or (BATCH_SIZE if request.device == "cpu" else GPU_BATCH_SIZE)
     storage = Storage(request.storage, make=True)
@@ -84,7 +86,10 @@ def compare(request: Request) -> tuple[str, list[dict[str, Any]]]:
     rows = stored.create_or_load(
         storage, name, list_choices(), {"data": found.source, "images": len(found.labels), "classes": found.classes}
     )
-    stamps = {c.name: {"weights": c.weights, "data": found.fingerprint, "seen": c.key} for c in found.contestants}
+    stamps: dict[str, dict[str, Any]] = {
+        c.name: {"weights": c.weights, "data": found.fingerprint, "seen": c.key} | ({"code": c.code["code"]} if c.code else {})
+        for c in found.contestants
+    }
     done = {} if request.fresh else {n: t for n in stamps if (t := rows.finished(n, stamps[n])) is not None}
     if done:
         tell(f"study {name}: {', '.join(done)} finished before; --fresh runs again")
@@ -221,6 +226,7 @@ class _Pass:
             "batch_size": self.batch_size,
             "versions": read_versions(),
             "hits": stored.pack(runner.hits),
+            **each.contestant.code,
         }
         self.rows.complete(each.row, top1, facts)
         self.tell(f"{each.contestant.name}: top-1 {top1:.4f}, top-5 {top5:.4f}, loss {loss:.4f} on {images:,} images")

@@ -71,8 +71,13 @@ def format_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def explain(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What neighbours have between them, and which images could not be read."""
+    """What neighbours have between them, whose code was changed since, and which images could not be read."""
     lines = [explain_pair(row) for row in rows if row["next"] is not None]
+    lines += [
+        f"{row['model']} ran with another file of code than it was trained with (--accept-changed-code)."
+        for row in rows
+        if row.get("code") != row.get("trained_code")
+    ]
     broken = sorted({name for row in rows for name in row["broken"]})
     if broken:
         named = ", ".join(broken[:NAMED_AT_MOST]) + (f" and {len(broken) - NAMED_AT_MOST} more" if len(broken) > NAMED_AT_MOST else "")

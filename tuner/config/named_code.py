@@ -39,7 +39,7 @@ def name_code(specs: Iterable[str], beside: Path | None) -> list[Code]:
     return found
 
 
-def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False, remedy: str = ACCEPT) -> Code | None:
+def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *, accept: bool = False) -> Code | None:
     """The code that a configuration file names, as `name_code` finds it; None for a network of tuner's.
 
     Errors: UsageError where it is not there, or is not the file of that digest, unless the user accepts that.
@@ -48,12 +48,12 @@ def name_trained_code(spec: str, digest: str | None, beside: Path, what: str, *,
         return None
     found = find_code(spec, [beside, Path()], digest=digest)
     if not accept:
-        check_digest(found, digest, what, remedy)
+        check_digest(found, digest, what, ACCEPT)
     permit([found])
     return found
 
 
-def name_carried_code(spec: str, digest: str | None, what: str, *, accept: bool = False, remedy: str = ACCEPT) -> Code | None:
+def name_carried_code(spec: str, digest: str | None, what: str, *, accept: bool = False) -> Code | None:
     """The code that a file of weights names, whoever made it: only a file where the user is; None for a network of tuner's.
 
     Errors: UsageError where it is not there, or is not the file of that digest, unless the user accepts that.
@@ -62,9 +62,9 @@ def name_carried_code(spec: str, digest: str | None, what: str, *, accept: bool 
         return None
     found = find_stored_code(spec, [Path()], digest=digest)
     if digest is None and not accept:
-        raise UsageError(f"{what} does not say which file {spec!r} was: give its configuration with --config FILE, or {remedy}")
+        raise UsageError(f"{what} does not say which file {spec!r} was: give its configuration with --config FILE, or {ACCEPT}")
     if not accept:
-        check_digest(found, digest, what, remedy)
+        check_digest(found, digest, what, ACCEPT)
     permit([found])
     return found
 

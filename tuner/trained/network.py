@@ -27,14 +27,14 @@ class Trained:
     preprocess: Preprocess
 
 
-def open_trained(path: Path, *, config: Path | None, device: str, say: Callable[[str], None]) -> Trained:
+def open_trained(path: Path, *, config: Path | None, device: str, say: Callable[[str], None], accept_changed_code: bool = False) -> Trained:
     """The network in a file of weights. `config` is the configuration of a file that carries none; None is the one beside it.
 
     `say` gets a line for whatever had to be assumed.
     Errors: UsageError for a file that holds no weights of a network of ours, where nothing says how they were trained, and for
     names of another number of classes.
     """
-    loaded, facts = load_trained(path, config, say, remedy="look at it by `tuner evaluate --accept-changed-code`")
+    loaded, facts = load_trained(path, config, say, accept_changed_code=accept_changed_code)
     if facts is None:
         raise UsageError(
             f"nothing says which image size, normalisation and classes {path} was trained with: "
