@@ -246,13 +246,6 @@ def test_the_dashboard_asks_for_its_token_and_writes_when_allowed(served: Callab
     connection.close()
 
 
-def test_the_quickstart_study_runs(tuner: Tuner) -> None:
-    done = tuner("search", "quickstart", "--trials", "3")
-    assert "Best of study quickstart" in done.stdout
-    exported = tuner("best", "quickstart", "--export", "best.yaml")
-    assert "model: mynet" in exported.stdout and Path("best.yaml").exists()
-
-
 @pytest.mark.parametrize("name", ["..", ".", "a\nb", b"\xff".decode("utf-8", "surrogateescape"), "x" * 300])
 @pytest.mark.parametrize("command", [("show",), ("delete", "--yes"), ("search",)], ids=lambda command: command[0])
 def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str, command: tuple[str, ...]) -> None:
