@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..config.objective import ACCURACY
 from ..data.features import Features
 from ..data.resident import Resident
 from ..models.forms import Evaluator
 from ..models.spec import ModelSpec
 from ..placement import has_bf16_units
+from .counts import make_counts
 from .malloc import keep_freed_memory
 from .metrics import Sums
 
@@ -24,19 +27,29 @@ PIXELS = BATCH * 32 * 32  # of a batch of larger images
 
 
 class Figures(NamedTuple):
-    """Cross entropy per image, and accuracy as a fraction."""
+    """Cross entropy per image, accuracy as a fraction, and by name what an objective counts beside them."""
 
     loss: float
     accuracy: float
+    further: Mapping[str, float] = MappingProxyType({})
+
+    def read(self, figure: str) -> float:
+        """The figure of that name."""
+        found: float = getattr(self, figure) if figure in ("loss", "accuracy") else self.further[figure]
+        return found
 
 
-def evaluate(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Figures:
-    """The figures of the weights as they are now."""
-    sums = Sums(device)
+def evaluate(
+    evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str, objective: str = ACCURACY.name
+) -> Figures:
+    """The figures of the weights as they are now, with those of an objective. The device is waited for once the last batch is counted."""
+    sums, counts = Sums(device), make_counts(objective)
     for logits, labels in predict(evaluator, part, device, precision):
         sums.add(F.cross_entropy(logits, labels), logits, labels)
+        if counts is not None:
+            counts.add(logits, labels)
     loss, accuracy = sums.means(len(part))
-    return Figures(loss=loss, accuracy=accuracy)
+    return Figures(loss=loss, accuracy=accuracy) if counts is None else Figures(loss, accuracy, counts.read())
 
 
 def predict(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -49,11 +62,13 @@ def predict(evaluator: Evaluator, part: Resident | Features, device: torch.devic
             yield evaluator(images), labels
 
 
-def evaluate_network(spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32") -> Figures:
+def evaluate_network(
+    spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32", objective: str = ACCURACY.name
+) -> Figures:
     """The figures of a plain network: the same that a Run with these weights gives."""
     where = torch.device(device)
     prepare(where)
-    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision)
+    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision, objective)
 
 
 def prepare(device: torch.device) -> None:
