@@ -18,6 +18,7 @@ from .data.parts import make_resident
 from .errors import UsageError
 from .models.own_code import find_permitted
 from .study.test_accuracy import record_test
+from .training.counts import make_counts
 from .training.evaluation import choose_precision, evaluate_network
 from .training.trained import load_trained, name_code_of
 
@@ -62,7 +63,9 @@ def evaluate_file(
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
     check_classes(known.objective, loaded.classes)
-    figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision, objective=known.objective)
+    counts = make_counts(known.objective)
+    figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision, counts=counts)
+    every = {**figures._asdict(), **({} if counts is None else counts.read())}
     origin = facts.origin if config is None else {}
     record_test(storage, origin, dataset.fingerprint, accuracy=figures.accuracy, images=len(part), by="evaluate", say=say)
     evaluated: dict[str, Any] = {
@@ -74,7 +77,7 @@ def evaluate_file(
         "test_loss": figures.loss,
         "test_accuracy": figures.accuracy,
         "objective": known.objective,
-        "test_value": figures.read(OBJECTIVES[known.objective].figure),
+        "test_value": every[OBJECTIVES[known.objective].figure],
     }
     if known.code is not None:
         evaluated |= {"code": find_permitted(known.model).digest, "trained_code": known.code}

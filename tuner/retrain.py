@@ -122,7 +122,7 @@ def retrain(
             "kept_epoch": run.counted.epoch,
             "test_loss": tested.loss,
             "test_accuracy": tested.accuracy,
-            "test_value": tested.read(objective.figure),
+            "test_value": {**tested._asdict(), **run.further}[objective.figure],
             "test_images": len(parts.test()),
             "seconds": sum(score.seconds for score in run.curve),
             "trial": {

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config.objective import ACCURACY
 from ..data.features import Features
 from ..data.resident import Resident
 from ..models.forms import Evaluator
 from ..models.spec import ModelSpec
 from ..placement import has_bf16_units
-from .counts import make_counts
+from .counts import Counts
 from .malloc import keep_freed_memory
 from .metrics import Sums
 
@@ -27,29 +25,23 @@ PIXELS = BATCH * 32 * 32  # of a batch of larger images
 
 
 class Figures(NamedTuple):
-    """Cross entropy per image, accuracy as a fraction, and by name what an objective counts beside them."""
+    """Cross entropy per image, and accuracy as a fraction."""
 
     loss: float
     accuracy: float
-    further: Mapping[str, float] = MappingProxyType({})
-
-    def read(self, figure: str) -> float:
-        """The figure of that name."""
-        found: float = getattr(self, figure) if figure in ("loss", "accuracy") else self.further[figure]
-        return found
 
 
 def evaluate(
-    evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str, objective: str = ACCURACY.name
+    evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str, counts: Counts | None = None
 ) -> Figures:
-    """The figures of the weights as they are now, with those of an objective. The device is waited for once the last batch is counted."""
-    sums, counts = Sums(device), make_counts(objective)
+    """The figures of the weights as they are now. In the same pass `counts` counts what an objective takes beside them."""
+    sums = Sums(device)
     for logits, labels in predict(evaluator, part, device, precision):
         sums.add(F.cross_entropy(logits, labels), logits, labels)
         if counts is not None:
             counts.add(logits, labels)
     loss, accuracy = sums.means(len(part))
-    return Figures(loss=loss, accuracy=accuracy) if counts is None else Figures(loss, accuracy, counts.read())
+    return Figures(loss=loss, accuracy=accuracy)
 
 
 def predict(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -63,12 +55,12 @@ def predict(evaluator: Evaluator, part: Resident | Features, device: torch.devic
 
 
 def evaluate_network(
-    spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32", objective: str = ACCURACY.name
+    spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32", counts: Counts | None = None
 ) -> Figures:
-    """The figures of a plain network: the same that a Run with these weights gives."""
+    """The figures of a plain network: the same that a Run with these weights gives. `counts` as for `evaluate`."""
     where = torch.device(device)
     prepare(where)
-    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision, objective)
+    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision, counts)
 
 
 def prepare(device: torch.device) -> None:

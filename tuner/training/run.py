@@ -23,6 +23,7 @@ from ..models.finetuned import is_torchvisions
 from ..models.forms import TrainingForm
 from ..models.tuned import Tuned
 from .class_weights import find_loss, weigh_classes
+from .counts import make_counts
 from .cuda_graph import CapturedStep, Recorder
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .features import NoFeatures, are_reusable, find_features
@@ -78,6 +79,7 @@ class Run:
         self._evaluating = evaluating
         self._device = torch.device(device)
         self._class_weights = None if config.class_weights == "none" else weigh_classes(train.labels, classes)
+        self.further: dict[str, float] = {}  # by name, as of the last evaluation
         self._asked = 0.0  # seconds of this epoch in which `stop` was asked
         self._whole = True  # not within an epoch
         self._best: dict[str, Tensor] | None = None  # weights of the best epoch, where its value counts and it is not the last
@@ -109,7 +111,7 @@ class Run:
             self._reuse_features()
             train_loss, train_accuracy = self._train_epoch(epoch)
             self._evaluating()
-            val_loss, val_accuracy, further = self.evaluate(self.val) if self.val is not None else (None, None, {})
+            val_loss, val_accuracy = self.evaluate(self.val) if self.val is not None else (None, None)
             for part, loss in (("training", train_loss), ("validation", val_loss)):
                 if loss is not None and not math.isfinite(loss):
                     raise Diverged(f"{part} loss is {loss} in epoch {epoch}")
@@ -120,7 +122,7 @@ class Run:
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
                 seconds=time.perf_counter() - began - self._asked,
-                **{f"val_{name}": figure for name, figure in further.items()},
+                **{f"val_{name}": figure for name, figure in self.further.items()},
             )
             self._keep_best(score)
             self.curve.append(score)
@@ -144,9 +146,8 @@ class Run:
 
     def _keep_best(self, score: Score) -> None:
         """Before the epoch of `score` joins the curve: the weights of the one that is best with it."""
-        if self.config.value == "best":
-            best = find_counted([*self.curve, score], "best", self.config.objective)
-            self._best = self.weights() if best is score else self._best
+        if self.config.value == "best" and find_counted([*self.curve, score], "best", self.config.objective) is score:
+            self._best = self.weights()
 
     @property
     def counted(self) -> Score:
@@ -217,8 +218,11 @@ class Run:
         self._optimizer.step()
 
     def evaluate(self, part: Resident | Features) -> Figures:
-        """The figures of the weights as they are now."""
-        return evaluate(self._evaluator, part, self._device, self.config.precision, self.config.objective)
+        """The figures of the weights as they are now; what the objective takes beside them is in `further` then."""
+        counts = make_counts(self.config.objective)
+        figures = evaluate(self._evaluator, part, self._device, self.config.precision, counts)
+        self.further = {} if counts is None else counts.read()
+        return figures
 
     def weights(self) -> dict[str, Tensor]:
         """The plain network's state dict, on the CPU, as report A's code would save it."""
@@ -255,8 +259,7 @@ class Run:
         moments = self._moments()
         if given.optimizer.keys() != moments.keys():
             raise ValueError(f"the state of another optimizer: {sorted(given.optimizer)}, not {sorted(moments)}")
-        pairs = [(self.network.state_dict(), given.weights)]
-        pairs += [(named, given.optimizer[kind]) for kind, named in moments.items()]
+        pairs = [(self.network.state_dict(), given.weights), *((named, given.optimizer[kind]) for kind, named in moments.items())]
         if best is not None:
             self.network.from_plain(best, self.network.state_dict())  # ValueError where it does not fit
         loaded = [(own, self.network.from_plain(plain, own)) for own, plain in pairs]
