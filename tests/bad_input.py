@@ -31,6 +31,8 @@ train_images: 500
 image_size: 8
 normalize: {mean: [0.1, 0.2, 0.3], std: 1}
 validation: 0.2
+objective: macro_f1
+class_weights: balanced
 seed: 3
 sampler: {name: tpe, n_startup_trials: 3}
 pruner: {name: hyperband, min_resource: 1, reduction_factor: 3}
@@ -85,6 +87,8 @@ data:
 seed: 12
 threads: 1
 precision: fp32
+objective: top5
+class_weights: none
 micro_batches: 1
 origin: {study: small, trial: 3, validation_accuracy: 0.5}
 """

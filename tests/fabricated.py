@@ -10,6 +10,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.config.hyperparameters import DEFAULTS
+from tuner.config.objective import OBJECTIVES
 from tuner.config.study_config import StudyConfig
 from tuner.study import studies
 from tuner.study.facts import NAMES, describe, write_facts
@@ -39,7 +40,10 @@ def trial(
     start: int | None = None,
     number: int = 0,
 ) -> FrozenTrial:
-    """A trial with these validation accuracies, an epoch each. `values` are its hyper-parameters by name."""
+    """A trial with these validation accuracies, an epoch each. `values` are its hyper-parameters by name.
+
+    Where the objective is a figure of its own, it is the accuracy; a loss is 2.1 times what is wrong.
+    """
     space = to_distributions(study.config)
     config = assemble(DEFAULTS | dict(study.config.fixed) | values, study.config, seed=number, threads=1, precision="fp32")
     curve = [
@@ -53,6 +57,11 @@ def trial(
         }
         for epoch, accuracy in enumerate(accuracies, start=1)
     ]
+    objective = OBJECTIVES[study.config.objective]
+    for epoch_figures, accuracy in zip(curve, accuracies, strict=True):
+        ends = dict(zip(objective.also, (max(0.0, accuracy - 0.1), min(1.0, accuracy + 0.1)), strict=False))
+        epoch_figures |= {objective.key: accuracy, **ends} if objective.key not in epoch_figures else {}
+    figures = [epoch_figures[objective.key] for epoch_figures in curve]
     run = {"reason": reason, "parameters": parameters, "device": "cpu (x86_64)", "versions": {"tuner": "0.1.0"}}
     attrs: dict[str, Any] = {
         "config": config.to_dict(),
@@ -67,14 +76,14 @@ def trial(
         number=0,
         trial_id=0,
         state=state,
-        value=accuracies[-1] if accuracies and state is not TrialState.FAIL else None,
+        value=figures[-1] if figures and state is not TrialState.FAIL else None,
         datetime_start=begun,
         datetime_complete=begun + timedelta(seconds=30),
         params={name: value for name, value in values.items() if name in space},
         distributions={name: dist for name, dist in space.items() if name in values},
         user_attrs=attrs,
         system_attrs={},
-        intermediate_values=dict(enumerate(accuracies, start=1)),
+        intermediate_values=dict(enumerate(figures, start=1)),
     )
 
 

@@ -49,6 +49,9 @@ def list_keys(content: Any, known: frozenset[str], place: str = "") -> Iterator[
 
 NO_SAMPLERS = frozenset({"samplers[].*"})  # they want 60 trials
 NO_CODE = frozenset({"code", "code_was", "trained_code", "[].code", "[].trained_code"})  # no network of one's own
+# Figures of epochs where the objective is another: one study of each is read below.
+FURTHER = {"balanced_accuracy": ("val_balanced_accuracy", "val_low", "val_high"), "macro_f1": ("val_macro_f1",), "top5": ("val_top5",)}
+NO_FURTHER = frozenset(f"epochs[].{key}" for keys in FURTHER.values() for key in keys)
 
 
 def compare(command: str, *outputs: Any, absent: frozenset[str] = frozenset()) -> None:
@@ -66,16 +69,28 @@ def run(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+def make_others() -> list[str]:
+    """Studies whose epochs have other figures too."""
+    storage = Storage("sqlite:///tuner.db")
+    for objective in FURTHER:
+        study = fabricated.study(storage, {"data": "digits", "objective": objective, "space": {"lr": [0.01], "epochs": 1}}, name=objective)
+        fabricated.add(study, [fabricated.trial(study, {"lr": 0.01}, (0.5,))])
+    storage.close()
+    return list(FURTHER)
+
+
 def test_a_study_read_by_every_command(tmp_path: Path) -> None:
     make_curved_study(tmp_path, (1 - make_curves(24).errors).tolist())
     storage = Storage("sqlite:///tuner.db")
     storage.optuna.create_new_trial(storage.optuna.get_study_id_from_name("made"))  # another tool's, RUNNING in nobody's hands
     storage.close()
+    others = make_others()
     shown = run("show", "made", "--json", *WHERE)
-    compare("show STUDY", shown)
+    compare("show STUDY", shown, *(run("show", name, "--json", *WHERE) for name in others))
     assert (shown["study"], shown["n_trials"], shown["n_trials"]) == ("made", shown["slots"], 24)
-    compare("show STUDY --trial N", run("show", "made", "--trial", "3", "--json", *WHERE))
-    compare("best", run("best", "made", "--json", *WHERE))
+    one = ("--trial", "0", "--json", *WHERE)
+    compare("show STUDY --trial N", *(run("show", name, *one) for name in ("made", *others)))
+    compare("best", *(run("best", name, "--json", *WHERE) for name in ("made", *others)))
     compare("repair", run("repair", "made", "--json", *WHERE))
     compare(
         "simulate", run("simulate", "made", "--pruner", "promote", "--seeds", "2", "--no-progress", "--json", *WHERE), absent=NO_SAMPLERS
@@ -97,7 +112,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_a_network_trained_evaluated_and_compared(weights: Path) -> None:
-    compare("train", run("train", "config.yaml", "--device", "cpu", "--no-progress", "--json"), absent=NO_CODE)
+    compare("train", run("train", "config.yaml", "--device", "cpu", "--no-progress", "--json"), absent=NO_CODE | NO_FURTHER)
     compare("evaluate", run("evaluate", str(weights), "--device", "cpu", "--json"), absent=NO_CODE)
     Image.new("RGB", (8, 8)).save("dark.png")
     compare("predict", run("predict", str(weights), "dark.png", "--device", "cpu", "--json"), absent=frozenset({"images[].broken"}))

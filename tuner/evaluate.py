@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .config.named_code import name_code
+from .config.objective import OBJECTIVES, check_classes
 from .data import load
 from .data.cache import Say
 from .data.classes import match_classes
@@ -17,6 +18,7 @@ from .data.parts import make_resident
 from .errors import UsageError
 from .models.own_code import find_permitted
 from .study.test_accuracy import record_test
+from .training.counts import make_counts
 from .training.evaluation import choose_precision, evaluate_network
 from .training.trained import load_trained, name_code_of
 
@@ -32,7 +34,7 @@ def evaluate_file(
     accept_changed_code: bool = False,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
-    """Accuracy and loss of a file of weights on test images.
+    """Accuracy and loss of a file of weights on test images, and the value there of what it was searched for.
 
     What the file carries says what the network was trained on; for a file that carries nothing `config` does, by default the
     `config.yaml` beside it. The images are those named there; `source` and `image_size` take precedence. Classes are matched
@@ -60,7 +62,10 @@ def evaluate_file(
     columns = match_classes(facts.data, loaded.classes, dataset, path, say)
     dataset = replace(dataset, test_labels=np.array(columns, dtype=np.int64)[dataset.test_labels])
     part = make_resident(dataset, data, device, None)
-    figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision)
+    check_classes(known.objective, loaded.classes)
+    counts = make_counts(known.objective)
+    figures = evaluate_network(loaded.spec, loaded.network, part, device=device, precision=precision, counts=counts)
+    every = {**figures._asdict(), **({} if counts is None else counts.read())}
     origin = facts.origin if config is None else {}
     record_test(storage, origin, dataset.fingerprint, accuracy=figures.accuracy, images=len(part), by="evaluate", say=say)
     evaluated: dict[str, Any] = {
@@ -71,6 +76,8 @@ def evaluate_file(
         "images": len(part),
         "test_loss": figures.loss,
         "test_accuracy": figures.accuracy,
+        "objective": known.objective,
+        "test_value": every[OBJECTIVES[known.objective].figure],
     }
     if known.code is not None:
         evaluated |= {"code": find_permitted(known.model).digest, "trained_code": known.code}

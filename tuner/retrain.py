@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
-from .config.facts import BESIDE, unpack_facts
+from .config.facts import BESIDE, RESULT, WEIGHTS, unpack_facts
 from .config.named_code import name_trained_code
+from .config.objective import ACCURACY, OBJECTIVES
 from .config.trial_config import TrialConfig, read_config, read_data_record, write_config
-from .console.text import Say, print_json, say, say_nothing
-from .console.text import open_console as console
+from .console.text import Say, say, say_nothing
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
@@ -32,9 +31,6 @@ from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
 from .training.score import Score
 from .training.weights_file import describe_machine, make_weights_file
-
-RESULT = "result.json"
-WEIGHTS = "weights.pt"
 
 
 def retrain(
@@ -54,7 +50,7 @@ def retrain(
 
     After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
     The test accuracy is written to the study where the configuration came from, where `storage` has it.
-    Returns the figures: `epochs`, `val_accuracy`, `test_accuracy` and what they belong to.
+    Returns the figures: `epochs`, `val_accuracy`, `test_accuracy`, those of the objective (`value`, `test_value`) and what they belong to.
     Errors: UsageError for the file, TunerError where the data is not the trial's or the run diverges, Interrupted.
     """
     config, origin, fingerprint = read_config(path)
@@ -113,19 +109,26 @@ def retrain(
         if run.captured is not None and run.captured.refusal:
             tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         run.take_counted()
-        test_loss, test_accuracy = run.evaluate(parts.test())
+        tested, objective = run.evaluate(parts.test()), OBJECTIVES[config.objective]
+        value = run.counted.read(objective)
         outcome: dict[str, Any] = {
             "config": str(path),
             "model": config.model,
             "parameters": run.parameters,
             "epochs": [asdict(score) for score in run.curve],
             "val_accuracy": run.counted.val_accuracy,
+            "objective": config.objective,
+            "value": value,
             "kept_epoch": run.counted.epoch,
-            "test_loss": test_loss,
-            "test_accuracy": test_accuracy,
+            "test_loss": tested.loss,
+            "test_accuracy": tested.accuracy,
+            "test_value": {**tested._asdict(), **run.further}[objective.figure],
             "test_images": len(parts.test()),
             "seconds": sum(score.seconds for score in run.curve),
-            "trial": {name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
+            "trial": {
+                **{name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
+                "value": origin.get(objective.origin),
+            },
             "all_data": all_data,
             **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),
             "stamp": stamp,
@@ -140,12 +143,13 @@ def retrain(
             provenance={
                 "made_by": "tuner train",
                 **{name: outcome[name] for name in ("val_accuracy", "test_accuracy", "all_data", "stamp")},
+                **({} if objective is ACCURACY else {objective.key: value}),
                 "epochs": len(run.curve),
                 **describe_machine(device),
             },
         )
         _keep(folder, weights, written, outcome)
-    looked = {"accuracy": test_accuracy, "images": outcome["test_images"], "all_data": all_data}
+    looked = {"accuracy": tested.accuracy, "images": outcome["test_images"], "all_data": all_data}
     record_test(storage, origin, dataset.fingerprint, **looked, by="train", say=tell)
     return outcome
 
@@ -237,30 +241,6 @@ def _keep(folder: Path, weights: bytes, config: str, outcome: dict[str, Any]) ->
     checkpoint.remove(folder / "checkpoint")
 
 
-def show(figures: dict[str, Any], folder: Path, *, as_json: bool) -> None:
-    """Print what `retrain` returned."""
-    if as_json:
-        print_json({**figures, "weights": str(folder / WEIGHTS)})
-        return
-    lines = [f"{figures['model']}, {figures['parameters']:,} parameters, {len(figures['epochs'])} epochs in {figures['seconds']:.1f} s"]
-    if (kept := figures.get("kept_epoch", len(figures["epochs"]))) != len(figures["epochs"]):
-        lines.append(f"kept are the weights of epoch {kept}, the first of the highest validation accuracy")
-    trial = figures["trial"]
-    if figures["val_accuracy"] is not None:
-        line = f"validation accuracy {figures['val_accuracy']:.4f}"
-        if trial["trial"] is not None and trial["validation_accuracy"] is not None:
-            same = trial["validation_accuracy"] == figures["val_accuracy"]
-            word = "exactly as" if same else f"not {trial['validation_accuracy']:.4f} as"
-            line += f", {word} in trial {trial['trial']} of study {trial['study']}"
-            line += "" if same else " (another device, thread count or version?)"
-        lines.append(line)
-    lines.append(f"test accuracy {figures['test_accuracy']:.4f} on {figures['test_images']:,} images")
-    for line in lines:
-        console().print(line, highlight=False)
-    say(f"wrote {folder / WEIGHTS}, {folder / RESULT} (the curves) and {folder / BESIDE}")
-    say(f"next: tuner evaluate {quote(str(folder / WEIGHTS))}")
-
-
 def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:
     try:
         if checkpoint.load(path, run, uid=stamp):
@@ -274,7 +254,10 @@ def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:
 def _tell_of(score: Score | None, config: TrialConfig, tell: Say) -> None:
     """Say an epoch's figures, once its checkpoint counts."""
     if score is not None:
+        objective = OBJECTIVES[config.objective]
         held_out = "" if score.val_accuracy is None else f", val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}"
+        if held_out and objective.key not in ("val_loss", "val_accuracy"):
+            held_out += f" {objective.title} {score.read(objective):.4f}"
         figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
         tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
 

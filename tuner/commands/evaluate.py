@@ -44,6 +44,7 @@ def evaluate(
     unless --data is given. Its image size and normalisation hold, and its classes are matched by name. What is found on the test
     images of a study in the storage is written to it.
     """
+    from ..config.objective import OBJECTIVES
     from ..console.text import print_json, say
     from ..evaluate import evaluate_file
     from ..placement import find_device
@@ -61,7 +62,9 @@ def evaluate(
     if as_json:
         print_json(found)
         return
+    objective = OBJECTIVES[found["objective"]]
+    beside = "" if objective.figure in ("accuracy", "loss") else f", {objective.title} {found['test_value']:.4f}"
     click.echo(
         f"{found['model']}, {found['parameters']:,} parameters, on {found['images']:,} test images of {found['data']}: "
-        f"accuracy {found['test_accuracy']:.4f}, loss {found['test_loss']:.4f}"
+        f"accuracy {found['test_accuracy']:.4f}, loss {found['test_loss']:.4f}{beside}"
     )

@@ -46,7 +46,12 @@ GROUPS = {
 @data_option
 @click.option("--seed", type=click.IntRange(min=0), metavar="S", help="The study's seed.  [default: the study file's]")
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End cleanly after 90s, 15m or 1h30m.")
-@click.option("--target", type=click.FloatRange(0, 1, min_open=True), metavar="ACC", help="End cleanly at this validation accuracy.")
+@click.option(
+    "--target",
+    type=click.FloatRange(0, min_open=True),
+    metavar="VALUE",
+    help="End cleanly at this validation accuracy, or value of another objective.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the space, time real steps, estimate the search; write nothing.")
 @click.option(
     "--checkpoints",

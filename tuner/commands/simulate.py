@@ -59,10 +59,11 @@ def simulate(
     With STUDY those of its trials that were trained to their end, at least 20; else three sets that were recorded by others
     on CIFAR-10. Intervals are of 95 %.
     """
+    from ..config.objective import ACCURACY
     from ..config.study_files import find
     from ..console.text import open_console, print_json, say, say_nothing
     from ..errors import UsageError
-    from ..simulate.run import describe, make_table
+    from ..simulate.run import describe, make_table, name_unit
     from ..simulate.run import simulate as run
 
     if picture is not None and picture.suffix != ".png":
@@ -104,10 +105,11 @@ def simulate(
             {"study": study, "seeds": seeds, "rows": [row.to_dict() for row in rows], "samplers": [row.to_dict() for row in sampled]}
         )
         return
-    open_console().print(make_table(rows, seeds=seeds))
+    aim = ACCURACY if opened is None else opened.objective
+    open_console().print(make_table(rows, seeds=seeds, unit=name_unit(aim)))
     for line in describe(rows, opened, seeds=seeds):
         open_console().print(line, highlight=False)
     if sampled:
-        open_console().print(make_sampler_table(sampled))
+        open_console().print(make_sampler_table(sampled, aim))
         for line in describe_samplers(surrogate, sampled):
             open_console().print(line, highlight=False)

@@ -40,6 +40,7 @@ def studies(storage: str | None, as_json: bool) -> None:
                 "kind": "search",
                 "models": list(study.config.models),
                 "data": study.config.data.source,
+                "objective": study.config.objective,
                 "n_trials": counts.n_trials,
                 "complete": counts.complete,
                 "copies": counts.copies,
@@ -65,7 +66,8 @@ def studies(storage: str | None, as_json: bool) -> None:
     for heading in ("study", "data", "trials", "pruned", "failed", "unfinished", "best"):
         table.add_column(heading, justify="left" if heading in ("study", "data") else "right", no_wrap=heading != "data")
     for row in found:
-        best_text = "-" if row["best_value"] is None else f"{row['best_value']:.4f} (trial {row['best_trial']})"
+        what = "" if row["objective"] == "accuracy" else f"{row['objective']} "
+        best_text = "-" if row["best_value"] is None else f"{what}{row['best_value']:.4f} (trial {row['best_trial']})"
         done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['n_trials']}"
         open_rows = row["running"] + row["waiting"] + row["paused"]
         table.add_row(row["study"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)

@@ -57,8 +57,9 @@ def train(
     is written to the study too, where the storage has it. Run it again to go on
     after an interruption.
     """
+    from ..console.retrained import show_trained
     from ..placement import choose_placements
-    from ..retrain import retrain, show
+    from ..retrain import retrain
 
     [placement, *_] = choose_placements(device=device, gpu=gpu, workers=1, at_most=1)
     folder = out or Path("trained") / config.stem
@@ -74,4 +75,4 @@ def train(
         progress=not no_progress,
         force=force,
     )
-    show(result, folder, as_json=as_json)
+    show_trained(result, folder, as_json=as_json)

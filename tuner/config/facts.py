@@ -13,6 +13,7 @@ from .yaml_file import LARGEST, MOST_VALUES, dump, parse, read
 
 FORMAT = 1  # of what a file of weights carries
 BESIDE = "config.yaml"  # where the configuration lies beside weights
+WEIGHTS, RESULT = "weights.pt", "result.json"  # what else a training leaves there
 
 
 @dataclass(frozen=True, kw_only=True)

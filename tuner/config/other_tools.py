@@ -32,7 +32,7 @@ def refuse_other_tools(plain: Mapping[str, Any], where: str) -> None:
         raise UsageError(
             f"{where} is {what}, not a study file: write `space` for `parameters`, `lr` for `learning_rate`, `low` and `high` for "
             "`min` and `max`, a list for `values`, the value itself for `value`, `log: true` for `log_uniform_values`; "
-            "`method` is `sampler`, `early_terminate` is `pruner`, `metric` is always the validation accuracy"
+            "`method` is `sampler`, `early_terminate` is `pruner`, `metric` is `objective`"
         )
     known = ULTRALYTICS & plain.keys()
     if known and "space" not in plain and not {"model", "start"} & plain.keys():

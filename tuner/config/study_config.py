@@ -29,10 +29,11 @@ from .hyperparameters import (
 )
 from .initial_weights import check_weights, fill_in, read_digests
 from .named_code import Arguments, name_code
+from .objective import USUAL, check_optimised, list_optimised
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
-from .trial_config import check_value, describe_no_match, describe_no_option
+from .trial_config import describe_no_match, describe_no_option
 from .yaml_file import read
 
 
@@ -43,7 +44,8 @@ class StudyConfig:
     `fixed` and `space` are keyed by hyper-parameter (`lr`, `widths.*.n1x1`); `start` holds the configurations
     that run first, keyed likewise. `code` has the SHA-256 of each file of the user's own, by the name that stands for it.
     `weights` are those that torchvision's networks begin with: default, none or a file; None where there is no such network.
-    `digests` are those of the files, by network, once they are found. `value` says of which epoch a trial's value and weights are.
+    `digests` are those of the files, by network, once they are found. `objective` is the figure that is optimised, `value` says of
+    which epoch a trial's value and weights are, `class_weights` how its training loss weighs the classes.
     """
 
     weights: str | None = None
@@ -57,11 +59,13 @@ class StudyConfig:
     space: Mapping[str, Dimension] = field(default_factory=dict)
     start: tuple[Mapping[str, Any], ...] = ()
     code: Mapping[str, str] = field(default_factory=dict, compare=False)
-    value: str = "last"
+    objective: str = USUAL["objective"]
+    class_weights: str = USUAL["class_weights"]
+    value: str = USUAL["value"]
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
-        check_value(self.value)
+        check_optimised(self)
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
@@ -190,9 +194,8 @@ class StudyConfig:
             "space": nest({**{k: v for k, v in self.fixed.items() if k != "model"}, **space}),
             "start": [nest(dict(row)) for row in self.start],
             "code": dict(self.code) or None,
-            "value": None if self.value == "last" else self.value,
         }
-        return {name: value for name, value in plain.items() if value is not None}
+        return {name: value for name, value in plain.items() if value is not None} | list_optimised(self)
 
     def with_code(self, codes: Iterable[Code]) -> StudyConfig:
         """With the digests of this code, and each option of a network as the user's functions take it. Errors: UsageError."""
@@ -219,7 +222,7 @@ class StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "value"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", *USUAL}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -258,7 +261,7 @@ class StudyConfig:
                 space=searched,
                 start=rows,
                 code={str(spec): digest for spec, digest in code.items()},
-                value=plain.get("value", "last"),
+                **{name: plain.get(name, usual) for name, usual in USUAL.items()},
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None

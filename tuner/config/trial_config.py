@@ -16,11 +16,11 @@ from .checks import check_keys, check_positive, check_whole, find_path, is_diges
 from .data_config import DataConfig, read_normalize
 from .file_kinds import refuse_study_file
 from .hyperparameters import DEFAULTS, FINETUNING, QUIET, RISES_ITSELF, find_hyperparameter, name_option, name_width
+from .objective import OBJECTIVES, USUAL, check_optimised
 from .yaml_file import dump, read
 
 FORMAT = 1  # of configuration files
 PRECISIONS = ("fp32", "bf16")
-VALUES = ("last", "best")  # of which epoch a trial's value and its weights are; the best has the highest validation accuracy
 MOST_THREADS = 4096  # more and OpenMP ends the process
 RECORDED = ("fingerprint", "classes", "code")  # keys beside the data's configuration: facts about it
 # What stood in every configuration file of version 0.1.0. Names that come later are not added here.
@@ -30,7 +30,7 @@ FIRST_NAMES = {
     *("source", "train_images", "image_size", "validation", "normalize"),  # of the data
 }
 # What is written only where it is not the default: what was written before it stays as it was.
-WRITTEN_IF_SET = ("weights", "weights_digest", "code", "value", *QUIET)
+WRITTEN_IF_SET = ("weights", "weights_digest", "code", *USUAL, *QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,8 @@ class TrialConfig:
     `weights` are those that a network of torchvision's begins with: default, none or a file; `weights_digest` is the file's, where
     it is known. `widths` maps patterns to factors. In `micro_batches` pieces a batch is trained, one after the other, with their
     gradients summed: that takes less memory, and BatchNorm sees one piece at a time. `network` are the arguments of the user's own
-    network, and `code` the SHA-256 of the file that makes it; None for a network of tuner's.
+    network, and `code` the SHA-256 of the file that makes it; None for a network of tuner's. `objective`,
+    `class_weights` and `value` as in a study file.
     """
 
     model: str = "mynet"
@@ -69,7 +70,9 @@ class TrialConfig:
     micro_batches: int = 1
     network: Mapping[str, Any] = field(default_factory=dict)
     code: str | None = None
-    value: str = "last"
+    objective: str = USUAL["objective"]
+    class_weights: str = USUAL["class_weights"]
+    value: str = USUAL["value"]
 
     def __post_init__(self) -> None:
         for name in DEFAULTS:
@@ -96,7 +99,7 @@ class TrialConfig:
             raise UsageError(f"seed must be below 2**64, not {self.seed}")
         check_whole("threads", self.threads, 1, MOST_THREADS)
         check_whole("micro_batches", self.micro_batches, 1)
-        check_value(self.value)
+        check_optimised(self)
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
 
@@ -235,14 +238,14 @@ def parse_config(plain: Mapping[str, Any], path: Path) -> tuple[TrialConfig, dic
 
 
 def _read_origin(plain: Any, path: Path) -> dict[str, Any]:
-    """Where a configuration came from. What stands in it is repeated, and only a trial's accuracy is compared."""
+    """Where a configuration came from. What stands in it is repeated, and only a trial's value is compared."""
     if plain is None:
         return {}
     if not isinstance(plain, dict):
         raise UsageError(f"{path}: origin takes a map such as `study: mynet`, not {plain!r}")
-    accuracy = plain.get("validation_accuracy")
-    if accuracy is not None and not is_number(accuracy):
-        raise UsageError(f"{path}: origin: validation_accuracy takes a number, not {accuracy!r}")
+    for name in (objective.origin for objective in OBJECTIVES.values()):
+        if plain.get(name) is not None and not is_number(plain[name]):
+            raise UsageError(f"{path}: origin: {name} takes a number, not {plain[name]!r}")
     return dict(plain)
 
 
@@ -279,12 +282,6 @@ def parse_data_record(plain: Mapping[str, Any], path: Path) -> DataRecord:
         raise UsageError(f"{path}: data: classes takes a list of names, not {classes!r}; put names such as 1 and no into quotes")
     known = None if classes is None else tuple(classes)
     return DataRecord(path=path, source=config.data.source, fingerprint=fingerprint, classes=known, code=code)
-
-
-def check_value(value: Any) -> None:
-    """Errors: UsageError for what says of no epoch."""
-    if value not in VALUES:
-        raise UsageError(f"value takes last or best, the epoch whose validation accuracy counts, not {value!r}")
 
 
 def describe_no_match(pattern: str, models: tuple[str, ...]) -> str:

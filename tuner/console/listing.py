@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern
+from ..config.objective import OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..errors import UsageError, nearest
 from ..study.trials import TrialRow
@@ -51,6 +52,7 @@ def choose_rows(rows: Sequence[TrialRow], config: StudyConfig, *, sort: str | No
     """
     ordered = list(rows)
     if sort is not None:
+        objective = OBJECTIVES[config.objective]
         known = dict.fromkeys([*FIGURES, *list_names(config, rows), *DEFAULTS])
         if sort not in known:
             raise UsageError(f"--sort {sort!r} is no figure or hyper-parameter of the study: {nearest(sort, known)}")
@@ -59,7 +61,7 @@ def choose_rows(rows: Sequence[TrialRow], config: StudyConfig, *, sort: str | No
             found = read_figure(row, sort)
             if found is None:
                 return True, False, 0, row.number
-            return False, isinstance(found, str), -found if sort == "value" else found, row.number
+            return False, isinstance(found, str), objective.place(found) if sort == "value" else found, row.number
 
         ordered.sort(key=place)
     return ordered[:top]
@@ -68,20 +70,20 @@ def choose_rows(rows: Sequence[TrialRow], config: StudyConfig, *, sort: str | No
 def print_rows(console: Console, rows: Sequence[TrialRow], config: StudyConfig, marks: Mapping[int, str]) -> None:
     """The rows in the form that the console has room for; `marks` stand beside numbers of trials."""
     if console.is_terminal and console.width >= WIDE:
-        table = _make_table(rows, list_names(config, rows), marks)
+        table = _make_table(rows, config, list_names(config, rows), marks)
         if console.measure(table).maximum <= console.width:
             console.print(table)
             return
     if console.width < NARROW:
         _print_pairs(console, rows, marks)
     else:
-        console.print(_make_table(rows, None, marks))
+        console.print(_make_table(rows, config, None, marks))
 
 
-def _make_table(rows: Sequence[TrialRow], names: Sequence[str] | None, marks: Mapping[int, str]) -> Table:
+def _make_table(rows: Sequence[TrialRow], config: StudyConfig, names: Sequence[str] | None, marks: Mapping[int, str]) -> Table:
     """A line a trial, with a column for each of `names`; without them its hyper-parameters stand in one column that folds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("trial", "state", "val accuracy", "epochs", "curve"):
+    for heading in ("trial", "state", f"val {OBJECTIVES[config.objective].title}", "epochs", "curve"):
         table.add_column(heading, justify="left" if heading in ("state", "curve") else "right", no_wrap=True)
     for name in names or ():
         pattern = find_width_pattern(name)
@@ -116,7 +118,7 @@ def _head_cells(row: TrialRow, marks: Mapping[int, str]) -> tuple[str, str, str]
 
 
 def _draw_curve(row: TrialRow, width: int = 12) -> str:
-    return draw_sparkline([epoch["val_accuracy"] for epoch in row.epochs], width)
+    return draw_sparkline(row.curve, width)
 
 
 def print_trials_csv(rows: Sequence[TrialRow], config: StudyConfig) -> None:

@@ -31,7 +31,7 @@ class LiveProgress(Progress):
 
     def event(self, worker: int, event: Event) -> None:
         super().event(worker, event)
-        if text := remark(event):
+        if text := remark(event, self.objective):
             self.say(text)
 
     def say(self, line: str) -> None:
@@ -53,7 +53,7 @@ class LiveProgress(Progress):
         table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
         roomy, wide = self.console.width >= NARROW, self.console.width >= WIDE
         speeds = ("steps/s",) * wide + ("images/s",) * roomy
-        for heading in ("worker", "trial", "epoch", *speeds, "accuracy"):
+        for heading in ("worker", "trial", "epoch", *speeds, self.objective.title):
             table.add_column(heading, justify="left" if heading == "epoch" else "right", no_wrap=True)
         if roomy:
             table.add_column("curve", no_wrap=True)
@@ -65,20 +65,20 @@ class LiveProgress(Progress):
             figures = [""] * len(speeds)
             if row.steps is not None:
                 figures = [f"{row.steps.steps_per_second:,.1f}"] * wide + [f"{row.steps.images_per_second:,.0f}"] * roomy
-            accuracy = f"{row.accuracies[-1]:.4f}" if row.accuracies else ""
-            cells: list[str | Text] = [str(number), str(row.trial), row.place, *figures, accuracy]
-            cells += [Text(draw_sparkline(row.accuracies), style="green")] if roomy else []
+            value = f"{row.values[-1]:.4f}" if row.values else ""
+            cells: list[str | Text] = [str(number), str(row.trial), row.place, *figures, value]
+            cells += [Text(draw_sparkline(row.values), style="green")] if roomy else []
             table.add_row(*cells, row.config)
         return table
 
     def _make_finished(self) -> Table:
-        """The trials that ended last, the newest on top, with the best accuracy of the study when they ended."""
+        """The trials that ended last, the newest on top, with the best value of the study when they ended."""
         table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-        for heading in ("ended", "state", "accuracy", "best so far"):
+        for heading in ("ended", "state", self.objective.title, "best so far"):
             table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
         table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
         for row in reversed(self.finished):
-            reached = row.value if row.value is not None else row.accuracies[-1] if row.accuracies else None
+            reached = row.value if row.value is not None else row.values[-1] if row.values else None
             figures = ["" if figure is None else f"{figure:.4f}" for figure in (reached, row.best)]
             table.add_row(str(row.trial), row.state, *figures, row.config)
         return table

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..config.conditions import When, holds, sort_by_condition
 from ..config.hyperparameters import DEFAULTS, name_option, name_width
+from ..config.objective import Objective
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
 from ..study.lease import Counts
@@ -31,7 +32,7 @@ class WorkerRow:
     epoch: int = 0
     epochs: int = 0
     steps: StepsTaken | None = None  # of an epoch that is not whole yet
-    accuracies: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
     config: str = ""
     status: str = "starting"
 
@@ -50,11 +51,11 @@ class WorkerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedRow:
-    """A trial that ended while we looked; `value` is its validation accuracy where it is COMPLETE, `best` the best one then."""
+    """A trial that ended while we looked; `value` is the objective's where it is COMPLETE, `best` the best one then."""
 
     trial: int
     state: str
-    accuracies: Sequence[float]
+    values: Sequence[float]
     config: str
     value: float | None
     best: float | None
@@ -67,6 +68,7 @@ class Progress:
         self.name = study.name
         self.names = tuple(study.config.drawn)
         self.conditions = study.config.conditions
+        self.objective = study.objective
         self.placements = placements
         self.rows = [WorkerRow() for _ in placements]
         self.finished: deque[FinishedRow] = deque(maxlen=LAST)
@@ -86,7 +88,7 @@ class Progress:
             case EpochReported(score=score, epochs=epochs):
                 row = self.rows[worker]
                 row.epoch, row.epochs = score.epoch, epochs
-                row.accuracies.append(score.val_accuracy or 0.0)
+                row.values.append(score.read(self.objective) or 0.0)
             case StepsTaken():
                 self.rows[worker].steps = event
             case TrialEnded():
@@ -103,7 +105,7 @@ class Progress:
         if event.outcome.state in ("COMPLETE", "PRUNED"):
             self.ended_here += 1
             self.ended_after = time.monotonic() - self.began
-        if event.value is not None and (self.best is None or event.value > self.best[1]):
+        if event.value is not None and (self.best is None or self.objective.is_better(event.value, self.best[1])):
             self.best = (event.number, event.value)
         if event.outcome.state in ("COMPLETE", "PRUNED", "FAIL"):
             own = row if row.trial == event.number else WorkerRow()  # not of a trial that another worker lost
@@ -111,7 +113,7 @@ class Progress:
             ended = FinishedRow(
                 trial=event.number,
                 state=event.outcome.state.lower(),
-                accuracies=own.accuracies,
+                values=own.values,
                 config=own.config,
                 value=event.value,
                 best=best,
@@ -168,9 +170,9 @@ class PlainProgress(Progress):
                 told = self._told.setdefault(number, set())
                 if score.epoch not in told:
                     told.add(score.epoch)
-                    say(_epoch_line(event))
+                    say(_epoch_line(event, self.objective))
             case _:
-                if text := remark(event):
+                if text := remark(event, self.objective):
                     say(text)
 
     def counts(self, counts: Counts) -> None:
@@ -183,7 +185,7 @@ class PlainProgress(Progress):
         say(line)
 
 
-def remark(event: Event) -> str:
+def remark(event: Event, objective: Objective) -> str:
     """The line that an event leaves behind, if any."""
     match event:
         case Message(text=text) | WorkerDied(text=text):
@@ -196,18 +198,19 @@ def remark(event: Event) -> str:
             return f"{settled} paused trials are left where they are: none of them is likely enough to be the best"
         case TrialEnded(number=number, outcome=outcome, reason=reason, value=float(value)):
             note = "" if outcome.is_usual else f" ({reason})"
-            return f"trial {number} complete: validation accuracy {value:.4f}{note}"
+            return f"trial {number} complete: validation {objective.title} {value:.4f}{note}"
         case TrialEnded(number=number, outcome=outcome, reason=reason):
             return f"trial {number} {outcome.state.lower()}: {reason}"
     return ""
 
 
-def _epoch_line(event: EpochReported) -> str:
+def _epoch_line(event: EpochReported, objective: Objective) -> str:
     score = event.score
+    beside = "" if objective.key in ("val_loss", "val_accuracy") else f" {objective.title} {score.read(objective):.4f}"
     return (
         f"trial {event.number} epoch {score.epoch}/{event.epochs}: "
         f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}, "
-        f"val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}, {score.seconds:.1f} s"
+        f"val loss {score.val_loss:.4f} accuracy {score.val_accuracy:.4f}{beside}, {score.seconds:.1f} s"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ..config.objective import ACCURACY, describe_optimised
 from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
@@ -17,12 +18,13 @@ from .winners import collect_certainty, describe_best
 
 
 def collect_facts(study: Study, *, sort: str | None = None, first: int | None = None) -> dict[str, Any]:
-    """Everything about a study for machines, its trials as `choose_rows` has them; accuracies are fractions."""
+    """Everything about a study for machines, its trials as `choose_rows` has them; shares are fractions."""
     counts, top = study.leases.counts(), find_best(study)
     rows = choose_rows(list_trials(study), study.config, sort=sort, top=first)
     return {
         "study": study.name,
         "kind": "search",
+        "objective": study.config.objective,
         "storage": str(study.storage),
         "checkpoints": str(study.files.folder),
         "definition": study.config.to_dict(),
@@ -50,18 +52,18 @@ def show_study(study: Study, *, sort: str | None = None, first: int | None = Non
     )
     data = config.data
     part = f", {data.train_images} training images" if data.train_images else ""
-    console.print(
-        f"{' or '.join(config.models)} on {data.source}{part}; sampler {config.sampler[0]}, pruner {config.pruner[0]}", highlight=False
-    )
+    methods = f"sampler {config.sampler[0]}, pruner {config.pruner[0]}{describe_optimised(config)}"
+    console.print(f"{' or '.join(config.models)} on {data.source}{part}; {methods}", highlight=False)
     top, every, certainty = find_best(study), list_trials(study), measure_certainty(study)
     tied = () if certainty is None else certainty.tied
     marks = dict.fromkeys(tied, "~") | {row.number: "*" for row in top}
     print_rows(console, choose_rows(every, config, sort=sort, top=first), config, marks)
-    draw(console, "Validation accuracy", _curves(every, top[0].number if top else None))
+    aim = study.objective
+    draw(console, f"Validation {aim.title}", _curves(every, top[0].number if top else None), share=aim.share)
     for sentence in describe_safety(study):
         console.print(sentence, highlight=False)
     if top:
-        console.print(f"* best: trial {top[0].number}, validation accuracy {top[0].value:.4f}", highlight=False)
+        console.print(f"* best: trial {top[0].number}, validation {aim.title} {top[0].value:.4f}", highlight=False)
     if tied:
         console.print("~ cannot be told apart from it", highlight=False)
     for line in describe_best(study):
@@ -77,7 +79,7 @@ def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
         f"best, trial {best_number}": ("magenta", [row for row in every if row.number == best_number]),
     }
     return [
-        Curve(values=[epoch["val_accuracy"] for epoch in row.epochs], colour=colour, name="" if index else kind)
+        Curve(values=row.curve, colour=colour, name="" if index else kind)
         for kind, (colour, found) in kinds.items()
         for index, row in enumerate([row for row in found if row.epochs])
     ]
@@ -85,7 +87,8 @@ def _curves(every: list[TrialRow], best_number: int | None) -> list[Curve]:
 
 def print_epochs_csv(row: TrialRow) -> None:
     """A trial's figures, a line an epoch."""
-    print_csv(row.epochs, ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"))
+    columns = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", row.objective.key, *row.objective.also, "seconds")
+    print_csv(row.epochs, [*dict.fromkeys(columns)])
 
 
 def show_trial(study: Study, row: TrialRow) -> None:
@@ -94,9 +97,10 @@ def show_trial(study: Study, row: TrialRow) -> None:
     console.print(f"Trial {row.number} of study {study.name}: {row.standing}" + (f", {row.reason}" if row.reason else ""), highlight=False)
     console.print(format_params(row.params), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    digits = {"train_loss": 4, "train_accuracy": 4, "val_loss": 4, "val_accuracy": 4, "seconds": 1}
+    aim = row.objective
+    digits = {"train_loss": 4, "train_accuracy": 4, "val_loss": 4, "val_accuracy": 4, aim.key: 4, "seconds": 1}
     if console.width < NARROW:
-        digits = {"train_accuracy": 4, "val_accuracy": 4}
+        digits = {"train_accuracy": 4, "val_accuracy": 4, aim.key: 4}
     for heading in ("epoch", *(name.replace("_", " ") for name in digits)):
         table.add_column(heading, justify="right", no_wrap=True)
     for epoch in row.epochs:
@@ -104,6 +108,8 @@ def show_trial(study: Study, row: TrialRow) -> None:
     console.print(table)
     parts = (("train_accuracy", "yellow", "training"), ("val_accuracy", "magenta", "validation"))
     draw(console, "Accuracy", [Curve(values=[e[key] for e in row.epochs], colour=colour, name=name) for key, colour, name in parts])
+    if aim is not ACCURACY:
+        draw(console, f"Validation {aim.title}", [Curve(values=row.curve, colour="magenta")], share=aim.share)
     for note in row.run.get("notes", []):
         console.print(f"note: {note}", highlight=False)
     cost = {name: row.run.get(name) for name in ("parameters", "images_per_second", "peak_memory_mb", "device", "threads")}

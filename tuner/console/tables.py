@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..study.certainty import find_interval
+from ..config.objective import ACCURACY
+from ..study.certainty import find_row_interval
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best
 from .text import format_params, open_console
@@ -12,17 +13,20 @@ from .winners import describe_best
 
 
 def make_trial_table(rows: list[TrialRow], title: str, images: int | None) -> Table:
-    """Trials, one a line. Accuracies of COMPLETE ones stand with their 95 % interval where `images` says on how many they were counted."""
+    """Trials, one a line. Values of COMPLETE ones stand with their 95 % interval, where the objective has one and `images`
+    says on how many they were counted."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    columns = [("trial", "right"), ("state", "left"), ("val accuracy", "right"), ("epochs", "right"), ("seconds", "right")]
-    if images is not None:
+    objective = rows[0].objective if rows else ACCURACY
+    sure = images is not None and objective.has_interval
+    columns = [("trial", "right"), ("state", "left"), (f"val {objective.title}", "right"), ("epochs", "right"), ("seconds", "right")]
+    if sure:
         columns.insert(3, ("95 % interval", "right"))
     for heading, justify in columns:
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("configuration", overflow="fold")
     for row in rows:
         reason = f" ({row.remark})" if row.remark else ""
-        interval = [] if images is None else [_format_interval(row, images)]
+        interval = [_format_interval(row, images)] if sure else []
         table.add_row(
             str(row.number),
             row.standing,
@@ -35,11 +39,9 @@ def make_trial_table(rows: list[TrialRow], title: str, images: int | None) -> Ta
     return table
 
 
-def _format_interval(row: TrialRow, images: int) -> str:
-    if row.state != "COMPLETE" or row.value is None:
-        return "-"
-    low, high = find_interval(round(row.value * images), images)
-    return f"{low:.4f}-{high:.4f}"
+def _format_interval(row: TrialRow, images: int | None) -> str:
+    found = find_row_interval(row, images)
+    return "-" if found is None else f"{found[0]:.4f}-{found[1]:.4f}"
 
 
 def print_best(study: Study, count: int = 10) -> None:

@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..config.objective import OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..study.certainty import Certainty, measure_certainty
 from ..study.study import Study
+from ..study.trials import find_best
 
 MOST_NUMBERS = 10  # of trials that are named one by one
 
 
-def format_accuracy(value: float) -> str:
-    """An accuracy as the terminal's tables have it."""
+def format_value(value: float) -> str:
+    """A value as the terminal's tables have it."""
     return f"{value:.4f}"
 
 
 def describe_value(config: StudyConfig) -> str:
     """What the value of a trial is."""
-    return f"A trial's value is the validation accuracy of its {config.value} epoch."
+    return f"A trial's value is the validation {OBJECTIVES[config.objective].title} of its {config.value} epoch."
 
 
-def describe_certainty(found: Certainty, show: Callable[[float], str] = format_accuracy) -> str:
-    """The interval of a trial's accuracy. `show` makes a text of an accuracy."""
+def describe_certainty(found: Certainty, show: Callable[[float], str] = format_value) -> str:
+    """The interval of a trial's value. `show` makes a text of a value."""
     interval = f"{show(found.low)} to {show(found.high)}"
     return f"Trial {found.number}: {show(found.value)} on {found.images:,} validation images, 95 % interval {interval}."
 
 
 def describe_ties(found: Certainty) -> str:
     """Which others may be as good as a trial, and how that was found; empty where there are no others."""
-    how = "(Fisher's exact test at 5 %)"
+    how = f"({found.test})"
     if not found.others:
         return ""
     if not found.tied:
@@ -38,6 +40,11 @@ def describe_ties(found: Certainty) -> str:
         return f"{others} from it by more than chance {how}."
     of = "" if len(found.tied) == found.others == 1 else f" of {found.others:,} others"
     return f"It cannot be told apart from {_list_trials(found.tied)}{of} {how}."
+
+
+def describe_lack(study: Study) -> str:
+    """Why the value of the best trial stands without an interval."""
+    return f"No interval is given: the validation {study.objective.title} is no share of the images."
 
 
 def _list_trials(numbers: tuple[int, ...]) -> str:
@@ -48,14 +55,15 @@ def _list_trials(numbers: tuple[int, ...]) -> str:
     return f"trials {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def describe_best(study: Study, show: Callable[[float], str] = format_accuracy) -> list[str]:
+def describe_best(study: Study, show: Callable[[float], str] = format_value) -> list[str]:
     """What is to be said under the best trial: its interval, which others may be as good, and what a value is.
 
     Empty without a COMPLETE trial.
     """
     found = measure_certainty(study)
     if found is None:
-        return []
+        lacking = not study.objective.has_interval and find_best(study)
+        return [describe_lack(study), describe_value(study.config)] if lacking else []
     return list(filter(None, (describe_certainty(found, show), describe_ties(found), describe_value(study.config))))
 
 

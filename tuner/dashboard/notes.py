@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from shlex import quote
 
 from ..console.text import format_duration
-from ..console.winners import describe_certainty, describe_ties, describe_value
-from ..report.words import count, joined, model_name, percent, ranges, storage_option
+from ..console.winners import describe_certainty, describe_lack, describe_ties, describe_value
+from ..report.languages.en import ENGLISH
+from ..report.languages.objectives import speak_of
+from ..report.words import count, joined, model_name, ranges, storage_option
 from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
 from ..study.study import Study
@@ -19,17 +21,22 @@ MOST_PAUSED = 20  # that a study's note lists
 def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, noted: int) -> str:
     """Model, data and space of a study, how to go on and how to export. `noted` finished trials have notes of their own."""
     config, data, at = study.config, study.config.data, storage_option(study)
+    show = speak_of(ENGLISH, study.objective).figure
     finished = sum(row.state in ("COMPLETE", "PRUNED", "FAIL") for row in rows)
     images = f"{data.train_images:,} training images of " if data.train_images else ""
     width = f", every layer at {config.width:g} of its width" if config.width != 1 else ""
     lines = [
         f"**{joined([model_name(model) for model in config.models])}**{width}, on {images}`{data.source}` at "
-        f"{data.image_size}x{data.image_size} pixels. The value of a trial is its accuracy on a validation part, "
+        f"{data.image_size}x{data.image_size} pixels. The value of a trial is its {study.objective.title} on a validation part, "
         f"{100 * data.validation:g} % of the training images; the test images are not touched. {describe_value(config)}",
-        f"Best so far: **trial {best.number}, {percent(best.value)}**. {count(finished, 'trial').capitalize()} ended.",
+        f"Best so far: **trial {best.number}, {show(best.value)}**. {count(finished, 'trial').capitalize()} ended.",
     ]
     if (certainty := measure_certainty(study)) is not None:
-        lines.append(f"{describe_certainty(certainty, percent)} {describe_ties(certainty)}".strip())
+        lines.append(f"{describe_certainty(certainty, show)} {describe_ties(certainty)}".strip())
+    elif not study.objective.has_interval:
+        lines.append(describe_lack(study))
+    if config.class_weights != "none":
+        lines.append(ENGLISH.say("weighed"))
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))
@@ -60,7 +67,8 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
 def write_trial_note(study: Study, row: TrialRow, pictures: Sequence[tuple[str, str]] = ()) -> str:
     """How a finished trial ended, its pictures (what each shows, and its address), and its configuration file."""
     run = row.run
-    value = "" if row.value is None else f", validation accuracy **{percent(row.value)}**"
+    shown = speak_of(ENGLISH, study.objective).figure(row.value)
+    value = "" if row.value is None else f", validation {study.objective.title} **{shown}**"
     ended = {"COMPLETE": "trained to the end", "PRUNED": "pruned", "FAIL": "failed"}.get(row.state, row.state.lower())
     facts = [f"{count(len(row.epochs), 'epoch')} in {format_duration(row.seconds)}"]
     if run.get("parameters"):

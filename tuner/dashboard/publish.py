@@ -14,13 +14,15 @@ import optuna_dashboard
 
 from ..console.text import say
 from ..placement import find_device
+from ..report.languages.en import ENGLISH
+from ..report.languages.objectives import speak_of
 from ..report.pictures.confusion import draw_confusion_matrix
 from ..report.pictures.curves import draw_learning_curve
 from ..report.predictions import Kept, NoPredictions, find_kept_weights
 from ..study.storage import Storage
 from ..study.studies import list_studies, load
 from ..study.study import Study
-from ..study.trials import TrialRow, export_config, find_best, list_trials
+from ..study.trials import TrialRow, export_config, find_best, list_trials, rank_rows
 from ..trained.kept import NotKept, make_kept_file
 from .artifacts import Artifacts
 from .notes import write_study_note, write_trial_note
@@ -44,7 +46,7 @@ def publish(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
     if not top:
         return
     began = time.monotonic()
-    ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
+    ranked = rank_rows(study, everything)
     noted = [row for row in ranked if row.state in ("COMPLETE", "PRUNED", "FAIL")][:MOST_NOTES]
     _save_notes(study, noted, write_study_note(study, everything, top[0], len(noted)))
     _save_plots(study, ranked)
@@ -101,7 +103,7 @@ def _save_notes(study: Study, noted: Sequence[TrialRow], body: str) -> None:
 def _save_plots(study: Study, ranked: Sequence[TrialRow]) -> None:
     """Every plot that is not as it was saved last."""
     shown, before = study.optuna_study(), _mark(study)
-    for name, figure in make_plots(ranked).items():
+    for name, figure in make_plots(ranked, speak_of(ENGLISH, study.objective)).items():
         digest = _digest(figure.to_json())
         if before.get(name) != digest:
             with study.storage.transaction():

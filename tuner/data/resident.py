@@ -60,6 +60,11 @@ class Resident:
     def __len__(self) -> int:
         return len(self._labels if self._chosen is None else self._chosen)
 
+    @property
+    def labels(self) -> Tensor:
+        """int64 (N,), on the device."""
+        return self._labels if self._chosen is None else self._labels.index_select(0, self._chosen)
+
     def batch(self, rows: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """x float32 (B, 3, H, W) in channels_last, and y int64 (B,), of the images `rows` (B,).
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from datetime import datetime
 
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import UsageError
@@ -32,7 +31,7 @@ def copy_study(study: Study, url: str, name: str | None = None) -> tuple[Storage
     with target.exclusive(), target.transaction():
         if name in [each.study_name for each in target.optuna.get_all_studies()]:
             raise UsageError(f"study {name!r} is in {str(target)!r} already: give another --name")
-        copied = target.optuna.create_new_study([StudyDirection.MAXIMIZE], name)
+        copied = target.optuna.create_new_study(source.get_study_directions(study_id), name)
         for key, value in system_attrs.items():
             target.optuna.set_study_system_attr(copied, key, value)
         for key, value in user_attrs.items():

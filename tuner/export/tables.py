@@ -45,7 +45,7 @@ def list_trial_rows(study: Study) -> list[Row]:
 
 
 def list_epoch_rows(study: Study) -> list[Row]:
-    """One row an epoch of every trial; accuracies are fractions."""
+    """One row an epoch of every trial; shares are fractions."""
     rows = [{"number": row.number, **epoch} for row in list_trials(study) for epoch in row.epochs]
     names = dict.fromkeys([*EPOCH, *(name for row in rows for name in row)])
     return [{name: row.get(name) for name in names} for row in rows]

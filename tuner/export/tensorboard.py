@@ -35,7 +35,7 @@ def write_runs(study: Study, folder: Path, *, force: bool = False) -> int:
         for row in rows:
             with _open(SummaryWriter, runs[row.number]) as writer:
                 for epoch in row.epochs:
-                    for name in CURVES:
+                    for name in dict.fromkeys((*CURVES, row.objective.key)):
                         writer.add_scalar(name, epoch[name], epoch["epoch"])
                 value = {} if row.value is None or not math.isfinite(row.value) else {"value": row.value}
                 writer.add_hparams(list_hyperparameters(row), value, run_name=".")

@@ -2,7 +2,7 @@
 
 blocks.py     what a report is made of: headings, paragraphs, tables, pictures
 answer.py     the first page: the question, its answer, how sure it is
-certainty.py  the interval of the best trial's accuracy
+certainty.py  the interval of the best trial's value
 question.py   the question, and how it was searched
 attempts.py   each finished trial beside the best before it
 telling.py    an attempt in sentences

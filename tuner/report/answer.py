@@ -71,7 +71,7 @@ def _tell_best(best: TrialRow, words: Language) -> str:
         "best_with" if texts else "best",
         trial=trial[:1].upper() + trial[1:],
         network=network,
-        accuracy=words.percent(best.value),
+        accuracy=words.figure(best.value),
         values=words.joined(words.few(texts)),
         epochs=words.count(len(best.epochs), "epoch"),
         time=words.duration(best.seconds),
@@ -84,16 +84,16 @@ def _tell_by_hand(study: Study, rows: Sequence[TrialRow], words: Language) -> st
     given, searched = [row for row in ended if row.start is not None], [row for row in ended if row.start is None]
     if not given or not searched:
         return ""
-    hand, search = (max(group, key=lambda row: (row.value or 0.0, -row.number)) for group in (given, searched))
-    gap = (search.value or 0.0) - (hand.value or 0.0)
+    hand, search = (min(group, key=lambda row: (study.objective.place(row.value), row.number)) for group in (given, searched))
+    gap = study.objective.place(hand.value) - study.objective.place(search.value)  # above 0 where the search is better
     return words.say(
         "hand_lost" if gap > 0 else "hand_won" if gap < 0 else "hand_even",
         given=words.count(len(given), "configuration"),
         hand=words.trial(hand.number),
-        hand_accuracy=words.percent(hand.value),
+        hand_accuracy=words.figure(hand.value),
         search=words.trial(search.number),
-        accuracy=words.percent(search.value),
-        gap=words.points(gap),
+        accuracy=words.figure(search.value),
+        gap=words.difference(gap),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.hyperparameters import DEFAULTS, find_width_pattern, name_option, name_width
 from ..config.trial_config import TrialConfig
-from ..study.certainty import can_tell_apart
+from ..study.certainty import may_be_chance
 from ..study.trials import TrialRow
 
 
@@ -33,15 +33,12 @@ class Attempt:
 
     @property
     def improved(self) -> bool:
-        return self.row.state == "COMPLETE" and (self.before is None or (self.row.value or 0) > (self.before.value or 0))
+        return self.row.state == "COMPLETE" and (self.before is None or self.row.objective.is_better(self.row.value, self.before.value))
 
     @property
     def doubtful(self) -> bool:
         """Whether a gain may be chance."""
-        if self.before is None or self.images is None:
-            return False
-        mine, theirs = (round((row.value or 0.0) * self.images) for row in (self.row, self.before))
-        return not can_tell_apart(mine, theirs, self.images)
+        return self.before is not None and self.images is not None and may_be_chance(self.row, self.before, self.images)
 
 
 def list_attempts(rows: Sequence[TrialRow], images: int | None = None) -> list[Attempt]:

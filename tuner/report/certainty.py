@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..study.certainty import Certainty, find_interval, measure_certainty
+from ..study.certainty import Certainty, find_row_interval, measure_certainty
 from ..study.study import Study
 from ..study.trials import TrialRow
 from .blocks import Paragraph
@@ -21,11 +21,15 @@ def count_images(study: Study, kept: Kept | NoPredictions) -> int | None:
 
 
 def tell_certainty(study: Study, best: TrialRow, images: int | None, words: Language) -> list[Paragraph]:
-    """The interval of the best trial's accuracy, and what cannot be told apart from it."""
-    if images is None or best.value is None:
+    """The interval of the best trial's value, and what cannot be told apart from it."""
+    if not study.objective.has_interval:
+        return [Paragraph(text=words.say("uncounted"))]
+    found = find_row_interval(best, images)
+    if images is None or found is None:
         return [Paragraph(text=words.say("no_interval"))]
-    low, high = find_interval(round(best.value * images), images)
-    interval = words.say("interval", images=f"{images:,}", low=words.percent(low), high=words.percent(high))
+    low, high = found
+    key = "interval" if study.objective.counted else "interval_classes"
+    interval = words.say(key, images=f"{images:,}", low=words.percent(low), high=words.percent(high))
     certainty = measure_certainty(study)
     ties = "" if certainty is None else _tell_ties(certainty, words)
     return [Paragraph(text=f"{interval} {ties}".strip())]
@@ -34,8 +38,9 @@ def tell_certainty(study: Study, best: TrialRow, images: int | None, words: Lang
 def _tell_ties(found: Certainty, words: Language) -> str:
     if not found.others:
         return ""
+    kind = "" if found.exact else "_classes"
     if not found.tied:
-        return words.say("ties_none", number=f"{found.others:,}")
+        return words.say(f"ties_none{kind}", number=f"{found.others:,}")
     shown = words.joined([words.trial(number) for number in found.tied[:MOST_NUMBERS]])
     key = "ties" if len(found.tied) <= MOST_NUMBERS else "ties_many"
-    return words.say(key, trials=shown, tied=f"{len(found.tied):,}", number=f"{found.others:,}")
+    return words.say(f"{key}{kind}", trials=shown, tied=f"{len(found.tied):,}", number=f"{found.others:,}")

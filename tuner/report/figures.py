@@ -37,7 +37,7 @@ def write_best(row: TrialRow, words: Language, drawn: Language) -> list[Block]:
 
 
 def write_all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow], words: Language, drawn: Language) -> list[Block]:
-    """All learning curves, and accuracy against what it costs."""
+    """All learning curves, and values against what they cost."""
     if sum(bool(row.epochs) for row in everything) < FEW:
         return []
     blocks: list[Block] = [
@@ -59,15 +59,16 @@ def write_all(study: Study, everything: Sequence[TrialRow], ranked: Sequence[Tri
 
 
 def _tell_near_best(found: Sequence[tuple[float, float]], name: str, certainty: Certainty | None, words: Language) -> str:
-    """What the cheapest trial would save that cannot be told apart from the best; within a point of it where that is not known."""
-    gap = 0.01 if certainty is None else certainty.gap - 0.5 / certainty.images
-    top_cost, top = max(found, key=lambda point: (point[1], -point[0]))
-    cheapest, value = min((point for point in found if point[1] >= top - gap), key=lambda point: point[0])
+    """What the cheapest trial would save that cannot be told apart from the best; within 0.01 of it where that is not known."""
+    place = words.objective.place
+    gap = 0.01 if certainty is None else certainty.gap - 0.5 / certainty.images if certainty.exact else certainty.gap
+    top_cost, top = min(found, key=lambda point: (place(point[1]), point[0]))
+    cheapest, value = min((point for point in found if place(point[1]) <= place(top) + gap), key=lambda point: point[0])
     if cheapest > 0.8 * top_cost:
         return ""
     spent = f"{cheapest:,.0f}" if name == "parameters" else f"{cheapest:.3g}"
     key = f"near_{name}" if certainty is None else f"tied_{name}"
-    return words.say(key, accuracy=words.percent(value), spent=spent, share=f"{100 * cheapest / top_cost:.0f}")
+    return words.say(key, accuracy=words.figure(value), spent=spent, share=f"{100 * cheapest / top_cost:.0f}")
 
 
 def write_mattered(

@@ -27,6 +27,8 @@ def repeats(study: Study) -> bool:
         return False
     theirs = StudyConfig.from_file(path)
     mine = study.config
+    if mine.objective != theirs.objective:
+        return False
     return (mine.start, dict(mine.fixed), mine.width) == (theirs.start, dict(theirs.fixed), theirs.width)
 
 

@@ -72,12 +72,12 @@ def _sum_up(alike: Sequence[Attempt], words: Language) -> str:
     ended = [attempt.row for attempt in alike if attempt.row.state == "COMPLETE"]
     if not ended:
         return text
-    nearest = max(ended, key=lambda row: (row.value or 0.0, -row.number))
-    return f"{text} {words.say('folded_best', trial=words.trial(nearest.number), accuracy=words.percent(nearest.value))}"
+    nearest = min(ended, key=lambda row: (row.objective.place(row.value), row.number))
+    return f"{text} {words.say('folded_best', trial=words.trial(nearest.number), accuracy=words.figure(nearest.value))}"
 
 
 def _list_others(others: Sequence[Attempt], words: Language) -> list[Block]:
-    ranked = sorted(others, key=lambda a: (a.row.state != "COMPLETE", -(a.row.value or 0.0), a.row.number))
+    ranked = sorted(others, key=lambda a: (a.row.state != "COMPLETE", a.row.objective.place(a.row.value), a.row.number))
     listed = sorted(ranked[:MOST_ROWS], key=lambda a: a.row.number)
     blocks: list[Block] = []
     if len(others) > MOST_ROWS:
@@ -85,7 +85,7 @@ def _list_others(others: Sequence[Attempt], words: Language) -> list[Block]:
     rows = [
         (
             str(a.row.number),
-            "-" if a.row.value is None else words.percent(a.row.value),
+            "-" if a.row.value is None else words.figure(a.row.value),
             tell_outcome(a, words),
             list_short_changes(a, words),
         )

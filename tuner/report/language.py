@@ -10,6 +10,7 @@ from typing import Any
 from ..config.data_sources import SOURCES
 from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import find_option, find_width_pattern
+from ..config.objective import ACCURACY, Objective
 from ..console.text import format_value
 
 MOST_WIDTHS = 4  # that are told one by one
@@ -21,7 +22,8 @@ class Language:
 
     `texts` are sentences by key, with places for values as `str.format` has them. `nouns` are what is counted: one, and many
     of `{n}`. `numbers` are the words for 0, 1, 2 and so on, as far as they are written out. `terms` are hyper-parameters by
-    their name in a study file. `trials` are the numbers of trials that this report calls otherwise than by their number.
+    their name in a study file. `trials` are the numbers of trials that this report calls otherwise than by their number. `objective` is
+    what the values of trials are.
     """
 
     code: str
@@ -30,6 +32,7 @@ class Language:
     numbers: Sequence[str]
     terms: Mapping[str, str]
     trials: Mapping[int, str] = field(default_factory=dict)
+    objective: Objective = ACCURACY
 
     def say(self, key: str, **values: Any) -> str:
         """The text of that key, with the values in their places."""
@@ -68,7 +71,16 @@ class Language:
             return "".join(parts)
         return self.say(word, first=", ".join(parts[:-1]), last=parts[-1])
 
+    def figure(self, value: float | None) -> str:
+        """A trial's value: a share in percent, a loss as it is."""
+        return self.percent(value) if value is None or self.objective.share else f"{value:.4f}"
+
+    def difference(self, gap: float) -> str:
+        """Of two values of trials."""
+        return self.points(gap) if self.objective.share else f"{abs(gap):.4f}"
+
     def percent(self, value: float | None) -> str:
+        """An accuracy."""
         return self.say("no_accuracy") if value is None else f"{100 * value:.2f} %"
 
     def points(self, gap: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..study.certainty import can_tell_apart
+from ..study.certainty import may_be_chance
 from .attempts import Attempt
 from .language import Language
 
@@ -37,8 +37,8 @@ def _find_in_comparison(attempt: Attempt, words: Language, images: int | None) -
                 number=words.number(len(attempt.changes)),
             )
         )
-    if images is not None and not can_tell_apart(round(row.value * images), round(before.value * images), images):
-        found.append(words.say("mistake_chance", gap=words.points(row.value - before.value), images=f"{images:,}"))
+    if images is not None and may_be_chance(row, before, images):
+        found.append(words.say("mistake_chance", gap=words.difference(row.value - before.value), images=f"{images:,}"))
     return found
 
 

@@ -8,7 +8,7 @@ from shlex import quote
 from .. import __version__
 from ..errors import NothingToShow
 from ..study.study import Study
-from ..study.trials import TrialRow, export_config, find_best, list_trials
+from ..study.trials import TrialRow, export_config, find_best, list_trials, rank_rows
 from . import handmade
 from .answer import write_answer
 from .attempts import list_attempts
@@ -19,6 +19,7 @@ from .figures import write_all, write_best, write_mattered
 from .journal import write_journal
 from .language import Language
 from .languages.en import ENGLISH
+from .languages.objectives import speak_of
 from .pictures.names import choose_language
 from .pictures.parameters import find_importances
 from .question import write_search
@@ -32,8 +33,10 @@ def make_report(study: Study, device: str = "cpu", words: Language = ENGLISH) ->
     if not top:
         raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {quote(study.name)}`")
     first = top[0]
-    ranked = sorted(everything, key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
-    drawn = choose_language(words)  # of the pictures
+    ranked = rank_rows(study, everything)
+    words = speak_of(words, study.objective)
+    found = choose_language(words)
+    drawn = found if found is words else speak_of(found, study.objective)  # of the pictures
     subtitle = _tell_subtitle(study, words) if drawn is words else f"{_tell_subtitle(study, words)} {words.say('no_font')}"
     by_hand = handmade.repeats(study)
     if by_hand:

@@ -26,9 +26,11 @@ def ask(study: Study, words: Language) -> str:
 def write_search(study: Study, words: Language) -> list[Block]:
     """On which images trials were scored, and what was searched how."""
     config = study.config
+    held_out = words.say("held_out", share=f"{100 * config.data.validation:g}")
+    weighed = "" if config.class_weights == "none" else words.say("weighed")
     blocks: list[Block] = [
         Heading(text=words.say("the_search")),
-        Paragraph(text=words.say("held_out", share=f"{100 * config.data.validation:g}")),
+        Paragraph(text=f"{held_out} {weighed}".strip()),
     ]
     if not config.space:
         given = words.count(max(1, len(config.start)), "configuration")

@@ -26,10 +26,10 @@ def tell(attempt: Attempt, words: Language) -> str:
         return f"{began} {words.say('failed', reason=tell_reason(row, words))}"
     if row.state == "PRUNED":
         return f"{began} {_tell_pruned(row, words)}"
-    value = words.percent(row.value)
+    value = words.figure(row.value)
     if before is None:
         return f"{began} {words.say('first_reached', value=value)}"
-    gap = words.points((row.value or 0) - (before.value or 0))
+    gap = words.difference((row.value or 0) - (before.value or 0))
     if row.outcome is Outcome.SAME_AS:
         return f"{began} {words.say('same_as', trial=words.trial(row.run['same_as']), value=value)}"
     key = "new_best" if attempt.improved else "as_good" if row.value == before.value else "worse"
@@ -71,9 +71,9 @@ def tell_outcome(attempt: Attempt, words: Language) -> str:
     assert attempt.before is not None
     gap = (row.value or 0) - (attempt.before.value or 0)
     if attempt.improved and attempt.doubtful:
-        return words.say("outcome_doubtful", gap=words.points(gap))
+        return words.say("outcome_doubtful", gap=words.difference(gap))
     key = "outcome_best" if attempt.improved else "outcome_worse" if gap else "outcome_as_good"
-    return words.say(key, gap=words.points(gap))
+    return words.say(key, gap=words.difference(gap))
 
 
 def tell_place(reason: str, words: Language) -> str:
@@ -129,7 +129,7 @@ def _tell_pruned(row: TrialRow, words: Language) -> str:
     if row.outcome in UNSTABLE:
         key = "ended_early" if epochs else "ended_at_once"
         return words.say(key, epochs=words.count(epochs, "whole epoch"), reason=tell_reason(row, words))
-    reached = words.say("reached", accuracy=words.percent(row.epochs[-1]["val_accuracy"])) if row.epochs else ""
+    reached = words.say("reached", accuracy=words.figure(row.curve[-1])) if row.epochs else ""
     if row.reason.startswith("paused at epoch"):
         stored = row.reason.rpartition(": ")[2]
         chance = words.say("left_chance", sentence=stored, chance=f"{100 * row.run.get('chance', 0):.2g}")

@@ -9,6 +9,7 @@ from rich.table import Table
 from ..config.conditions import describe_when
 from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import DEFAULTS, find_width_pattern, list_fixed
+from ..config.objective import describe_optimised
 from ..config.study_config import StudyConfig
 from ..console.text import format_duration, format_params, format_value, open_console, say
 from ..console.ticker import tell_time
@@ -74,7 +75,7 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
     """What is searched and what is fixed."""
     console, total = open_console(), count_configurations(config)
     data = f"{config.data.source}: {len(dataset.train_images):,} training images (validation included), {len(dataset.classes)} classes"
-    console.print(f"Study {name}: {' or '.join(config.models)} on {data}", highlight=False)
+    console.print(f"Study {name}: {' or '.join(config.models)} on {data}{describe_optimised(config)}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for key, dimension in config.space.items():
         pattern = find_width_pattern(key)

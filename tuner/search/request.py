@@ -90,8 +90,6 @@ class Request:
         for name in ("timeout", "trial_timeout", "gpus_per_worker", "target"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
-        if self.target is not None and self.target > 1:
-            raise UsageError(f"target is an accuracy of at most 1, not {self.target!r}")
         if isinstance(self.stall, bool) or not isinstance(self.stall, (int, float)) or not self.stall >= 0:
             raise UsageError(f"stall takes seconds, or 0 for never, not {self.stall!r}")
         for name, known in (("precision", ("auto", *PRECISIONS)), ("engine", ENGINES)):

@@ -9,9 +9,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..errors import NothingToShow, TunerError, UsageError, nearest
-from ..study.trials import TrialRow, choose_trial, list_trials
+from ..study.trials import TrialRow, choose_trial, list_trials, rank_rows
 
 if TYPE_CHECKING:
+    from ..report.language import Language
     from ..study import study as stored
 
 Trial = TrialRow
@@ -70,7 +71,7 @@ class Study:
 
     @property
     def best(self) -> Trial:
-        """The COMPLETE trial of the highest validation accuracy. Errors: NothingToShow where there is none yet."""
+        """The COMPLETE trial whose objective is best, by default validation accuracy. Errors: NothingToShow where there is none yet."""
         return choose_trial(self._study, None)
 
     def figure(self, name: str = "curves", *, trial: int | None = None) -> Figure:
@@ -95,7 +96,7 @@ def _draw_curves(study: stored.Study, trial: int | None) -> bytes | None:
     from ..report.pictures.curves import draw_all_curves
 
     ranked = _rank(study)
-    return draw_all_curves(ranked) if any(row.epochs for row in ranked) else None
+    return draw_all_curves(ranked, _speak(study)) if any(row.epochs for row in ranked) else None
 
 
 def _draw_loss(study: stored.Study, trial: int | None) -> bytes | None:
@@ -115,13 +116,13 @@ def _draw_accuracy(study: stored.Study, trial: int | None) -> bytes | None:
 def _draw_parameters(study: stored.Study, trial: int | None) -> bytes | None:
     from ..report.pictures.cost import draw_against_parameters
 
-    return draw_against_parameters(list_trials(study))
+    return draw_against_parameters(list_trials(study), _speak(study))
 
 
 def _draw_seconds(study: stored.Study, trial: int | None) -> bytes | None:
     from ..report.pictures.cost import draw_against_seconds
 
-    return draw_against_seconds(list_trials(study))
+    return draw_against_seconds(list_trials(study), _speak(study))
 
 
 def _draw_importances(study: stored.Study, trial: int | None) -> bytes | None:
@@ -135,14 +136,14 @@ def _draw_parallel(study: stored.Study, trial: int | None) -> bytes | None:
     from ..report.pictures import parameters
 
     axes = parameters.choose_foremost(study, parameters.find_importances(study), parameters.MOST_AXES)
-    return parameters.draw_parallel_coordinates(axes, _rank(study))
+    return parameters.draw_parallel_coordinates(axes, _rank(study), _speak(study))
 
 
 def _draw_slices(study: stored.Study, trial: int | None) -> bytes | None:
     from ..report.pictures import parameters
 
     axes = parameters.choose_foremost(study, parameters.find_importances(study), parameters.MOST_SLICES)
-    return parameters.draw_slices(axes, list_trials(study))
+    return parameters.draw_slices(axes, list_trials(study), _speak(study))
 
 
 FIGURES: dict[str, Callable[[stored.Study, int | None], bytes | None]] = {
@@ -158,6 +159,14 @@ FIGURES: dict[str, Callable[[stored.Study, int | None], bytes | None]] = {
 OF_ONE_TRIAL = ("loss", "accuracy")
 
 
+def _speak(study: stored.Study) -> Language:
+    """How pictures name the values of its trials."""
+    from ..report.languages.en import ENGLISH
+    from ..report.languages.objectives import speak_of
+
+    return speak_of(ENGLISH, study.objective)
+
+
 def _rank(study: stored.Study) -> Sequence[TrialRow]:
     """Best first, COMPLETE ones before all others: as the pictures take them."""
-    return sorted(list_trials(study), key=lambda row: (row.state != "COMPLETE", -(row.value or 0.0), row.number))
+    return rank_rows(study, list_trials(study))

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from ..config.named_code import name_stored_code
+from ..config.objective import check_classes, check_target
 from ..config.settled_weights import settle_weights
 from ..config.study_config import StudyConfig
 from ..config.study_files import DEFAULT_URL, find, list_available
@@ -47,6 +48,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
     """
     request.check()
     name, config, storage = _find_study(request)
+    check_target(config.objective, request.target)
     config = settle_weights(config)
     # Unusable devices, images and options are told before a storage is made.
     if request.engine == "local":
@@ -89,6 +91,7 @@ def estimate(request: Request) -> None:
     if path is None:
         raise _unknown(name)
     config = _read(path, request)
+    check_target(config.objective, request.target)
     config = replace(config, weights=config.weights and "none")  # steps take as long with any: nothing is downloaded
     try_methods(config)
     with tell_time("reading the images", shown=request.progress):
@@ -107,8 +110,9 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
         tell(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
         show(study)
         return
-    if request.target is not None and (top := find_best(study)) and (top[0].value or 0.0) >= request.target:
-        reached = f"validation accuracy {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
+    top = find_best(study) if request.target is not None else []
+    if request.target is not None and top and top[0].value is not None and study.objective.reaches(top[0].value, request.target):
+        reached = f"validation {study.objective.title} {top[0].value:.4f} of trial {top[0].number} reaches the target {request.target:g}"
         tell(f"Nothing to do for study {study.name!r}, {reached}: {counts.finished} of {counts.n_trials} trials finished.")
         show(study)
         return
@@ -239,8 +243,10 @@ def _unknown(name: str) -> UsageError:
 
 
 def _load_images(config: StudyConfig, progress: bool) -> tuple[Dataset, int]:
-    """The images, decoded once before any worker starts, and how many are held out; checked against the batch sizes of the study."""
+    """The images, decoded once before any worker starts, and how many are held out; checked against the batch sizes and
+    the objective of the study."""
     dataset = load(config.data, progress=say if progress else None)
+    check_classes(config.objective, len(dataset.classes))
     train, validation = split(dataset, config.data)
     largest = max(config.possible("batch_size"))
     if largest > len(train):

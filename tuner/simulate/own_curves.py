@@ -27,7 +27,7 @@ def read_curves(study: Study) -> Recording:
             f"study {study.name!r} has {len(whole)} trials of all {epochs} epochs, and {LEAST} of 2 epochs or more are wanted: "
             "search on, with `pruner: none` if all are to be trained to their end"
         )
-    errors = np.array([[1.0 - epoch["val_accuracy"] for epoch in row.epochs] for row in whole])
+    errors = np.array([[study.objective.to_error(value) for value in row.curve] for row in whole])
     if study.config.value == "best":
         errors = np.minimum.accumulate(errors, axis=1)
     seconds = np.array([row.seconds / epochs for row in whole])

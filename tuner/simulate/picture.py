@@ -37,7 +37,7 @@ def draw_costs(rows: Sequence[Row]) -> bytes:
         axes.set_xlim(0, 1.05)
         axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
         axes.set_xlabel("Share of the epochs of training all to their end")
-        axes.set_ylabel("Points of accuracy lost")
+        axes.set_ylabel("Points lost (hundredths of a trial's value)")
         axes.set_title("What pruning costs, and what it loses")
         axes.legend()
         return to_png(drawn)

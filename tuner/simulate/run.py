@@ -10,6 +10,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ..config.objective import ACCURACY, Objective
 from ..console.text import Say
 from ..study.study import Study
 from .costs import Estimate, Search, search_all, search_top
@@ -90,14 +91,14 @@ def replay_all(
     return rows
 
 
-def make_table(rows: Sequence[Row], *, seeds: int) -> Table:
-    """One line a pruner and set of curves."""
+def make_table(rows: Sequence[Row], *, seeds: int, unit: str = "points") -> Table:
+    """One line a pruner and set of curves. `unit` is what hundredths of a value are called."""
     table = Table(box=SIMPLE_HEAD)
     recorded = any(row.top is not None for row in rows)
     several = len({row.workers for row in rows}) > 1
     for heading in ["curves", "pruner", *(["workers"] if several else [])]:
         table.add_column(heading)
-    for heading in [*(["cost to a top one", "missed"] if recorded else []), "share of epochs", "points lost"]:
+    for heading in [*(["cost to a top one", "missed"] if recorded else []), "share of epochs", f"{unit} lost"]:
         table.add_column(heading, justify="right")
     for row in rows:
         cells = [row.curves, row.pruner, *([str(row.workers)] if several else [])]
@@ -107,18 +108,23 @@ def make_table(rows: Sequence[Row], *, seeds: int) -> Table:
     return table
 
 
-def make_sampler_table(rows: Sequence[SamplerRow]) -> Table:
+def make_sampler_table(rows: Sequence[SamplerRow], objective: Objective = ACCURACY) -> Table:
     """One line a sampler and pruner."""
     table = Table(box=SIMPLE_HEAD)
     several = len({row.workers for row in rows}) > 1
     for heading in ["sampler", "pruner", *(["workers"] if several else [])]:
         table.add_column(heading)
-    for heading in ("accuracy of the winner", "points over random", "share of epochs"):
+    for heading in (f"{objective.title} of the winner", f"{name_unit(objective)} over random", "share of epochs"):
         table.add_column(heading, justify="right")
     for row in rows:
         cells = [row.sampler, row.pruner, *([str(row.workers)] if several else [])]
         table.add_row(*cells, _format(row.accuracy, 4), _format(row.gain, 2), _format(row.share, 2))
     return table
+
+
+def name_unit(objective: Objective) -> str:
+    """What hundredths of its values are called."""
+    return "points" if objective.share else "hundredths"
 
 
 def describe_samplers(surrogate: Surrogate, rows: Sequence[SamplerRow]) -> list[str]:
@@ -149,7 +155,7 @@ def describe(rows: Sequence[Row], study: Study | None, *, seeds: int) -> list[st
     own, share = study.config.pruner[0], best.share
     line = (
         f"for a study like this {best.pruner} would have cost {share.mean:.2f} ({share.low:.2f} to {share.high:.2f}) of training all "
-        f"to their end, and lost {best.points.mean:.2f} points ({best.points.low:.2f} to {best.points.high:.2f})"
+        f"to their end, and lost {best.points.mean:.2f} {name_unit(study.objective)} ({best.points.low:.2f} to {best.points.high:.2f})"
     )
     if own == BASE:
         return [line]

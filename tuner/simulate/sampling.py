@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ..config.objective import ACCURACY, OBJECTIVES, Objective
 from ..config.study_config import StudyConfig
 from ..console.text import Say
 from ..study.promotion import predict_errors
@@ -29,27 +30,29 @@ BASE: Method = ("random", {})  # what all are compared with
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
-    """Searches with one sampler: the true accuracy of their winners, and the part of all epochs that they trained, one figure a seed."""
+    """Searches with one sampler: the true values of their winners, and the part of all epochs that they trained, one figure a seed."""
 
-    accuracies: Sequence[float]
+    values: Sequence[float]
     shares: Sequence[float]
+    objective: Objective = ACCURACY
 
     @property
-    def accuracy(self) -> Estimate:
-        return _estimate(self.accuracies)
+    def value(self) -> Estimate:
+        return _estimate(self.values)
 
     @property
     def share(self) -> Estimate:
         return _estimate(self.shares)
 
     def gain_over(self, other: Sampled) -> Estimate:
-        """Points of accuracy, seed by seed."""
-        return _estimate([100 * (mine - theirs) for mine, theirs in zip(self.accuracies, other.accuracies, strict=True)])
+        """By how many hundredths the values are better, seed by seed: of a share, points."""
+        place = self.objective.place
+        return _estimate([100 * (place(theirs) - place(mine)) for mine, theirs in zip(self.values, other.values, strict=True)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerRow:
-    """What one sampler found under one pruner; `gain` is in points of accuracy over drawing at random."""
+    """What one sampler found under one pruner; `gain` is in hundredths over drawing at random."""
 
     sampler: str
     pruner: str
@@ -86,7 +89,7 @@ def judge_samplers(
             found = judge_sampler(surrogate, study.config, method, make, seeds=range(seeds), trials=trials, workers=count)
             base = base or found
             gain = found.gain_over(base)
-            rows.append(SamplerRow(sampler=name, pruner=pruner, workers=count, accuracy=found.accuracy, gain=gain, share=found.share))
+            rows.append(SamplerRow(sampler=name, pruner=pruner, workers=count, accuracy=found.value, gain=gain, share=found.share))
     return surrogate, rows
 
 
@@ -97,7 +100,8 @@ def judge_sampler(
 
     Errors: UsageError for a sampler that does not fit the space.
     """
-    accuracies, shares = [], []
+    values, shares = [], []
+    objective = OBJECTIVES[config.objective]
     for seed in seeds:
         epochs = {"epochs": surrogate.epochs}  # the resource, as where trials pause
         space = {name: dimension for name, dimension in config.space.items() if name != "epochs"}
@@ -107,9 +111,9 @@ def judge_sampler(
         drawn = _Drawn(surrogate, searched, rule, trials)
         done = replay(drawn.recording, drawn, seed=seed, workers=workers, trials=trials, draw=drawn.draw)
         best = min(done.completions, key=lambda completion: completion.error)
-        accuracies.append(1.0 - float(surrogate.foretell(drawn.params[done.configurations[best.trial]])[-1]))
+        values.append(objective.from_error(float(surrogate.foretell(drawn.params[done.configurations[best.trial]])[-1])))
         shares.append(done.spent / (trials * surrogate.epochs))
-    return Sampled(accuracies=accuracies, shares=shares)
+    return Sampled(values=values, shares=shares, objective=objective)
 
 
 class _Drawn:
@@ -132,7 +136,7 @@ class _Drawn:
 
     def draw(self, trial: int) -> int:
         """The next trial's configuration, as the sampler chooses it from what the search knows by now."""
-        study = optuna.create_study(sampler=self._sampler, direction="maximize")
+        study = optuna.create_study(sampler=self._sampler, direction=OBJECTIVES[self._config.objective].direction)
         study.add_trials(self._list_seen(trial))
         asked = study.ask()
         suggest(asked, self._config, {}, seed=0, threads=1, precision="fp32")
@@ -149,7 +153,7 @@ class _Drawn:
         return [
             optuna.trial.create_trial(
                 state=TrialState.COMPLETE if number in errors else TrialState.RUNNING,
-                value=1.0 - errors[number] if number in errors else None,
+                value=OBJECTIVES[self._config.objective].from_error(errors[number]) if number in errors else None,
                 params=told.params,
                 distributions=told.distributions,
             )

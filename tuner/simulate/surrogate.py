@@ -31,13 +31,14 @@ class Surrogate:
     """Learning curves as functions of the hyper-parameters.
 
     `worth` is how well it ranks trials that it has not seen: Spearman's correlation of the end that it foretells, by the
-    trees that did not learn from the trial, with the true one. `val_images` is the size of the validation part.
+    trees that did not learn from the trial, with the true one. `val_images` is the size of the validation part, None where the
+    errors are no shares of it.
     """
 
     epochs: int
     trials: int
     worth: float
-    val_images: int
+    val_images: int | None
     space: Mapping[str, BaseDistribution]
     forest: ExtraTreesRegressor
 
@@ -50,8 +51,11 @@ class Surrogate:
         return foretold
 
     def observe(self, params: Mapping[str, Any], rng: np.random.Generator) -> NDArray[np.float64]:
-        """The same as a validation part would show it: with the binomial error of its images, the same ones at every epoch."""
+        """The same as a validation part would show it: with the binomial error of its images, the same ones at every epoch.
+        Without noise where errors are no shares of them."""
         true = self.foretell(params)
+        if self.val_images is None:
+            return true
         spread = np.sqrt(true * (1 - true).clip(0) / self.val_images)
         seen: NDArray[np.float64] = np.clip(true + spread * rng.normal(), SMALLEST_ERROR, 1.0)
         return seen
@@ -70,14 +74,14 @@ def fit_surrogate(study: Study) -> Surrogate:
         )
     space = {name: dist for name, dist in to_distributions(study.config).items() if name != "epochs"}
     inputs = np.stack([_encode(space, row.params) for row in rows])
-    outputs = np.log([[max(1.0 - epoch["val_accuracy"], SMALLEST_ERROR) for epoch in row.epochs] for row in rows])
+    outputs = np.log([[max(study.objective.to_error(value), SMALLEST_ERROR) for value in row.curve] for row in rows])
     forest = ExtraTreesRegressor(n_estimators=TREES, bootstrap=True, oob_score=True, min_samples_leaf=2, random_state=0)
     forest.fit(inputs, outputs)
     return Surrogate(
         epochs=outputs.shape[1],
         trials=len(rows),
         worth=_correlate(forest.oob_prediction_[:, -1], outputs[:, -1]),
-        val_images=_count_validation(rows),
+        val_images=_count_validation(rows) if study.objective.counted else None,
         space=space,
         forest=forest,
     )
@@ -106,11 +110,11 @@ def _encode(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) ->
 
 
 def _count_validation(rows: Sequence[TrialRow]) -> int:
-    """The images of the validation part: every accuracy is a whole number of them."""
+    """The images of the validation part: every share of them is a whole number."""
     found = 1
     for row in rows:
-        for epoch in row.epochs:
-            found = math.lcm(found, Fraction(epoch["val_accuracy"]).limit_denominator(MOST_IMAGES).denominator)
+        for value in row.curve:
+            found = math.lcm(found, Fraction(value).limit_denominator(MOST_IMAGES).denominator)
             if found > MOST_IMAGES:  # not of one part: take the noise to be that of many images
                 return MOST_IMAGES
     return found

@@ -46,7 +46,7 @@ def give_advice(study: Study) -> list[str]:
         if edges and SAMPLERS[study.config.sampler[0]].learns:
             lines.append(f"In a wider space these trials are of use: tuner search wider.yaml --from {quote(study.name)}.")
     if len(complete) >= FEWEST_FOR_EFFECTS and certainty is not None:
-        lines += _find_idle(study.config, complete, certainty)
+        lines += _find_idle(study, complete, certainty)
     return lines
 
 
@@ -70,7 +70,7 @@ def _judge_images(certainty: Certainty | None) -> Iterator[str]:
     if certainty is not None and certainty.others + 1 >= FEWEST_COMPLETE and 2 * len(certainty.tied) > certainty.others:
         yield (
             f"{len(certainty.tied)} of {certainty.others} other finished trials cannot be told apart from the best on "
-            f"{certainty.images:,} validation images (Fisher's exact test at 5 %): more trials will hardly tell; "
+            f"{certainty.images:,} validation images ({certainty.test}): more trials will hardly tell; "
             "a larger validation part (validation, train_images) would."
         )
 
@@ -123,15 +123,15 @@ def _can_be_widened(name: str, dimension: Dimension, word: str) -> bool:
     return end > bounds.low if word == "lower" else end < bounds.high
 
 
-def _find_idle(config: StudyConfig, complete: Sequence[FrozenTrial], certainty: Certainty) -> Iterator[str]:
+def _find_idle(study: Study, complete: Sequence[FrozenTrial], certainty: Certainty) -> Iterator[str]:
     """Hyper-parameters whose effect is smaller than what the validation part can measure.
 
     fANOVA gives the share of the trials' variance that a hyper-parameter alone explains: the root of that variance is how
-    far it moved the accuracy. It is compared with a quarter of the best one's 95 % interval, which is its standard error.
+    far it moved the objective. It is compared with a quarter of the best one's 95 % interval, which is its standard error.
     """
     step = -(-len(complete) // MOST_FOR_EFFECTS)
     rows = sorted(complete, key=lambda trial: trial.number)[::step]
-    space = find_joint_space(config)
+    space = find_joint_space(study.config)
     rows = [row for row in rows if space.keys() <= row.params.keys()]
     values = [row.value or 0.0 for row in rows]
     if len(space) < 2 or len(rows) < FEWEST_FOR_EFFECTS or max(values) == min(values):
@@ -142,7 +142,8 @@ def _find_idle(config: StudyConfig, complete: Sequence[FrozenTrial], certainty: 
     for name, share in _measure_effects(rows, list(space)).items():
         effect = math.sqrt(share * variance)
         if effect < measurable and share < MOST_OF_VARIANCE:
-            how = f"fANOVA over {len(rows)} trials: it moved the accuracy by {100 * effect:.2f} points, {100 * share:.1f} % of the variance"
+            moved = f"it moved the {study.objective.title} by {100 * effect:.2f} points, {100 * share:.1f} % of the variance"
+            how = f"fANOVA over {len(rows)} trials: {moved}"
             yield (f"{name} had no effect that {certainty.images:,} validation images can show ({how}): fix it, and the search is smaller.")
 
 

@@ -1,8 +1,8 @@
 """What a sampler sees of a study whose trials pause: one record a configuration.
 
-A trial that pauses, or that was left where it paused, is shown as COMPLETE with the accuracy that it would be expected to
+A trial that pauses, or that was left where it paused, is shown as COMPLETE with the value that it would be expected to
 end with (`promotion.predict_errors`). As it stands in the database a paused trial would be left out of what a sampler learns
-from, and one that was left would stand there with the accuracy of too few epochs. The stored rows stay as they are.
+from, and one that was left would stand there with the value of too few epochs. The stored rows stay as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from optuna.trial import FrozenTrial, TrialState
 
+from ..config.objective import ACCURACY, Objective
 from .facts import read_facts
 from .finished import Finished
 from .outcome import Outcome, read_outcome
@@ -21,9 +22,10 @@ from .promotion import predict_errors
 class Carried:
     """The finished trials of a study, and those that pause or paused, carried to their end. Read again only when there are others."""
 
-    def __init__(self, finished: Finished, leases: PausingLeases) -> None:
+    def __init__(self, finished: Finished, leases: PausingLeases, objective: Objective = ACCURACY) -> None:
         self._finished = finished
         self._leases = leases
+        self._objective = objective
         self._left: dict[int, bool] = {}  # by number, of those that were pruned: whether they were left where they paused
         self._drawn: dict[int, FrozenTrial] = {}  # unfinished trials by number, whose parameters no longer change
         self._rows: list[FrozenTrial] = []
@@ -50,7 +52,7 @@ class Carried:
             row = rows.get(number) or self._drawn.get(number)
             if row is None:
                 row = self._drawn[number] = storage.get_trial(standing.decided[number].trial_id)
-            rows[number] = _complete(row, 1.0 - error)
+            rows[number] = _complete(row, self._objective.from_error(error))
         for number in self._drawn.keys() & {row.number for row in finished}:
             del self._drawn[number]
         return [rows[number] for number in sorted(rows)]
@@ -61,13 +63,13 @@ class Carried:
             self._left[row.number] = read_outcome(row.state.name, facts.get("run", {})) is Outcome.BELOW_OTHERS
 
 
-def _complete(row: FrozenTrial, accuracy: float) -> FrozenTrial:
-    """The trial as it would stand with this accuracy at its end."""
+def _complete(row: FrozenTrial, value: float) -> FrozenTrial:
+    """The trial as it would stand with this value at its end."""
     return FrozenTrial(
         number=row.number,
         trial_id=row._trial_id,
         state=TrialState.COMPLETE,
-        value=accuracy,
+        value=value,
         datetime_start=row.datetime_start,
         datetime_complete=row.datetime_complete or row.datetime_start,
         params=row.params,

@@ -68,7 +68,8 @@ def _check_studies(storage: Storage) -> str | None:
         try:
             study = load(storage, name)
             for row in list_trials(study):
-                if any(not epoch.keys() >= FIGURES for epoch in row.epochs) or dict(row.run).get("outcome", row.outcome) != row.outcome:
+                figures = {*FIGURES, row.objective.key, *row.objective.also}
+                if any(not epoch.keys() >= figures for epoch in row.epochs) or dict(row.run).get("outcome", row.outcome) != row.outcome:
                     return f"study {name!r}, trial {row.number}: its curve"
         except TunerError as error:
             return error.message

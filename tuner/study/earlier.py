@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..config.dimension import put_on_step
 from ..config.hyperparameters import DEFAULTS, HYPERPARAMETERS, find_option, find_width_pattern, name_option, name_width
+from ..config.objective import ACCURACY
 from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
@@ -50,7 +51,8 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
         able = " or ".join(name for name, spec in SAMPLERS.items() if spec.learns)
         raise UsageError(f"--from {source.name}: the sampler {sampler} learns from no other study's trials: choose sampler {able}")
     if changed := compare_definitions(_define_value(source.config, source.data), _define_value(config, data)):
-        raise UsageError(f"--from {source.name}: its accuracies mean something else: {changed}; leave --from out")
+        what = "accuracies" if config.objective == source.config.objective == ACCURACY.name else "values"
+        raise UsageError(f"--from {source.name}: its {what} mean something else: {changed}; leave --from out")
     ended = source.optuna_study(carried=True).get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     known = zip(ended, source.read_facts(ended, "config", "run"), strict=True)
     seen = [(trial, facts["config"]) for trial, facts in known if _is_its_own(facts)]
@@ -61,7 +63,7 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
 
 
 def _define_value(config: StudyConfig, data: str) -> dict[str, Any]:
-    """The part of a definition that says what an accuracy means: neither hyper-parameters nor the seed."""
+    """The part of a definition that says what a value means: neither hyper-parameters nor the seed."""
     whole = define(config, data)
     return {
         k: v

@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
+from ..config.objective import ACCURACY, Objective
 from .audit import find_audited
 from .facts import read_facts, write_run
 from .files import StudyFiles
@@ -41,17 +42,27 @@ SPARE = 1.2  # how much longer than measured an epoch may take, where the time f
 class PausingLeases(Leases):
     """The leases of a study whose trials pause."""
 
-    def __init__(self, storage: Storage, study_id: int, rule: Promotion, files: StudyFiles, seed: int, retry: Retry | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        study_id: int,
+        rule: Promotion,
+        files: StudyFiles,
+        seed: int,
+        retry: Retry | None = None,
+        objective: Objective = ACCURACY,
+    ) -> None:
         super().__init__(storage, study_id, retry)
         self.rule = rule
         self.deadline: float | None = None  # by this machine's clock; in time before it the best are trained to their end
         self._files = files
         self._seed = seed
-        self._standing = Standing(study_id, rule.epochs)
+        self._standing = Standing(study_id, rule.epochs, objective)
 
     def count_images(self, images: int) -> None:
-        """Say of how many validation images the errors are fractions."""
-        self.rule = replace(self.rule, val_images=images)
+        """Say of how many validation images the errors are fractions. They are no such thing where the objective is not counted."""
+        if self._standing.objective.counted:
+            self.rule = replace(self.rule, val_images=images)
 
     def read_standing(self) -> Standing:
         """How the study stands now, as it is committed. Do not change it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.conditions import holds, sort_by_condition
 from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
+from ..config.objective import USUAL, copy_optimised, list_optimised
 from ..config.settled_weights import name_weights
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
@@ -127,7 +128,7 @@ def assemble(values: Mapping[str, Any], config: StudyConfig, *, seed: int, threa
         width=config.width,
         **name_weights(config, values["model"]),
         data=config.data,
-        value=config.value,
+        **copy_optimised(config),
         seed=seed,
         threads=threads,
         precision=precision,
@@ -242,14 +243,14 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "validation": config.data.validation,
         "seed": config.data.seed,
         **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
-        **({} if config.value == "last" else {"value": config.value}),
+        **list_optimised(config),
     }
 
 
 def compare_definitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """What two definitions disagree on, in one line; empty where they agree."""
     parts = []
-    usual = DEFAULTS | {"value": "last"}
+    usual = DEFAULTS | USUAL
     for name in sorted({*before, *after}):
         old, new = before.get(name, usual.get(name)), after.get(name, usual.get(name))
         if old != new:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
+from ..config.objective import ACCURACY, Objective
 from .promotion import SMALLEST_ERROR, Curves, to_curve
 from .tables import UNFINISHED, is_copy, pauses, studies, trials, values
 
@@ -46,9 +47,10 @@ class Standing:
     The same rows give the same answer in any process: what running trials report between two decisions does not count.
     """
 
-    def __init__(self, study_id: int, epochs: int) -> None:
+    def __init__(self, study_id: int, epochs: int, objective: Objective = ACCURACY) -> None:
         self.study_id = study_id
         self.epochs = epochs  # of the longest trial
+        self.objective = objective
         self.best: dict[int, list[float]] = {}
         self.final: dict[int, float] = {}
         self.decided: dict[int, Decided] = {}
@@ -115,10 +117,10 @@ class Standing:
         else:
             query = query.where(values.c.trial_id.in_(trial_ids))
         curves: dict[int, list[float]] = {}
-        for trial_id, step, accuracy in connection.execute(query):
+        for trial_id, step, value in connection.execute(query):
             curve = curves.setdefault(trial_id, [])
-            if step == len(curve) + 1 and accuracy is not None:
-                curve.append(1.0 - accuracy)
+            if step == len(curve) + 1 and value is not None:
+                curve.append(self.objective.to_error(value))
         return curves
 
     def place(self, numbers: Iterable[int], epochs: Iterable[int]) -> dict[int, int]:

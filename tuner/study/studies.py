@@ -10,9 +10,9 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from optuna.study import StudyDirection
 
 from .. import __version__
+from ..config.objective import ACCURACY, OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
@@ -77,7 +77,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
     attrs = storage.optuna.get_study_user_attrs(study_id)
     config, found = StudyConfig.from_dict(attrs["config"], f"study {name!r}"), files.find_files(storage, name, attrs["uid"], attrs)
     rule, finished = make_promotion(config), Finished(storage, study_id)
-    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry) if rule is not None else None
+    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry, OBJECTIVES[config.objective]) if rule is not None else None
     return Study(
         storage=storage,
         name=name,
@@ -89,7 +89,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         val_images=attrs.get("val_images"),
         leases=pausing or Leases(storage, study_id, retry),
         _finished=finished,
-        _carried=Carried(finished, pausing) if pausing is not None else None,
+        _carried=Carried(finished, pausing, OBJECTIVES[config.objective]) if pausing is not None else None,
         earlier=read_earlier(storage, study_id, config) if "earlier" in attrs else (),
     )
 
@@ -132,9 +132,10 @@ def create_or_load(
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
-        if found.directions != [StudyDirection.MAXIMIZE]:
-            words = ", ".join(direction.name.lower() for direction in found.directions)
-            raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: use another name or --storage")
+        theirs = OBJECTIVES.get(found.user_attrs.get("definition", {}).get("objective"), ACCURACY)
+        if (words := ", ".join(direction.name.lower() for direction in found.directions)) != theirs.direction:
+            lacking = f"{theirs.title} is {theirs.direction}d: use another name or --storage"
+            raise TunerError(f"study {name!r} has the direction {words}, but {lacking}")
         study = load(storage, name, retry)
         if changed := compare_definitions(found.user_attrs["definition"], wanted):
             remedy = f"copy its file under another name, or `tuner delete {quote(name)}`"
@@ -196,8 +197,8 @@ def _create(
     uid = uuid.uuid4().hex
     folder = files.choose_folder(storage, name, uid, checkpoints)
     with storage.transaction() as connection:
-        study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
-        study.set_metric_names(["validation accuracy"])
+        study = optuna.create_study(storage=storage.optuna, study_name=name, direction=OBJECTIVES[config.objective].direction)
+        study.set_metric_names([f"validation {OBJECTIVES[config.objective].title}"])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
         for table in metadata.sorted_tables:

@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config.dimension import put_on_step
+from ..config.objective import OBJECTIVES, Objective
 from ..config.study_config import StudyConfig
 from .carried import Carried
 from .facts import read_facts
@@ -41,6 +42,11 @@ class Study:
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
     earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone
+
+    @property
+    def objective(self) -> Objective:
+        """What the values of its trials are, and which way is better."""
+        return OBJECTIVES[self.config.objective]
 
     @property
     def retry(self) -> Retry:

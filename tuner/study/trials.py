@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -11,6 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import __version__
+from ..config.objective import ACCURACY, OBJECTIVES, Objective
 from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
 from .counts import read_paused
@@ -34,6 +35,16 @@ class TrialRow:
     start: int | None
     paused: bool = False  # waits at a rung; its reason says where it stands
     absent: tuple[str, ...] = ()  # the hyper-parameters that the conditions of the study's space leave out of it
+
+    @property
+    def objective(self) -> Objective:
+        """What its value is."""
+        return ACCURACY if self.config is None else OBJECTIVES[self.config.objective]
+
+    @property
+    def curve(self) -> list[float]:
+        """The objective after each epoch."""
+        return [epoch[self.objective.key] for epoch in self.epochs]
 
     @property
     def standing(self) -> str:
@@ -95,12 +106,12 @@ def list_trials(study: Study) -> list[TrialRow]:
 
 
 def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow]:
-    """The k COMPLETE trials of the highest validation accuracy, the earlier of two equals first; without `copies` only trained ones.
+    """The k COMPLETE trials whose objective is best, the earlier of two equals first; without `copies` only trained ones.
 
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
-    ranked = sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
+    ranked = sorted(complete, key=lambda t: (study.objective.place(t.value), t.number))
     found: list[TrialRow] = []
     at_once = k + SPARE
     while ranked and len(found) < k:
@@ -117,7 +128,12 @@ def rank_complete(study: Study, *, copies: bool = True) -> list[FrozenTrial]:
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
     known = zip(complete, study.read_facts(complete, "config", "run"), strict=True)
     ours = [trial for trial, facts in known if "config" in facts and (copies or "same_as" not in facts.get("run", {}))]
-    return sorted(ours, key=lambda t: (-(t.value or 0.0), t.number))
+    return sorted(ours, key=lambda t: (study.objective.place(t.value), t.number))
+
+
+def rank_rows(study: Study, rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """COMPLETE trials first, and of both kinds the best first: as pictures take them."""
+    return sorted(rows, key=lambda row: (row.state != "COMPLETE", study.objective.place(row.value), row.number))
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:
@@ -136,10 +152,10 @@ def choose_trial(study: Study, number: int | None) -> TrialRow:
 
 
 def count_epochs(trial: TrialRow) -> int:
-    """The epoch whose accuracy is the value of a trial that has any: its last or its best, as its configuration says."""
+    """The epoch whose figure is the value of a trial that has any: its last or its best, as its configuration says."""
     if trial.config is None or trial.config.value == "last":
         return len(trial.epochs)
-    return int(max(trial.epochs, key=lambda epoch: epoch["val_accuracy"])["epoch"])
+    return int(min(trial.epochs, key=lambda epoch: trial.objective.place(epoch[trial.objective.key]))["epoch"])
 
 
 def export_config(study: Study, trial: TrialRow) -> str:
@@ -170,7 +186,7 @@ def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[st
         "study": study.name,
         "id": study.uid,
         "trial": trial.number,
-        "validation_accuracy": trial.value,
+        trial.objective.origin: trial.value,
         **({"epoch": count_epochs(trial)} if config.value == "best" and trial.epochs else {}),
         "state": trial.state,
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},

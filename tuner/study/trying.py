@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import optuna
 
+from ..config.objective import OBJECTIVES
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
@@ -45,7 +46,8 @@ def _start_up_early(config: StudyConfig, kind: str) -> StudyConfig:
 
 
 def _try(config: StudyConfig, kind: str, *, trials: int) -> None:
-    study = optuna.create_study(direction="maximize", sampler=make_sampler(config), pruner=make_pruner(config))
+    direction = OBJECTIVES[config.objective].direction
+    study = optuna.create_study(direction=direction, sampler=make_sampler(config), pruner=make_pruner(config))
     with warnings.catch_warnings(action="ignore"):
         _draw(study, config, kind, trials)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.facts import unpack_facts
+from ..config.objective import ACCURACY
 from ..errors import TunerError
 from ..models.weights import open_weights
 from ..study.study import Study
@@ -54,7 +55,10 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
     """The file of a trial's weights, as `tuner train` writes it. Nothing is trained, no images are read. Errors: NotKept."""
     state = read_kept(study, row)
     config, origin = describe_export(study, row)
-    accuracies = [epoch["val_accuracy"] for epoch in state["curve"]]
+    # Of the whole run as it lies here: the trial's row may have an epoch less.
+    kept = state["curve"][-1]
+    if config.value == "best":
+        kept = min(state["curve"], key=lambda epoch: row.objective.place(epoch[row.objective.key]))
     provenance = {
         "made_by": MADE_BY,
         "study_id": study.uid,
@@ -62,7 +66,8 @@ def make_kept_file(study: Study, row: TrialRow) -> bytes:
         "trial": row.number,
         "state": row.state,
         "epochs": len(state["curve"]),
-        "val_accuracy": max(accuracies) if config.value == "best" else accuracies[-1],
+        "val_accuracy": kept["val_accuracy"],
+        **({} if row.objective is ACCURACY else {row.objective.key: kept[row.objective.key]}),
         **{name: row.run.get(name) for name in RECORDED},
     }
     return make_weights_file(

@@ -1,8 +1,9 @@
 """One training run: from a configuration to its last epoch. Knows nothing of studies.
 
 run.py         a generator of epochs that can stop after any of them and be resumed
-evaluation.py  loss and accuracy of a network on a part of the images
+evaluation.py  loss and accuracy of a network on a part of the images; counts.py has what other objectives count
 optimizer.py   the optimiser, and its learning rate at each step
+class_weights.py  the loss where classes weigh differently
 metrics.py     loss and hits, summed on the device
 score.py       the figures of an epoch
 checkpoint.py  a run on disk, whole at any moment; checkpoint_writer.py writes it beside the next epoch

@@ -15,6 +15,7 @@ from ..data.resident import Resident
 from ..models.forms import Evaluator
 from ..models.spec import ModelSpec
 from ..placement import has_bf16_units
+from .counts import Counts
 from .malloc import keep_freed_memory
 from .metrics import Sums
 
@@ -30,11 +31,15 @@ class Figures(NamedTuple):
     accuracy: float
 
 
-def evaluate(evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str) -> Figures:
-    """The figures of the weights as they are now."""
+def evaluate(
+    evaluator: Evaluator, part: Resident | Features, device: torch.device, precision: str, counts: Counts | None = None
+) -> Figures:
+    """The figures of the weights as they are now. In the same pass `counts` counts what an objective takes beside them."""
     sums = Sums(device)
     for logits, labels in predict(evaluator, part, device, precision):
         sums.add(F.cross_entropy(logits, labels), logits, labels)
+        if counts is not None:
+            counts.add(logits, labels)
     loss, accuracy = sums.means(len(part))
     return Figures(loss=loss, accuracy=accuracy)
 
@@ -49,11 +54,13 @@ def predict(evaluator: Evaluator, part: Resident | Features, device: torch.devic
             yield evaluator(images), labels
 
 
-def evaluate_network(spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32") -> Figures:
-    """The figures of a plain network: the same that a Run with these weights gives."""
+def evaluate_network(
+    spec: ModelSpec, plain: nn.Module, part: Resident, *, device: str = "cpu", precision: str = "fp32", counts: Counts | None = None
+) -> Figures:
+    """The figures of a plain network: the same that a Run with these weights gives. `counts` as for `evaluate`."""
     where = torch.device(device)
     prepare(where)
-    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision)
+    return evaluate(spec.to_training_form(plain, where).evaluator(), part, where, precision, counts)
 
 
 def prepare(device: torch.device) -> None:

@@ -7,14 +7,13 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..config.objective import check_classes
 from ..config.trial_config import TrialConfig
 from ..data.features import Features
 from ..data.resident import Resident
@@ -23,6 +22,8 @@ from ..models import find_model
 from ..models.finetuned import is_torchvisions
 from ..models.forms import TrainingForm
 from ..models.tuned import Tuned
+from .class_weights import find_loss, weigh_classes
+from .counts import make_counts
 from .cuda_graph import CapturedStep, Recorder
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .features import NoFeatures, are_reusable, find_features
@@ -69,6 +70,7 @@ class Run:
                 f"batch_size {config.batch_size} is more than the {len(train)} images of the training part: "
                 "choose a smaller batch_size or more images"
             )
+        check_classes(config.objective, classes)
         self.config = config
         self.train: Resident | Features = train
         self.val: Resident | Features | None = val
@@ -76,6 +78,8 @@ class Run:
         self._stop = stop
         self._evaluating = evaluating
         self._device = torch.device(device)
+        self._class_weights = None if config.class_weights == "none" else weigh_classes(train.labels, classes)
+        self.further: dict[str, float] = {}  # by name, as of the last evaluation
         self._asked = 0.0  # seconds of this epoch in which `stop` was asked
         self._whole = True  # not within an epoch
         self._best: dict[str, Tensor] | None = None  # weights of the best epoch, where its value counts and it is not the last
@@ -118,6 +122,7 @@ class Run:
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
                 seconds=time.perf_counter() - began - self._asked,
+                **{f"val_{name}": figure for name, figure in self.further.items()},
             )
             self._keep_best(score)
             self.curve.append(score)
@@ -141,13 +146,13 @@ class Run:
 
     def _keep_best(self, score: Score) -> None:
         """Before the epoch of `score` joins the curve: the weights of the one that is best with it."""
-        if self.config.value == "best":
-            self._best = self.weights() if find_counted([*self.curve, score], "best") is score else self._best
+        if self.config.value == "best" and find_counted([*self.curve, score], "best", self.config.objective) is score:
+            self._best = self.weights()
 
     @property
     def counted(self) -> Score:
         """The epoch whose figures and weights are the run's result."""
-        return find_counted(self.curve, self.config.value)
+        return find_counted(self.curve, self.config.value, self.config.objective)
 
     def take_counted(self) -> None:
         """Give the network the weights of that epoch. It is not trained on after that."""
@@ -205,7 +210,7 @@ class Run:
         for part, theirs in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
             with cast_to(self._device, self.config.precision):
                 logits = self.network(part)
-                loss = F.cross_entropy(logits, theirs, label_smoothing=self.config.label_smoothing)
+                loss = find_loss(logits, theirs, self.config.label_smoothing, self._class_weights)
             # Gradients add up to that of the mean over the whole batch.
             torch.autograd.backward(loss if count == 1 else loss * (len(theirs) / len(labels)))
             self.network.after_backward()
@@ -213,8 +218,11 @@ class Run:
         self._optimizer.step()
 
     def evaluate(self, part: Resident | Features) -> Figures:
-        """The figures of the weights as they are now."""
-        return evaluate(self._evaluator, part, self._device, self.config.precision)
+        """The figures of the weights as they are now; what the objective takes beside them is in `further` then."""
+        counts = make_counts(self.config.objective)
+        figures = evaluate(self._evaluator, part, self._device, self.config.precision, counts)
+        self.further = {} if counts is None else counts.read()
+        return figures
 
     def weights(self) -> dict[str, Tensor]:
         """The plain network's state dict, on the CPU, as report A's code would save it."""
@@ -239,20 +247,19 @@ class Run:
             "weights": weights,
             **best,
             "optimizer": {kind: self.network.to_plain(named) for kind, named in self._moments().items()},
-            "curve": [asdict(score) for score in self.curve],
+            "curve": [score.to_dict() for score in self.curve],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`. ValueError, with nothing loaded, when it is none, or of another network or optimiser."""
-        given = read_state(state, epochs=self.config.epochs)
+        given = read_state(state, epochs=self.config.epochs, objective=self.config.objective)
         best = given.best
         if (best is not None) != (self.config.value == "best" and bool(given.curve)):
             raise ValueError("weights of the best epoch are there, or lacking, where the value is another")
         moments = self._moments()
         if given.optimizer.keys() != moments.keys():
             raise ValueError(f"the state of another optimizer: {sorted(given.optimizer)}, not {sorted(moments)}")
-        pairs = [(self.network.state_dict(), given.weights)]
-        pairs += [(named, given.optimizer[kind]) for kind, named in moments.items()]
+        pairs = [(self.network.state_dict(), given.weights), *((named, given.optimizer[kind]) for kind, named in moments.items())]
         if best is not None:
             self.network.from_plain(best, self.network.state_dict())  # ValueError where it does not fit
         loaded = [(own, self.network.from_plain(plain, own)) for own, plain in pairs]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..config.objective import ACCURACY, OBJECTIVES, Objective
 from .score import Score
 
 FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
@@ -26,15 +27,15 @@ class State:
     curve: list[Score]
 
 
-def read_state(plain: Any, *, epochs: int) -> State:
-    """A state of plain dicts, lists and tensors, of a run of so many epochs. Errors: ValueError for anything else."""
+def read_state(plain: Any, *, epochs: int, objective: str = ACCURACY.name) -> State:
+    """A state of plain dicts, lists and tensors, of a run of so many epochs with that objective. Errors: ValueError for anything else."""
     if not isinstance(plain, Mapping) or plain.keys() - {"best"} != {"weights", "optimizer", "curve"}:
         raise ValueError("not the state of a run")
     kinds, curve = plain["optimizer"], plain["curve"]
     if not isinstance(kinds, Mapping) or not isinstance(curve, list) or len(curve) > epochs:
         raise ValueError(f"not the state of a run of {epochs} epochs")
     optimizer = {str(kind): _read_tensors(tensors) for kind, tensors in kinds.items()}
-    scores = [_read_score(figures, epoch) for epoch, figures in enumerate(curve, start=1)]
+    scores = [_read_score(figures, epoch, OBJECTIVES[objective]) for epoch, figures in enumerate(curve, start=1)]
     best = _read_tensors(plain["best"]) if "best" in plain else None
     return State(_read_tensors(plain["weights"]), best, optimizer, scores)
 
@@ -56,10 +57,12 @@ def _read_tensors(named: Any) -> dict[str, Tensor]:
     return dict(named)
 
 
-def _read_score(figures: Any, epoch: int) -> Score:
-    if not isinstance(figures, Mapping) or figures.keys() != {"epoch", *FIGURES} or figures["epoch"] != epoch:
+def _read_score(figures: Any, epoch: int, objective: Objective) -> Score:
+    held_out = isinstance(figures, Mapping) and figures.get("val_loss") is not None
+    names = [*dict.fromkeys([*FIGURES, *((objective.key, *objective.also) if held_out else ())])]
+    if not isinstance(figures, Mapping) or figures.keys() != {"epoch", *names} or figures["epoch"] != epoch:
         raise ValueError(f"the figures of epoch {epoch} are not there")
-    for name in FIGURES:
+    for name in names:
         value = figures[name]
         known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not (known or (value is None and name in MAY_LACK)):

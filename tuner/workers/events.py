@@ -51,7 +51,7 @@ class StepsTaken:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded:
-    """A trial is no longer trained here. `value` is its validation accuracy, for a COMPLETE trial."""
+    """A trial is no longer trained here. `value` is the objective's, for a COMPLETE trial."""
 
     number: int
     outcome: Outcome

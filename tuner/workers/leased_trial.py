@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import optuna
@@ -159,12 +159,13 @@ class LeasedTrial:
 
     def report(self, score: Score) -> None:
         """Keep the epoch's figures with the trial, unless it has them: a repeated report changes nothing."""
-        value = score.val_accuracy
+        objective = self.study.objective
+        value = score.read(objective)
         assert value is not None, "a trial is scored on its validation part"
         assert self._frozen is not None, "configure comes first"
-        self.curve.append(asdict(score))
+        self.curve.append(score.to_dict())
         if self.study.config.value == "best":  # what pruners compare is what the trial would end with here
-            value = max(each["val_accuracy"] for each in self.curve)
+            value = objective.find_best(each[objective.key] for each in self.curve)
         if score.epoch in self._frozen.intermediate_values:
             return
 
@@ -205,7 +206,7 @@ class LeasedTrial:
         return leases.pause(self.lease, epoch, prepare)
 
     def describe_standing(self, score: Score) -> str:
-        """The epoch's accuracy beside what others had there: those that pruners compare with, trained to their end if there are any."""
+        """The epoch's value beside what others had there: those that pruners compare with, trained to their end if there are any."""
         rows = [row for row in self.study.frozen_trials() if row.number != self.lease.number]
         ended = [row for row in rows if row.state is TrialState.COMPLETE and score.epoch in row.intermediate_values]
         others = ended or [row for row in rows if score.epoch in row.intermediate_values]

@@ -190,7 +190,7 @@ def _train(
             say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
             pace.begin(len(run.train), trained)
             reporter.follow(run)
-        ending = Ending(outcome=Outcome.TRAINED, value=run.counted.val_accuracy, reason="trained to its last epoch")
+        ending = Ending(outcome=Outcome.TRAINED, value=run.counted.read(trial.study.objective), reason="trained to its last epoch")
     except Paused as paused:
         ending = Ending(outcome=Outcome.PAUSED, reason=str(paused))
     except BelowOthers as below:

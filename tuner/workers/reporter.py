@@ -16,7 +16,7 @@ from .watch import Watch
 
 
 class BelowOthers(Exception):
-    """The study's pruner ends the trial; the text says at which epoch and below what."""
+    """The study's pruner ends the trial; the text says at which epoch and behind what."""
 
 
 class Paused(Exception):
@@ -98,4 +98,5 @@ class Reporter:
                 raise Paused(reason)
             if not self._trial.should_prune():
                 return
-        raise BelowOthers(f"below the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")
+        where = "above" if self._trial.study.objective.minimized else "below"
+        raise BelowOthers(f"{where} the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")

@@ -247,8 +247,9 @@ class Supervisor:
             if event.outcome is not Outcome.WORKER_LOST:
                 self._crashes = 0
             self._count_faults(event.reason if state == "FAIL" else None)
-        if self._target is not None and event.value is not None and event.value >= self._target:
-            self._end(StopReason.TARGET, f"validation accuracy {event.value:.4f} reaches the target {self._target:g}")
+        objective = self._study.objective
+        if self._target is not None and event.value is not None and objective.reaches(event.value, self._target):
+            self._end(StopReason.TARGET, f"validation {objective.title} {event.value:.4f} reaches the target {self._target:g}")
 
     def _count_faults(self, reason: str | None) -> None:
         """Failed trials do not count towards the total, so a search in which every trial fails would never end by itself."""

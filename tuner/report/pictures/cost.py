@@ -1,4 +1,4 @@
-"""What accuracy costs: against the network's parameters, and against the seconds of training."""
+"""What a value costs: against the network's parameters, and against the seconds of training."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
+from ...config.objective import ACCURACY, Objective
 from ...study.trials import TrialRow
 from ..language import Language
 from ..languages.en import ENGLISH
-from .style import BLACK, BLUE, ORANGE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
+from .style import BLACK, BLUE, ORANGE, VERMILLION, make_figure, set_log_axis, set_value_axis, styled, to_png
 
 
 def count_parameters(row: TrialRow) -> float | None:
@@ -25,21 +26,21 @@ def count_seconds(row: TrialRow) -> float | None:
 
 
 def draw_against_parameters(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
-    """Accuracy against parameters; None where no trial has both."""
+    """Values against parameters; None where no trial has both."""
     return _scatter(rows, count_parameters, "size", words)
 
 
 def draw_against_seconds(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
-    """Accuracy against training time; None where no trial has both."""
+    """Values against training time; None where no trial has both."""
     return _scatter(rows, count_seconds, "time", words)
 
 
-def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, accuracy) that no cheaper or equal one beats, cheapest first."""
+def find_front(points: Sequence[tuple[float, float]], objective: Objective = ACCURACY) -> list[tuple[float, float]]:
+    """The points (cost, value) that no cheaper or equal one beats, cheapest first."""
     best: list[tuple[float, float]] = []
-    for cost, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not best or accuracy > best[-1][1]:
-            best.append((cost, accuracy))
+    for cost, value in sorted(points, key=lambda point: (point[0], objective.place(point[1]))):
+        if not best or objective.is_better(value, best[-1][1]):
+            best.append((cost, value))
     return best
 
 
@@ -60,15 +61,15 @@ def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None],
             axes.scatter(xs, ys, s=size, marker="x", color=ORANGE, linewidths=1.4, label=_count(len(xs), "p_pruned", words), zorder=2)
         xs, ys = zip(*complete, strict=True)
         axes.scatter(xs, ys, s=size, marker="o", color=BLUE, alpha=0.7, linewidths=0, label=_count(len(xs), "p_complete", words), zorder=3)
-        border = find_front(complete)
+        border = find_front(complete, words.objective)
         if len(border) > 1:
             xs, ys = zip(*border, strict=True)
             axes.plot(xs, ys, color=BLACK, linestyle=":", linewidth=1.5, label=words.say("p_front"), zorder=4)
-        top = max(complete, key=lambda point: point[1])
+        top = min(complete, key=lambda point: words.objective.place(point[1]))
         axes.scatter(*top, s=170, marker="*", color=VERMILLION, edgecolors="white", linewidths=0.8, label=words.say("p_the_best"), zorder=5)
         axes.set_title(words.say(f"p_{kind}"))
         _cost_axis(axes, [x for group in points.values() for x, _ in group], words.say(f"p_{kind}_axis"))
-        set_percent_axis(axes, words.say("p_val_axis"))
+        set_value_axis(axes, words)
         axes.legend(loc="best")
         return to_png(drawn)
 

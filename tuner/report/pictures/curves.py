@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from ...study.trials import TrialRow
 from ..language import Language
 from ..languages.en import ENGLISH
-from .style import BLUE, ORANGE, VERMILLION, make_figure, sample, set_epoch_axis, set_percent_axis, styled, to_png
+from .style import BLUE, ORANGE, VERMILLION, make_figure, sample, set_epoch_axis, set_percent_axis, set_value_axis, styled, to_png
 
 MOST_CURVES = 200
 
@@ -65,7 +65,7 @@ def choose_curves(having: Sequence[TrialRow], count: int) -> tuple[list[TrialRow
 
 
 def draw_all_curves(ranked: Sequence[TrialRow], words: Language = ENGLISH) -> bytes:
-    """Validation accuracy per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
+    """The objective per epoch of all trials, best first in `ranked`; pruned ones set apart, the first one on top."""
     having = [row for row in ranked if row.epochs]
     complete, other = choose_curves(having, MOST_CURVES)
     shown = [*complete, *other]
@@ -80,7 +80,7 @@ def draw_all_curves(ranked: Sequence[TrialRow], words: Language = ENGLISH) -> by
         ):
             if not group:
                 continue
-            lines = [[(e["epoch"], e["val_accuracy"]) for e in row.epochs] for row in group]
+            lines = [list(enumerate(row.curve, start=1)) for row in group]
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.1, linestyles=style, alpha=strength))
             ends = [line[-1] for line in lines]
             axes.plot([x for x, _ in ends], [y for _, y in ends], mark, color=colour, markersize=4, alpha=min(1.0, strength + 0.2))
@@ -98,9 +98,7 @@ def draw_all_curves(ranked: Sequence[TrialRow], words: Language = ENGLISH) -> by
             )
         if complete:
             top = complete[0]
-            axes.plot(
-                [e["epoch"] for e in top.epochs], [e["val_accuracy"] for e in top.epochs], color=VERMILLION, linewidth=2.6, marker="D"
-            )
+            axes.plot([e["epoch"] for e in top.epochs], top.curve, color=VERMILLION, linewidth=2.6, marker="D")
             handles.append(
                 Line2D([], [], color=VERMILLION, linewidth=2.6, marker="D", label=words.say("p_best", trial=words.trial(top.number)))
             )
@@ -109,6 +107,6 @@ def draw_all_curves(ranked: Sequence[TrialRow], words: Language = ENGLISH) -> by
         key = "p_curves_some" if len(shown) < len(having) else "p_curves"
         axes.set_title(words.say(key, shown=f"{len(shown):,}", number=f"{len(having):,}"))
         set_epoch_axis(axes, words.say("p_epoch"))
-        set_percent_axis(axes, words.say("p_val_axis"))
-        axes.legend(handles=handles, loc="lower right")
+        set_value_axis(axes, words)
+        axes.legend(handles=handles, loc="upper right" if words.objective.minimized else "lower right")
         return to_png(drawn)

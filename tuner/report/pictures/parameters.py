@@ -21,7 +21,7 @@ from ...study.study import Study
 from ...study.trials import TrialRow
 from ..language import Language
 from ..languages.en import ENGLISH
-from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_percent_axis, styled, to_png
+from .style import BLUE, MAP, ORANGE, VERMILLION, make_figure, sample, set_log_axis, set_value_axis, styled, to_png
 
 FEWEST_TRIALS = 10  # COMPLETE ones, below which importances are chance
 MOST_LINES = 300
@@ -126,7 +126,7 @@ def _bars(shares: Mapping[str, float], words: Language) -> bytes:
 
 
 def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
-    """A line a COMPLETE trial across its hyper-parameters, coloured by accuracy; None with fewer than two of either.
+    """A line a COMPLETE trial across its hyper-parameters, coloured by value; None with fewer than two of either.
 
     What only some trials have is no axis: no line could cross it.
     """
@@ -135,10 +135,12 @@ def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRo
     if len(axes_of) < 2 or len(rows) < 2:
         return None
     shown = sample(rows, MOST_LINES)
-    values = np.array([100 * (row.value or 0) for row in shown])
-    # The lowest tenth would take most of the colours, while all that matters lies near the top.
-    low = float(np.quantile(values, 0.1))
-    norm = Normalize(low if low < values.max() else low - 1, float(values.max()))
+    minimized, scale = words.objective.minimized, 100 if words.objective.share else 1
+    values = np.array([scale * (row.value or 0) for row in shown])
+    # The worst tenth would take most of the colours, while all that matters lies near the best.
+    worst, top = float(np.quantile(values, 0.9 if minimized else 0.1)), float(values.min() if minimized else values.max())
+    worst = worst if worst != top else worst + (1 if minimized else -1)
+    norm, colours = Normalize(min(worst, top), max(worst, top)), f"{MAP}_r" if minimized else MAP
     lines = [[(place, s.place(row.params[s.name])) for place, s in enumerate(axes_of)] for row in shown]
     with styled():
         drawn = make_figure(max(7.0, 1.35 * len(axes_of) + 1.5), 4.4)
@@ -146,7 +148,7 @@ def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRo
         axes.grid(visible=False)
         worst_first = slice(None, None, -1)
         axes.add_collection(
-            LineCollection(lines[worst_first], array=values[worst_first], cmap=MAP, norm=norm, linewidths=1.3, alpha=0.75, zorder=1)
+            LineCollection(lines[worst_first], array=values[worst_first], cmap=colours, norm=norm, linewidths=1.3, alpha=0.75, zorder=1)
         )
         best = words.say("p_best", trial=words.trial(shown[0].number))
         axes.add_collection(LineCollection(lines[:1], colors=VERMILLION, linewidths=3, zorder=3, label=best))
@@ -164,14 +166,14 @@ def draw_parallel_coordinates(axes_of: Sequence[Scale], ranked: Sequence[TrialRo
             spine.set_visible(False)
         key = "p_parallel_some" if len(shown) < len(rows) else "p_parallel_all"
         axes.set_title(words.say("p_parallel", trials=words.say(key, shown=f"{len(shown):,}", number=f"{len(rows):,}")))
-        bar = drawn.colorbar(ScalarMappable(norm, MAP), ax=axes, pad=0.02, extend="min")
+        bar = drawn.colorbar(ScalarMappable(norm, colours), ax=axes, pad=0.02, extend="max" if minimized else "min")
         bar.set_label(words.say("p_val_axis"))
         axes.legend(loc="upper right", bbox_to_anchor=(1.0, -0.12))
         return to_png(drawn)
 
 
 def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
-    """Accuracy against each hyper-parameter on its own; None where nothing is searched."""
+    """Values against each hyper-parameter on its own; None where nothing is searched."""
     if not searched or not any(row.value is not None for row in rows):
         return None
     columns = min(3, len(searched))
@@ -185,7 +187,7 @@ def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow], words: Lang
                 continue
             _slice(axes, searched[place], rows, words)
             if place % columns == 0:
-                set_percent_axis(axes, words.say("p_val_axis"))
+                set_value_axis(axes, words)
         drawn.suptitle(words.say("p_slices"), fontsize=12, fontweight="bold", x=0.01, ha="left")
         handles, labels = grid.flat[0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower right", ncols=3)

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ..language import Language
 from .names import find_families
 
 T = TypeVar("T")
@@ -72,6 +73,14 @@ def set_percent_axis(axes: Axes, label: str) -> None:
     low, high = axes.get_ylim()
     digits = 0 if high - low > 0.04 else 1 if high - low > 0.004 else 2
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}"))
+
+
+def set_value_axis(axes: Axes, words: Language) -> None:
+    """The y axis of trials' values: shares in percent, losses as they are."""
+    if words.objective.share:
+        set_percent_axis(axes, words.say("p_val_axis"))
+    else:
+        axes.set_ylabel(words.say("p_val_axis"))
 
 
 def set_log_axis(axes: Axes, low: float, high: float) -> None:
