@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests import fabricated
+from tests import confirmed, fabricated
 from tests.test_simulate import make_curves
 from tests.test_simulate import make_study as make_curved_study
 from tuner.commands import main
 from tuner.study.storage import Storage
+from tuner.study.studies import load
 
 PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 WHERE = ("--storage", "sqlite:///tuner.db")
@@ -75,6 +76,9 @@ def test_a_study_read_by_every_command(tmp_path: Path) -> None:
     compare("show STUDY", shown)
     assert (shown["study"], shown["n_trials"], shown["n_trials"]) == ("made", shown["slots"], 24)
     compare("show STUDY --trial N", run("show", "made", "--trial", "3", "--json", *WHERE))
+    storage = Storage("sqlite:///tuner.db")
+    confirmed.confirm(load(storage, "made"), 2)
+    storage.close()
     compare("best", run("best", "made", "--json", *WHERE))
     compare("repair", run("repair", "made", "--json", *WHERE))
     compare(

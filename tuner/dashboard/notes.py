@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import quote
 
+from ..console.confirmed import describe_confirmation
 from ..console.text import format_duration
 from ..console.winners import describe_certainty, describe_ties, describe_value
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
@@ -30,6 +31,7 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
     ]
     if (certainty := measure_certainty(study)) is not None:
         lines.append(f"{describe_certainty(certainty, percent)} {describe_ties(certainty)}".strip())
+    lines += describe_confirmation(study)
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))
