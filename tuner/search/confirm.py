@@ -29,7 +29,9 @@ NOTHING_KEPT = 0  # weights: the winner's are those of its own trial
 def confirm(request: Request, k: int, seeds: int | None, *, engine: Engine | None = None) -> Study:
     """Train the study's best `k` configurations and its first start row on `seeds` further seeds, or go on with that.
 
-    Without `seeds` these are as many as there are, and SEEDS where there are none yet. What was trained before is not trained again; contestants and seeds are only ever added. Returns the study.
+    Without `seeds` these are as many as there are, and SEEDS where there are none yet. What was trained before is not
+    trained again; contestants and seeds are only ever added. Returns the study.
+
     Errors: NothingToShow without a COMPLETE trial, UsageError and TunerError before anything is written, Interrupted after a clean stop.
     """
     storage = Storage(request.storage)
