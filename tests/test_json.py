@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tests import fabricated
+from tests import confirmed, fabricated
 from tests.test_simulate import make_curves
 from tests.test_simulate import make_study as make_curved_study
 from tuner.commands import main
 from tuner.study.storage import Storage
+from tuner.study.studies import load
 
 PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 WHERE = ("--storage", "sqlite:///tuner.db")
@@ -88,6 +89,9 @@ def test_a_study_read_by_every_command(tmp_path: Path) -> None:
     shown = run("show", "made", "--json", *WHERE)
     compare("show STUDY", shown, *(run("show", name, "--json", *WHERE) for name in others))
     assert (shown["study"], shown["n_trials"], shown["n_trials"]) == ("made", shown["slots"], 24)
+    storage = Storage("sqlite:///tuner.db")
+    confirmed.confirm(load(storage, "made"), 2)
+    storage.close()
     one = ("--trial", "0", "--json", *WHERE)
     compare("show STUDY --trial N", *(run("show", name, *one) for name in ("made", *others)))
     compare("best", *(run("best", name, "--json", *WHERE) for name in ("made", *others)))

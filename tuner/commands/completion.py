@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from ..config.study_files import DEFAULT_URL, list_available
 
 SQLITE = "sqlite:///"
+CONFIRMS = "confirms"  # as `study/contestants.py` has it, which would take seconds to import
 SECONDS = 1.0  # for which a file that is being written is waited for
 
 
@@ -37,12 +38,13 @@ def _offer(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:
 
 
 def _list_stored(url: str | None) -> list[str]:
-    """Every study's name, comparisons too; none where that is not known at once."""
+    """Every study's name, comparisons too, confirmations not; none where that is not known at once."""
     url = url or os.environ.get("TUNER_STORAGE") or DEFAULT_URL
     path = Path(url.removeprefix(SQLITE).partition("?")[0])
     if not url.startswith(SQLITE) or not path.is_file():
         return []
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
         file.execute(f"PRAGMA busy_timeout = {1000 * SECONDS:.0f}")
-        return [name for (name,) in file.execute("SELECT study_name FROM studies")]
+        query = "SELECT study_name FROM studies WHERE study_id NOT IN (SELECT study_id FROM study_user_attributes WHERE key = ?)"
+        return [name for (name,) in file.execute(query, (CONFIRMS,))]
     return []

@@ -13,13 +13,14 @@ from .options import storage_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @storage_option
 def delete(study: str, yes: bool, storage: str | None) -> None:
-    """Delete STUDY, a search or a comparison, with its trials, checkpoints and artifacts."""
+    """Delete STUDY, a search or a comparison, with its trials, its confirmation, checkpoints and artifacts."""
     import contextlib
 
     from ..compare import rows as comparisons
     from ..config.study_files import find
     from ..console.text import say
     from ..dashboard.artifacts import list_artifact_files
+    from ..study.confirmation import find_confirmation
     from ..study.storage import Storage
     from ..study.studies import delete as delete_study
     from ..study.studies import load
@@ -36,10 +37,13 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     counts = loaded.leases.counts()
     if counts.running:
         say(f"{counts.running} of its trials are RUNNING: their workers will stop when they next write")
-    _confirm(f"study {loaded.name!r} with its {counts.used + counts.copies + counts.fail} trials", yes)
+    confirmation = find_confirmation(loaded)
+    too = "" if confirmation is None else " and its confirmation"
+    _confirm(f"study {loaded.name!r} with its {counts.used + counts.copies + counts.fail} trials{too}", yes)
     files = list_artifact_files(loaded)
-    delete_study(opened, loaded)
-    loaded.files.remove()
+    for each in filter(None, (confirmation, loaded)):  # the study last: without it nobody finds the other
+        delete_study(opened, each)
+        each.files.remove()
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink()

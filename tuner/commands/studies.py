@@ -20,6 +20,7 @@ def studies(storage: str | None, as_json: bool) -> None:
     from ..compare.figures import list_results
     from ..config.study_files import list_available
     from ..console.text import open_console, print_json, say
+    from ..study.confirmation import find_confirmation
     from ..study.storage import NoStudyYet, Storage
     from ..study.studies import list_studies, load
     from ..study.trials import find_best
@@ -34,6 +35,8 @@ def studies(storage: str | None, as_json: bool) -> None:
     for name in known:
         study = load(opened, name)
         counts, top = study.leases.counts(), find_best(study)
+        confirmation = find_confirmation(study)
+        confirmed = None if confirmation is None else confirmation.leases.counts()
         found.append(
             {
                 "study": name,
@@ -51,6 +54,8 @@ def studies(storage: str | None, as_json: bool) -> None:
                 "paused": counts.paused,
                 "best_trial": top[0].number if top else None,
                 "best_value": top[0].value if top else None,
+                "confirmation_finished": None if confirmed is None else confirmed.finished,
+                "confirmation_trials": None if confirmed is None else confirmed.n_trials,
             }
         )
     for name in others:
@@ -71,6 +76,8 @@ def studies(storage: str | None, as_json: bool) -> None:
         done = f"{row['complete'] + row['pruned'] - row['copies']} of {row['n_trials']}"
         open_rows = row["running"] + row["waiting"] + row["paused"]
         table.add_row(row["study"], row["data"], done, str(row["pruned"]), str(row["failed"]), str(open_rows), best_text)
+        if row["confirmation_trials"] is not None:
+            table.add_row("  confirmation", "", f"{row['confirmation_finished']} of {row['confirmation_trials']}", "", "", "", "")
     if found:
         open_console().print(table)
     if compared:

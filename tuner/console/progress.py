@@ -66,6 +66,7 @@ class Progress:
 
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
+        self.plan, self.seed = study.plan, study.config.seed
         self.names = tuple(study.config.drawn)
         self.conditions = study.config.conditions
         self.objective = study.objective
@@ -84,6 +85,8 @@ class Progress:
         match event:
             case TrialStarted(number=number, config=config, epoch=epoch):
                 shown = _short_config(config, self.names, self.conditions)
+                if self.plan is not None:
+                    shown = self.plan.describe(self.seed, config) or shown
                 self.rows[worker] = WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
             case EpochReported(score=score, epochs=epochs):
                 row = self.rows[worker]

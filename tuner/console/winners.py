@@ -10,6 +10,7 @@ from ..config.study_config import StudyConfig
 from ..study.certainty import Certainty, measure_certainty
 from ..study.study import Study
 from ..study.trials import find_best
+from .confirmed import describe_confirmation
 
 MOST_NUMBERS = 10  # of trials that are named one by one
 
@@ -56,15 +57,17 @@ def _list_trials(numbers: tuple[int, ...]) -> str:
 
 
 def describe_best(study: Study, show: Callable[[float], str] = format_value) -> list[str]:
-    """What is to be said under the best trial: its interval, which others may be as good, and what a value is.
+    """What is to be said under the best trial: its interval, which others may be as good, what a value is, and what was confirmed.
 
     Empty without a COMPLETE trial.
     """
     found = measure_certainty(study)
     if found is None:
         lacking = not study.objective.has_interval and find_best(study)
-        return [describe_lack(study), describe_value(study.config)] if lacking else []
-    return list(filter(None, (describe_certainty(found, show), describe_ties(found), describe_value(study.config))))
+        told = [describe_lack(study), describe_value(study.config)] if lacking else []
+    else:
+        told = [describe_certainty(found, show), describe_ties(found), describe_value(study.config)]
+    return [*filter(None, told), *describe_confirmation(study)]
 
 
 def collect_certainty(study: Study, number: int | None = None) -> dict[str, Any]:

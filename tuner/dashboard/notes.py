@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import quote
 
+from ..console.confirmed import describe_confirmation
 from ..console.text import format_duration
 from ..console.winners import describe_certainty, describe_lack, describe_ties, describe_value
 from ..report.languages.en import ENGLISH
@@ -37,6 +38,7 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
         lines.append(describe_lack(study))
     if config.class_weights != "none":
         lines.append(ENGLISH.say("weighed"))
+    lines += describe_confirmation(study)
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))

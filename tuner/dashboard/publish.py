@@ -47,8 +47,7 @@ def publish(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
         return
     began = time.monotonic()
     ranked = rank_rows(study, everything)
-    noted = [row for row in ranked if row.state in ("COMPLETE", "PRUNED", "FAIL")][:MOST_NOTES]
-    _save_notes(study, noted, write_study_note(study, everything, top[0], len(noted)))
+    _write_notes(study, everything, ranked, top[0])
     _save_plots(study, ranked)
     artifacts = Artifacts(study)
     withdrawn = artifacts.withdraw(but=[row.number for row in top])
@@ -69,6 +68,17 @@ def publish_quietly(study: Study, keep: int = 5, seconds: float = 60.0) -> None:
     _remark(lambda: publish(study, keep, seconds))
 
 
+def publish_notes_quietly(study: Study) -> None:
+    """The notes alone, where nothing else has changed; errors as in `publish_quietly`."""
+
+    def write() -> None:
+        everything, top = list_trials(study), find_best(study)
+        if top:
+            _write_notes(study, everything, rank_rows(study, everything), top[0])
+
+    _remark(write)
+
+
 def publish_every(storage: Storage) -> None:
     """Every study of a storage, for as long as it takes; what goes wrong is a remark."""
     for name in list_studies(storage):
@@ -81,6 +91,11 @@ def _remark(call: Callable[[], None]) -> None:
     except Exception as error:
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         say(f"notes and pictures for the dashboard were not all made: {text}")
+
+
+def _write_notes(study: Study, everything: Sequence[TrialRow], ranked: Sequence[TrialRow], best: TrialRow) -> None:
+    noted = [row for row in ranked if row.state in ("COMPLETE", "PRUNED", "FAIL")][:MOST_NOTES]
+    _save_notes(study, noted, write_study_note(study, everything, best, len(noted)))
 
 
 def _save_notes(study: Study, noted: Sequence[TrialRow], body: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..config.data_config import DataConfig
@@ -20,6 +22,16 @@ class Parts:
         self._device = device
         self._train, self._val = split(dataset, config)
         self._kept: dict[str, Resident] = {}
+        self._other: Parts | None = None
+
+    def split_by(self, seed: int) -> Parts:
+        """The parts of the same images where this seed decides which are held out. Of other seeds than the own the last one is kept."""
+        if seed == self._config.seed:
+            return self
+        if self._other is None or self._other._config.seed != seed:
+            self._other = None  # its images leave the device first
+            self._other = Parts(self._dataset, replace(self._config, seed=seed), self._device)
+        return self._other
 
     def train(self, augment: str) -> Resident:
         if augment not in self._kept:

@@ -7,6 +7,7 @@ from shlex import quote
 
 from .. import __version__
 from ..errors import NothingToShow
+from ..study.confirmation import find_result
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config, find_best, list_trials, rank_rows
 from . import handmade
@@ -14,6 +15,7 @@ from .answer import write_answer
 from .attempts import list_attempts
 from .blocks import Block, Code, Heading, Paragraph, Report
 from .certainty import count_images
+from .confirmed import write_confirmation
 from .errs import find_kept, write_errs
 from .figures import write_all, write_best, write_mattered
 from .journal import write_journal
@@ -43,8 +45,11 @@ def make_report(study: Study, device: str = "cpu", words: Language = ENGLISH) ->
         words, drawn = (handmade.name_trials(study, everything, each) for each in (words, drawn))
     kept = find_kept(study, first, device)
     images, shares = count_images(study, kept), find_importances(study)
+    result = find_result(study)
+    final = next((row for row in everything if result is not None and row.number == result.winner), first)
     blocks = [
         *write_answer(study, everything, first, words, drawn, images=images, shares=shares),
+        *write_confirmation(study, words),
         *write_search(study, words),
         Heading(text=words.say("journal")),
         Paragraph(text=words.say("journal_intro", value=words.say(f"value_{study.config.value}"))),
@@ -54,7 +59,7 @@ def make_report(study: Study, device: str = "cpu", words: Language = ENGLISH) ->
         *write_all(study, everything, ranked, words, drawn),
         *write_mattered(study, everything, ranked, shares, words, drawn),
         *write_errs(study, first, kept, words, drawn),
-        *_write_again(study, first, words),
+        *_write_again(study, final, words),
     ]
     return Report(title=words.say("title", name=study.name), subtitle=subtitle, blocks=blocks, language=words.code)
 
@@ -67,7 +72,7 @@ def _tell_subtitle(study: Study, words: Language) -> str:
 
 
 def _write_again(study: Study, row: TrialRow, words: Language) -> list[Block]:
-    """The configuration of the best trial, and the commands that train it again."""
+    """The configuration of the best trial, the confirmed one where there is one, and the commands that train it again."""
     at = storage_option(study)
     commands: Sequence[tuple[str, str]] = (
         (f"tuner best {quote(study.name)} --export config.yaml{at}", ""),

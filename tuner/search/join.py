@@ -11,9 +11,12 @@ from ..console.text import say
 from ..errors import Interrupted, TunerError
 from ..signals import catch_signals
 from ..study import studies
+from ..study.confirmation import find_confirmation
 from ..study.retry import Retry, StorageAway
 from ..study.storage import NoStudyYet, NotOpen, Storage
+from ..study.studies import Unfinished
 from ..study.study import Study
+from .confirm import NOTHING_KEPT
 from .request import Request
 from .run import supervise
 
@@ -21,14 +24,35 @@ POLL_SECONDS = 2.0
 
 
 def join(request: Request) -> None:
-    """Work on one study until its total is reached. An empty name is the study searched last."""
-    supervise(_load(Storage(request.storage), request.study), request)
+    """Work on one study until its total is reached, or on its confirmation after that. An empty name is the study searched last."""
+    storage = Storage(request.storage)
+    study = _load(storage, request.study)
+    confirmation = find_confirmation(study) if _is_finished(study) else None
+    _work(study if confirmation is None or _is_finished(confirmation) else confirmation, request)
 
 
-def _load(storage: Storage, named: str) -> Study:
-    """The study, and its network's file where that is the user's own. Errors: UsageError where it is not here, or was changed."""
-    study = studies.join(storage, find(named)[0] if named else None)
-    name_stored_code(study.config.code, named or study.name, remedy="let `tuner search` go on with --accept-changed-code")
+def _work(study: Study, request: Request) -> None:
+    """Work on it to its end. What became of a confirmation says whoever began it."""
+    if study.plan is None:
+        supervise(study, request)
+        return
+    say(f"joining the confirmation {study.name!r}")
+    supervise(study, replace(request, closing=False, keep=NOTHING_KEPT))
+
+
+def _is_finished(study: Study) -> bool:
+    counts = study.leases.counts()
+    return counts.finished >= counts.n_trials
+
+
+def _load(storage: Storage, named: str, left: Unfinished | None = None) -> Study:
+    """The study, and its network's file where that is the user's own. Errors: UsageError where it is not here, or was changed.
+
+    `left` says which of a study and its confirmation it is.
+    """
+    study = studies.join(storage, left.name if left else find(named)[0] if named else None)
+    what = named or (left.of if left else study.name)
+    name_stored_code(study.config.code, what, remedy="let `tuner search` go on with --accept-changed-code")
     return study
 
 
@@ -50,7 +74,7 @@ def join_every(request: Request) -> None:
             except StorageAway as away:
                 say(away.message)
                 continue
-            chosen = next((each for each in left if wanted in ("", each[0]) and over.get(each[0]) != each[1]), None)
+            chosen = next((each for each in left if wanted in ("", each.name, each.of) and over.get(each.name) != each.searched), None)
             if chosen is None:
                 if not waiting:
                     say(f"waiting for {f'study {request.study!r}' if request.study else 'searches'} in {str(storage)!r}; Ctrl-C ends it")
@@ -58,9 +82,9 @@ def join_every(request: Request) -> None:
                 stop.wait(POLL_SECONDS)
                 continue
             waiting = False
-            say(f"joining study {chosen[0]!r}")
+            say(f"joining study {chosen.of!r}")
             try:
-                supervise(_load(storage, request.study or chosen[0]), replace(request, study=chosen[0]))
+                _work(_load(storage, request.study, chosen), replace(request, study=chosen.name))
             except Interrupted:
                 raise
             except StorageAway as away:
@@ -68,7 +92,7 @@ def join_every(request: Request) -> None:
                 continue
             except TunerError as error:
                 say(f"Error: {error.message}")
-            over.update([chosen])
+            over[chosen.name] = chosen.searched
     raise Interrupted("interrupted while waiting: no trial was being trained")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -18,6 +19,7 @@ from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
 from . import files
 from .carried import Carried
+from .contestants import CONFIRMS, PLAN, Plan
 from .earlier import Earlier, read_earlier, store_earlier
 from .finished import Finished
 from .leases import Leases
@@ -33,37 +35,55 @@ DEFAULT_TRIALS = 50  # of a study that is made without a number
 
 
 def list_studies(storage: Storage) -> list[str]:
-    """The names of our studies in the storage."""
+    """The names of our studies in the storage. Confirmations are found by what they confirm, and listed only where that is gone."""
+    ours = _list_ours(storage)
+    ids = {each.user_attrs["uid"] for each in ours}
+    return [each.study_name for each in ours if each.user_attrs.get(CONFIRMS) not in ids]
+
+
+def _list_ours(storage: Storage) -> list[Any]:
+    """Optuna's records of all of them."""
     with storage.connect() as connection:
         ours = {row.study_id for row in connection.execute(sa.select(studies.c.study_id))}
-    return [s.study_name for s in storage.optuna.get_all_studies() if s._study_id in ours and "uid" in s.user_attrs]
+    return [each for each in storage.optuna.get_all_studies() if each._study_id in ours and "uid" in each.user_attrs]
 
 
 def find_last_searched(storage: Storage) -> str | None:
     """The study that was searched last."""
     with storage.connect() as connection:
         ids = [row.study_id for row in connection.execute(sa.select(studies.c.study_id).order_by(studies.c.searched.desc()))]
-    found = {s._study_id: s.study_name for s in storage.optuna.get_all_studies()}
+    found = {s._study_id: s.study_name for s in storage.optuna.get_all_studies() if CONFIRMS not in s.user_attrs}
     return next((found[i] for i in ids if i in found), None)
 
 
-def list_unfinished(storage: Storage) -> list[tuple[str, float]]:
-    """The studies that have trials left, with when they were last searched; the latest first."""
-    known = {storage.optuna.get_study_id_from_name(name): name for name in list_studies(storage)}
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A study that has trials left, when it was last searched, and the study that it confirms: itself where it confirms none."""
+
+    name: str
+    searched: float
+    of: str
+
+
+def list_unfinished(storage: Storage) -> list[Unfinished]:
+    """The studies that have trials left, confirmations too; the one searched last first."""
+    known = {each._study_id: each for each in _list_ours(storage)}
+    names = {each.user_attrs["uid"]: each.study_name for each in known.values()}
     with storage.connect() as connection:
         rows = connection.execute(sa.select(studies.c.study_id, studies.c.searched).order_by(studies.c.searched.desc())).all()
     found = []
     for study_id, searched in rows:
         if study_id in known:
-            counts = Leases(storage, study_id).peek()
+            counts, name = Leases(storage, study_id).peek(), known[study_id].study_name
             if counts.finished < counts.n_trials:
-                found.append((known[study_id], float(searched)))
+                of = names.get(known[study_id].user_attrs.get(CONFIRMS), name)
+                found.append(Unfinished(name=name, searched=float(searched), of=of))
     return found
 
 
 def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Study:
     """A study that is there; the one searched last where no name is given. Errors: UsageError names the nearest."""
-    known = list_studies(storage)
+    known = {each.study_name for each in _list_ours(storage)}
     if name is None:
         name = find_last_searched(storage)
         if name is None:
@@ -71,7 +91,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
     if name not in known:
         if name in [s.study_name for s in storage.optuna.get_all_studies()]:
             raise UsageError(f"study {name!r} in {str(storage)!r} was not made by tuner: give another name, or another --storage")
-        remedy = nearest(name, known) if known else "there is none yet, make one with `tuner search`"
+        remedy = nearest(name, list_studies(storage)) if known else "there is none yet, make one with `tuner search`"
         raise UsageError(f"no study {name!r} in {str(storage)!r}: {remedy}")
     study_id = storage.optuna.get_study_id_from_name(name)
     attrs = storage.optuna.get_study_user_attrs(study_id)
@@ -91,6 +111,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         _finished=finished,
         _carried=Carried(finished, pausing, OBJECTIVES[config.objective]) if pausing is not None else None,
         earlier=read_earlier(storage, study_id, config) if "earlier" in attrs else (),
+        plan=Plan.from_dict(attrs[PLAN]) if CONFIRMS in attrs else None,
     )
 
 
@@ -107,6 +128,7 @@ def create_or_load(
     accept_changed_code: bool = False,
     val_images: int | None = None,
     known: Earlier | None = None,
+    facts: Mapping[str, Any] | None = None,
     retry: Retry | None = None,
 ) -> Study:
     """Make the study, or check that it is the same one and go on with it; set its total of trials.
@@ -114,7 +136,7 @@ def create_or_load(
     `more` is added once: said again before its trials are done, as after an interruption, it goes on to the same total.
     `classes` are those of the data, kept for the files that are exported; `val_images` counts the validation part. The caller has
     checked the study's sampler and pruner. A new study's sampler is told of the trials in `known`. Code of the user's own that was
-    changed is taken only where that is accepted, and stands with the study then.
+    changed is taken only where that is accepted, and stands with the study then. `facts` are further attributes of the study.
 
     Errors: TunerError where the study there has another definition or direction, UsageError where the total asked
     for is less than what is there. Nothing is written in either case.
@@ -127,8 +149,8 @@ def create_or_load(
         if name not in existing:
             if more is not None:
                 raise UsageError(f"--more {more}: study {name!r} does not exist yet: give --trials")
-            facts = {"classes": None if classes is None else list(classes), "val_images": val_images}
-            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, facts=facts, known=known)
+            told = {"classes": None if classes is None else list(classes), "val_images": val_images, **(facts or {})}
+            _create(storage, name, config, wanted, trials=trials, checkpoints=checkpoints, facts=told, known=known)
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
@@ -169,7 +191,7 @@ def create_or_load(
                 storage.optuna.set_study_user_attr(study.leases.study_id, "val_images", val_images)
             if more is not None:
                 storage.optuna.set_study_user_attr(study.leases.study_id, "added", {"more": more, "n_trials": n_trials})
-            for key, value in _place_files(storage, study, found.user_attrs, checkpoints).items():
+            for key, value in {**(facts or {}), **_place_files(storage, study, found.user_attrs, checkpoints)}.items():
                 storage.optuna.set_study_user_attr(study.leases.study_id, key, value)
         return load(storage, name, retry)
 

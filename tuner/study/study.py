@@ -14,6 +14,7 @@ from ..config.dimension import put_on_step
 from ..config.objective import OBJECTIVES, Objective
 from ..config.study_config import StudyConfig
 from .carried import Carried
+from .contestants import Plan
 from .facts import read_facts
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
@@ -42,6 +43,7 @@ class Study:
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
     earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone
+    plan: Plan | None = field(default=None, repr=False)  # of a confirmation: its trials are these, and no others
 
     @property
     def objective(self) -> Objective:
@@ -108,6 +110,8 @@ class Study:
         None where nothing is left to try: all start rows of a study that searches nothing are used, or every
         configuration of a finite space has a row.
         """
+        if self.plan is not None:
+            return self.plan.find_next(self.config.seed, [facts.get("set", {}) for facts in self._facts(self._live_rows(), "set")])
         total = count_configurations(self.config)
         if not self.config.start and self.config.drawn and total is None:
             return NewTrial()  # without reading all rows

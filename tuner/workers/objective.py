@@ -93,6 +93,7 @@ def _bring_to_end(
     with study.storage.visit():
         config = trial.configure(threads=placement.threads, precision=placement.precision)
         other = None if trial.reported else trial.find_duplicate(config)
+    parts = parts.split_by(config.data.seed)
     if other is not None:
         trial.take_over(other)
         return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
