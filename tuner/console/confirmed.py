@@ -185,7 +185,7 @@ def print_confirmation(study: Study) -> None:
 def _make_means(study: Study, found: Result) -> Table:
     title = f"Confirmation of study {study.name}, {found.seeds} further seeds"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading in ("trial", "", "mean accuracy", "95 % interval", "parameters"):
+    for heading in ("trial", "", f"mean {study.objective.title}", "95 % interval", "parameters"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     table.add_column("at each seed", overflow="fold")
     for each in found.contestants:

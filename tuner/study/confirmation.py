@@ -138,8 +138,14 @@ def _read_contestant(contestant: Contestant, plan: Plan, trainings: Sequence[tup
 def choose_contestants(study: Study, k: int) -> tuple[Contestant, ...]:
     """The study's best `k` trials, and its first start row, which may be one of them.
 
-    Errors: NothingToShow without a COMPLETE trial, UsageError where the file of a user's own network is no longer that of a trial.
+    Errors: NothingToShow without a COMPLETE trial, UsageError where the objective is no share, and where the file of a user's own
+    network is no longer that of a trial.
     """
+    if not study.objective.share:
+        raise UsageError(
+            f"--confirm compares shares such as accuracies, and study {study.name!r} optimises {study.config.objective}: "
+            "train its best trials with `tuner train` instead"
+        )
     top = find_best(study, k, copies=False)
     if not top:
         raise NothingToShow(f"study {study.name!r} has no COMPLETE trial yet: go on with `tuner search {quote(study.name)}`")
