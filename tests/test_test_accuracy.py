@@ -11,6 +11,7 @@ import yaml
 from tests import fabricated
 from tuner.config.data_config import DataConfig
 from tuner.data import load as load_data
+from tuner.errors import UsageError
 from tuner.evaluate import evaluate_file
 from tuner.report.answer import write_answer
 from tuner.report.languages.ko import KOREAN
@@ -51,6 +52,29 @@ def test_train_and_evaluate_count_each_look_at_the_test_images(study: Study, tmp
     assert "테스트 데이터는 2번 사용했고" in str(write_answer(study, list_trials(study), best, KOREAN))
     evaluate_file(tmp_path / "out" / "weights.pt", config=tmp_path / "out" / "config.yaml", storage=url)
     assert len(read_tests(study)) == 2, "with a file of one's own the weights may be any trial's"
+
+
+def test_a_configuration_that_is_changed_is_its_trial_s_no_longer(study: Study, tmp_path: Path) -> None:
+    """By an option, by hand, or trained again from what such a training left: the look is counted, and said to be of another one."""
+    url, path = str(study.storage), tmp_path / "config.yaml"
+    text = export_config(study, find_best(study)[0])
+    path.write_text(text)
+    assert not retrain(path, tmp_path / "same", storage=url, progress=False)["trial"]["changed"]
+    longer = retrain(path, tmp_path / "longer", storage=url, epochs=2, train_images="all", progress=False)
+    assert longer["trial"] == {"study": "made", "trial": 1, "validation_accuracy": None, "value": None, "changed": True}
+    kept = yaml.safe_load((tmp_path / "longer/config.yaml").read_text())
+    assert len(longer["epochs"]) == kept["epochs"] == 2 and kept["data"]["train_images"] is None
+    evaluate_file(tmp_path / "longer/weights.pt", storage=url)
+    path.write_text(text.replace("lr: 0.1\n", "lr: 0.2\n"))
+    assert retrain(path, tmp_path / "edited", storage=url, progress=False)["trial"]["changed"]
+    again = retrain(tmp_path / "longer/config.yaml", tmp_path / "again", storage=url, progress=False)
+    assert again["trial"]["changed"] and again["test_accuracy"] == longer["test_accuracy"]
+    assert [look.changed for look in read_tests(study)] == [False, True, True, True, True]
+    assert "(Its configuration was changed since the search" in str(write_answer(study, list_trials(study), find_best(study)[0]))
+    path.write_text(text)
+    for given in ("many", "-1", "0", "1.5"):
+        with pytest.raises(UsageError, match=r"train.images"):
+            retrain(path, tmp_path / "none", train_images=given, progress=False)
 
 
 def test_what_cannot_be_written_is_no_error_and_nothing_is_written_to_others(study: Study, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from .config.exported import CHANGED, change, note_change
 from .config.facts import BESIDE, RESULT, WEIGHTS, unpack_facts
 from .config.named_code import name_trained_code
 from .config.objective import ACCURACY, OBJECTIVES
@@ -38,6 +39,8 @@ def retrain(
     folder: Path,
     *,
     all_data: bool = False,
+    epochs: int | None = None,
+    train_images: str | None = None,
     accept_changed_code: bool = False,
     source: str | None = None,
     storage: str | None = None,
@@ -48,6 +51,8 @@ def retrain(
 ) -> dict[str, Any]:
     """Train the configuration in a file and test it once; everything it makes goes to `folder`, with `force` over another training.
 
+    `epochs` and `train_images`, a number or `all`, replace what the file says. A configuration that is not as it was exported is no
+    longer its trial's: the figures of both are not compared, and its look at the test images is written down as that.
     After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
     The test accuracy is written to the study where the configuration came from, where `storage` has it.
     Returns the figures: `epochs`, `val_accuracy`, `test_accuracy`, those of the objective (`value`, `test_value`) and what they belong to.
@@ -60,12 +65,18 @@ def retrain(
         config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
+    config = change(config, epochs=epochs, train_images=train_images)
+    origin = note_change(config, origin)
     wanted = read_data_record(path).code if source is None else None
     images = name_trained_code(config.data.source, wanted, path.parent, str(path), accept=accept_changed_code)
     tell = say if progress else say_nothing
     if (precision := choose_precision(config.precision, device)) != config.precision:
         tell(f"{config.precision} is not for device {device}: trained in {precision}, so the trial's figures do not come again exactly")
         config = replace(config, precision=precision)
+    if origin.get(CHANGED):
+        tell(
+            f"this is not the configuration of trial {origin.get('trial')} of study {origin.get('study')} any more: its figures are its own"
+        )
     until = _find_last(path, config, origin) if all_data else None
     dataset = load(config.data, progress=tell)
     if fingerprint is not None and fingerprint != dataset.fingerprint:
@@ -128,6 +139,7 @@ def retrain(
             "trial": {
                 **{name: origin.get(name) for name in ("study", "trial", "validation_accuracy")},
                 "value": origin.get(objective.origin),
+                CHANGED: origin.get(CHANGED, False),
             },
             "all_data": all_data,
             **({} if config.code is None else {"code": config.code, "code_was": origin.get("code_was")}),

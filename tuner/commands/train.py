@@ -28,6 +28,8 @@ from .options import (
     help="Where weights.pt and the curves go.  [default: trained/CONFIG]",
 )
 @click.option("--all-data", is_flag=True, help="Train on the training and the validation part together.")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Train so many epochs instead of the trial's.")
+@click.option("--train-images", metavar="N|all", help="Train on so many images, or on all, instead of the part that was searched on.")
 @accept_code_option
 @force_option
 @data_option
@@ -41,6 +43,8 @@ def train(
     config: Path,
     out: Path | None,
     all_data: bool,
+    epochs: int | None,
+    train_images: str | None,
     accept_changed_code: bool,
     force: bool,
     data: str | None,
@@ -55,7 +59,7 @@ def train(
 
     The trial's validation figures come again, epoch by epoch; then the test accuracy, once; it
     is written to the study too, where the storage has it. Run it again to go on
-    after an interruption.
+    after an interruption. With other epochs or images it is another configuration: the trial's figures do not come again.
     """
     from ..console.retrained import show_trained
     from ..placement import choose_placements
@@ -67,6 +71,8 @@ def train(
         config,
         folder,
         all_data=all_data,
+        epochs=epochs,
+        train_images=train_images,
         accept_changed_code=accept_changed_code,
         source=data,
         storage=storage,

@@ -111,7 +111,8 @@ def _tell_tests(study: Study, words: Language) -> str:
         date=words.date(last.day),
         times=len(tests),
     )
-    return f"{text} {words.say('tested_all')}" if last.all_data else text
+    remarks = [words.say(key) for key, said in (("tested_all", last.all_data), ("tested_changed", last.changed)) if said]
+    return " ".join([text, *remarks])
 
 
 def _tell_cost(study: Study, rows: Sequence[TrialRow], words: Language) -> str:

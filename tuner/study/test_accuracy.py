@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 
+from ..config.exported import CHANGED
 from ..errors import TunerError
 from .storage import Storage
 from .study import Study
@@ -22,7 +23,8 @@ TESTS = "tests"  # the study's user attribute: a list, in the order in which the
 class Test:
     """One look at the test images: the trial whose configuration was trained, and what it got right there.
 
-    `all_data` says that the network was trained on the validation part too, `by` which command looked.
+    `all_data` says that the network was trained on the validation part too, `changed` that the configuration was changed since the
+    trial, `by` which command looked.
     """
 
     day: date
@@ -31,6 +33,7 @@ class Test:
     images: int
     by: str
     all_data: bool = False
+    changed: bool = False
 
 
 def read_tests(study: Study) -> list[Test]:
@@ -59,10 +62,11 @@ def record_test(
     if not isinstance(uid, str) or not isinstance(trial, int):
         return
     looked = {"day": datetime.now(UTC).date().isoformat(), "trial": trial, "accuracy": accuracy, "images": images, "by": by}
+    looked |= {name: True for name, said in (("all_data", all_data), ("changed", origin.get(CHANGED) is True)) if said}
     try:
         opened = Storage(storage)
         try:
-            found = _add(opened, uid, fingerprint, looked | ({"all_data": True} if all_data else {}))
+            found = _add(opened, uid, fingerprint, looked)
         finally:
             opened.close()
     except (TunerError, optuna.exceptions.OptunaError, sa.exc.SQLAlchemyError, OSError, KeyError):

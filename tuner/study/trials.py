@@ -11,6 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import __version__
+from ..config.exported import DIGEST, digest_config
 from ..config.objective import ACCURACY, OBJECTIVES, Objective
 from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
@@ -189,6 +190,7 @@ def describe_export(study: Study, trial: TrialRow) -> tuple[TrialConfig, dict[st
         trial.objective.origin: trial.value,
         **({"epoch": count_epochs(trial)} if config.value == "best" and trial.epochs else {}),
         "state": trial.state,
+        DIGEST: digest_config(config),
         "versions": {"tuner": __version__, **trial.run.get("versions", {})},
     }
     return config, origin

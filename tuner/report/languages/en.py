@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..language import Language
+from . import tested
 from .objective_en import MORE
 
 TEXTS = {
@@ -64,12 +65,7 @@ TEXTS = {
     "came to {accuracy} with {search}, {gap} less.",
     "hand_even": "By hand against the search: the best of the {given} given beforehand, {hand}, reached {hand_accuracy}, "
     "and so did the search with {search}.",
-    "untested": "The test accuracy is not measured yet, or not recorded here: no trial of this study was tested. `tuner train` "
-    "measures it, once, and writes it here.",
-    "tested": "Test accuracy of {trial}: {accuracy} on {images} test images. The test set was touched once, on {date}, for {trial}.",
-    "tested_again": "Test accuracy of {trial}: {accuracy} on {images} test images. The test set was touched {times} times, last on {date} "
-    "for {trial}; what was chosen after the first of them was chosen with a view of the test images.",
-    "tested_all": "(It was trained on the validation part too.)",
+    **tested.ENGLISH,
     "spent": "{trials} ended{how}. Together they trained for {time}{where}, epoch by epoch added up.",
     "spent_all": ", all of them {ended}",
     "spent_some": ": {parts}",

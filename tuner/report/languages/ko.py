@@ -6,6 +6,7 @@ Its texts stand in the order of en.py. Particles depend on the letter before the
 from __future__ import annotations
 
 from ..language import Language
+from . import tested
 from .objective_ko import MORE
 
 TEXTS = {
@@ -62,11 +63,7 @@ TEXTS = {
     "hand_won": "손으로 정한 구성과 탐색의 비교: 미리 정한 {given} 중 최고는 {hand}, {hand_accuracy}. "
     "탐색의 최고는 {search}, {accuracy}로 {gap} 더 낮다.",
     "hand_even": "손으로 정한 구성과 탐색의 비교: 미리 정한 {given} 중 최고는 {hand}, {hand_accuracy}. 탐색의 최고 {search}도 같다.",
-    "untested": "테스트 정확도는 아직 재지 않았거나 여기에 기록되지 않았다. `tuner train` 명령이 한 번 재어 이곳에 기록한다.",
-    "tested": "{trial}의 테스트 정확도: 테스트 이미지 {images}장에서 {accuracy}. 테스트 데이터는 단 한 번 사용했다({date}, {trial}).",
-    "tested_again": "{trial}의 테스트 정확도: 테스트 이미지 {images}장에서 {accuracy}. 테스트 데이터는 {times}번 사용했고, 마지막은 "
-    "{date}, {trial}이다. 첫 번째 이후의 선택은 테스트 이미지를 본 뒤의 선택이다.",
-    "tested_all": "(검증 데이터까지 합쳐서 학습했다.)",
+    **tested.KOREAN,
     "spent": "끝난 시도: {trials}{how}. 학습 시간은 에폭별로 더해 모두 {time}{where}.",
     "spent_all": ", 모두 {ended}",
     "spent_some": "({parts})",
