@@ -245,7 +245,10 @@ def test_a_wrong_argument_from_python_is_a_line(small_study: Path, arguments: di
 
 
 @pytest.mark.timeout(300)
-def test_real_workers_of_two_searches_end_by_one_budget_and_go_on_with_a_larger_one(background: Start, small_study: Path) -> None:
+def test_real_workers_of_two_searches_end_by_one_budget_and_go_on_with_a_larger_one(
+    background: Start, small_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_SELF_CHECK", "0")
     plain = yaml.safe_load(small_study.read_text())
     plain |= {"train_images": 600, "image_size": 16}
     plain["space"] |= {"epochs": 3, "lr": {"low": 0.001, "high": 0.1, "log": True}}

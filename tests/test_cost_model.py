@@ -104,10 +104,10 @@ def play(workers: int, costs: Mapping[int, tuple[TrialConfig, float]], ask: floa
 
 
 def test_the_time_left_of_planted_searches_is_right_on_the_average() -> None:
-    """120 searches of 40 trials whose costs differ by a factor of 30: what one of them has yet to draw nobody knows."""
+    """60 searches of 40 trials whose costs differ by a factor of 30: what one of them has yet to draw nobody knows."""
     for workers, ask in itertools.product((1, 2), (0.2, 0.5, 0.8)):
         ratios = []
-        for seed in range(120):
+        for seed in range(60):
             draw = random.Random(seed)
             configs = [replace(draw.choice(CONFIGS[:9]), epochs=draw.choice([2, 4, 8])) for _ in range(40)]
             estimate, left = play(workers, {number: (config, take(config)) for number, config in enumerate(configs)}, ask)

@@ -3,8 +3,7 @@
 Trials that have ended are the short ones first, so their mean alone is too little early on; those in training at any moment are
 the long ones, so with them it is too much. Each trial that was begun counts as far as it has come, with the seconds of all its epochs
 as `study/cost_model.py` expects them, times the part of that which trials of this study were trained for (the pruner ends some
-of them early). What is still to come is handed out to the workers one
-trial after the other, as they will take them.
+of them early). What is still to come is handed out to the workers one trial after the other, as they will take them.
 """
 
 from __future__ import annotations
