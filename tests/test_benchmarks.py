@@ -179,3 +179,14 @@ def test_ratios_are_taken_pair_by_pair_and_say_how_much_better_ours_is() -> None
     assert rates.plain()["sides"]["ours"]["ratio"] == {"median": 2.0, "min": 1.0, "max": 3.0}
     costs = Comparison(setting="", unit="ms", values={"plain": [30.0], "ours": [10.0]}, cost=True)
     assert costs.ratios("ours") == [3.0]
+
+
+def test_both_estimates_of_the_time_left_are_asked_along_one_record(tmp_path: Path) -> None:
+    kept, figures = tmp_path / "record.json", tmp_path / "figures.json"
+    printed = run(sys.executable, "-m", "benchmarks.time_left", "--quick", "--record", str(kept), "--json", str(figures))
+    assert "pace of the trials ended" in printed and "these figures mean nothing" in printed
+    again = run(sys.executable, "-m", "benchmarks.time_left", "--quick", "--replay", str(kept))
+    assert [line for line in again.splitlines() if "%" in line] == [line for line in printed.splitlines() if "%" in line]
+    errors = json.loads(figures.read_text())["errors"]
+    assert errors["cost model"].keys() == errors["pace of the trials ended"].keys() == {"0.2", "0.5", "0.8"}
+    assert errors["cost model"]["0.8"] is not None

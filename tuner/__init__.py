@@ -44,6 +44,8 @@ def search(
     seed: int | None = None,
     timeout: float | None = None,
     target: float | None = None,
+    budget: float | str | None = None,
+    stop_when_flat: int | str | None = None,
     stall: float = 300.0,
     trial_timeout: float | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -58,8 +60,9 @@ def search(
     """Run a study, or go on with it, as `tuner search` does; returns it when it has its trials.
 
     `study` is a name or the path of a study file. `trials` is the study's total; the same call again goes on after any
-    interruption. Every other argument is the option of that name; times are in seconds. `storage` and `publish` are by default
-    what TUNER_STORAGE and TUNER_PUBLISH say. With `progress=False` nothing is printed.
+    interruption. Every other argument is the option of that name; times are in seconds, and "none" lifts a budget or a
+    `stop_when_flat` that the study has. `storage` and `publish` are by default what TUNER_STORAGE and TUNER_PUBLISH say. With
+    `progress=False` nothing is printed.
 
     Errors: `TunerError` and its kinds in `tuner.errors`, each a line with the value and the remedy; `Interrupted` after Ctrl-C,
     when running trials are back in the queue.
@@ -86,6 +89,8 @@ def search(
         seed=seed,
         timeout=timeout,
         target=target,
+        budget=budget,
+        stop_when_flat=stop_when_flat,
         stall=stall,
         trial_timeout=trial_timeout,
         checkpoints=None if checkpoints is None else Path(checkpoints),

@@ -11,6 +11,8 @@ from ..config.data_sources import SOURCES, list_specs
 from ..config.trial_config import PRECISIONS
 from ..errors import UsageError
 
+NONE = "none"  # lifts a rule that the study has
+
 
 class WorkerCount(click.ParamType[int | None]):
     """A number of workers, or `auto` for None."""
@@ -78,6 +80,29 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class OrNone(click.ParamType[Any]):
+    """What another type takes, or `none`."""
+
+    def __init__(self, type: click.ParamType[Any]) -> None:
+        self.name = type.name
+        self._type = type
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == NONE else self._type.convert(value, param, ctx)
+
+
+budget_option = click.option(
+    "--budget",
+    type=OrNone(Duration()),
+    metavar="TIME",
+    help="End when the whole study has trained for 2h, all workers added up; none lifts it.",
+)
+flat_option = click.option(
+    "--stop-when-flat",
+    type=OrNone(click.IntRange(min=1)),
+    metavar="P",
+    help="Begin no new trial once the last P brought no gain above noise; none lifts it.",
+)
 stall_option = click.option(
     "--stall",
     type=click.FloatRange(min=0),

@@ -11,9 +11,11 @@ from .help import GroupedCommand
 from .options import (
     Duration,
     accept_code_option,
+    budget_option,
     capture_option,
     data_option,
     device_option,
+    flat_option,
     gpu_option,
     precision_option,
     progress_option,
@@ -26,7 +28,7 @@ from .options import (
 
 # The options of `tuner search --help`, under their headings.
 GROUPS = {
-    "Budget": ("trials", "more", "timeout", "target", "dry_run"),
+    "Budget": ("trials", "more", "timeout", "target", "budget", "stop_when_flat", "dry_run"),
     "Hardware": ("gpu", "device", "workers", "threads", "precision", "capture", "stall", "trial_timeout"),
     "Data": ("data", "seed", "earlier", "accept_changed_code"),
     "Cluster": ("engine", "address", "gpus_per_worker"),
@@ -52,6 +54,8 @@ GROUPS = {
     metavar="VALUE",
     help="End cleanly at this validation accuracy, or value of another objective.",
 )
+@budget_option
+@flat_option
 @click.option("--dry-run", is_flag=True, help="Show the space, time real steps, estimate the search; write nothing.")
 @click.option(
     "--checkpoints",
@@ -99,6 +103,8 @@ def search(
     seed: int | None,
     timeout: float | None,
     target: float | None,
+    budget: float | str | None,
+    stop_when_flat: int | str | None,
     dry_run: bool,
     checkpoints: Path | None,
     keep: int,
@@ -143,6 +149,8 @@ def search(
         seed=seed,
         timeout=timeout,
         target=target,
+        budget=budget,
+        stop_when_flat=stop_when_flat,
         checkpoints=checkpoints,
         keep=keep,
         accept_changed_code=accept_changed_code,

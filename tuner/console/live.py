@@ -25,6 +25,8 @@ from .text import draw_sparkline, format_duration, open_console
 class LiveProgress(Progress):
     """A small screen that is drawn again as things change."""
 
+    shows = True
+
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts, console: Console) -> None:
         super().__init__(study, placements, counts)
         self.console = console

@@ -12,12 +12,14 @@ from ..config.hyperparameters import DEFAULTS, name_option, name_width
 from ..config.objective import Objective
 from ..config.trial_config import TrialConfig
 from ..placement import Placement
+from ..study.forecast import count_classes, list_points
 from ..study.lease import Counts
 from ..study.outcome import Outcome
 from ..study.study import Study
 from ..study.trials import find_best
 from ..workers.events import EpochReported, Event, Message, NothingLeft, StepsTaken, TrialEnded, TrialStarted, Waiting, WorkerDied
 from .text import format_duration, format_params, say
+from .time_left import TimeLeft
 
 LAST = 3  # finished trials that are remembered
 # Why a paused trial goes on, in words.
@@ -64,6 +66,8 @@ class FinishedRow:
 class Progress:
     """The facts of a running search, from its workers' events; its subclasses show them, and this one nothing."""
 
+    shows = False
+
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         self.name = study.name
         self.plan, self.seed = study.plan, study.config.seed
@@ -75,8 +79,7 @@ class Progress:
         self.finished: deque[FinishedRow] = deque(maxlen=LAST)
         self.standing = counts
         self.began = time.monotonic()
-        self.ended_here = 0
-        self.ended_after = 0.0
+        self._time_left = TimeLeft(len(placements), count_classes(study), list_points(study, quickly=True) if self.shows else [])
         top = find_best(study)
         self.best: tuple[int, float] | None = (top[0].number, float(top[0].value or 0)) if top else None
 
@@ -84,11 +87,14 @@ class Progress:
         """Take in what a worker said."""
         match event:
             case TrialStarted(number=number, config=config, epoch=epoch):
+                if self.shows:
+                    self._time_left.begin(number, config, time.monotonic())
                 shown = _short_config(config, self.names, self.conditions)
                 if self.plan is not None:
                     shown = self.plan.describe(self.seed, config) or shown
                 self.rows[worker] = WorkerRow(trial=number, epoch=epoch, epochs=config.epochs, config=shown, status="training")
-            case EpochReported(score=score, epochs=epochs):
+            case EpochReported(number=number, score=score, epochs=epochs, new=new):
+                self._time_left.epoch(number, score.epoch, score.seconds, new=new)
                 row = self.rows[worker]
                 row.epoch, row.epochs = score.epoch, epochs
                 row.values.append(score.read(self.objective) or 0.0)
@@ -106,8 +112,7 @@ class Progress:
 
     def _count_end(self, event: TrialEnded, row: WorkerRow) -> None:
         if event.outcome.state in ("COMPLETE", "PRUNED"):
-            self.ended_here += 1
-            self.ended_after = time.monotonic() - self.began
+            self._time_left.end(event.number, time.monotonic())
         if event.value is not None and (self.best is None or self.objective.is_better(event.value, self.best[1])):
             self.best = (event.number, event.value)
         if event.outcome.state in ("COMPLETE", "PRUNED", "FAIL"):
@@ -130,12 +135,17 @@ class Progress:
         """A remark that stays on the screen."""
 
     def left(self) -> str:
-        """Time left at the pace so far; nothing until every worker has ended a trial, or where trials pause: who knows which go on."""
-        remaining = self.standing.n_trials - self.standing.finished
-        if self.standing.rungs or self.ended_here < max(2, len(self.placements)) or remaining <= 0:
-            return ""
-        begun = sum(row.trained / row.epochs for row in self.rows if row.trial is not None and row.epochs)
-        return f"about {format_duration(self.ended_after / self.ended_here * max(0.0, remaining - begun))} left"
+        """Time left by what the trials of this search cost; nothing until one has ended. What a budget leaves is never exceeded.
+
+        Where trials pause, nobody knows which go on: then only a budget says how long it can be.
+        """
+        counts = self.standing
+        within = None if counts.budget is None else max(0.0, counts.budget - counts.spent) / max(1, len(self.placements))
+        trained = {row.trial: row.trained for row in self.rows if row.trial is not None and row.epochs}
+        seconds = None if counts.rungs else self._time_left.estimate(counts.n_trials - counts.finished, trained)
+        if seconds is not None and (within is None or seconds <= within):
+            return f"about {format_duration(seconds)} left"
+        return "" if within is None else f"at most about {format_duration(within)} left"
 
     def summary(self) -> str:
         counts = self.standing
@@ -144,6 +154,8 @@ class Progress:
             parts[1] = f"{counts.paused} paused, {counts.promoted} promoted"
         if counts.fail:
             parts.append(f"{counts.fail} failed")
+        if counts.budget is not None:
+            parts.append(f"{format_duration(counts.spent)} of {format_duration(counts.budget)} spent")
         if self.best is not None:
             parts.append(f"best {self.best[1]:.4f} (trial {self.best[0]})")
         return ", ".join(parts)
@@ -156,6 +168,8 @@ class Progress:
 
 class PlainProgress(Progress):
     """One line an event, for logs and pipes; an epoch is printed once, however often its trial is resumed."""
+
+    shows = True
 
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         super().__init__(study, placements, counts)

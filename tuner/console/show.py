@@ -13,6 +13,7 @@ from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
 from .listing import NARROW, choose_rows, print_csv, print_rows
+from .rules import collect_rules, describe_rules
 from .text import format_params, open_console
 from .winners import collect_certainty, describe_best
 
@@ -33,6 +34,7 @@ def collect_facts(study: Study, *, sort: str | None = None, first: int | None = 
         "slots": counts.n_trials,  # its name until now, which scripts may read
         "finished": counts.finished,
         "paused": counts.paused,
+        **collect_rules(study, counts),
         "best_trial": top[0].number if top else None,
         "best_value": top[0].value if top else None,
         **{f"best_{name}": fact for name, fact in collect_certainty(study).items()},
@@ -60,7 +62,7 @@ def show_study(study: Study, *, sort: str | None = None, first: int | None = Non
     print_rows(console, choose_rows(every, config, sort=sort, top=first), config, marks)
     aim = study.objective
     draw(console, f"Validation {aim.title}", _curves(every, top[0].number if top else None), share=aim.share)
-    for sentence in describe_safety(study):
+    for sentence in [*describe_safety(study), *describe_rules(study, counts)]:
         console.print(sentence, highlight=False)
     if top:
         console.print(f"* best: trial {top[0].number}, validation {aim.title} {top[0].value:.4f}", highlight=False)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from ..config.duration import format_duration as format_duration
 from ..config.hyperparameters import find_width_pattern
 
 PLAIN_WIDTH = 120  # of tables in files and pipes
@@ -27,14 +28,6 @@ def draw_sparkline(values: Sequence[float], width: int = 12) -> str:
     if high - low < FLAT:
         return BARS[len(BARS) // 2] * min(len(values), width)
     return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values[-width:])
-
-
-def format_duration(seconds: float) -> str:
-    """`42 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 Say = Callable[[str], None]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from ..console.confirmed import describe_confirmation
+from ..console.rules import describe_rules
 from ..console.text import format_duration
 from ..console.winners import describe_certainty, describe_lack, describe_ties, describe_value
 from ..report.languages.en import ENGLISH
@@ -46,6 +47,7 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
         lines += describe_safety(study)
     else:
         lines.append(f"Nothing is searched: {count(max(1, len(config.start)), 'configuration')} given.")
+    lines += describe_rules(study, study.leases.counts())
     if waiting := [f"- trial {row.number}: {row.reason}" for row in rows if row.paused]:
         lines.append("\n".join(["Paused, and taken up again when they are worth it:", "", *waiting[:MOST_PAUSED]]))
         if len(waiting) > MOST_PAUSED:

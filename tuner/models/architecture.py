@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 BRANCHES = ("n1x1", "n3x3red", "n3x3", "n5x5red", "n5x5", "pool")
@@ -30,3 +31,24 @@ class Architecture:
                 block, *channels = stage
                 named |= {f"{block}.{branch}": base for branch, base in zip(BRANCHES, channels, strict=True)}
         return named
+
+    def count(self, channels: Mapping[str, int], classes: int, pixels: tuple[int, int]) -> tuple[int, int]:
+        """Parameters, and multiply-adds of an image of so many pixels, of the network with these channel counts."""
+        (height, width), planes = pixels, channels["stem"]
+        parameters, macs = _count_unit(3, planes, 3), height * width * 3 * planes * 9
+        for stage in self.stages:
+            if isinstance(stage, str):
+                height, width = -(-height // 2), -(-width // 2)
+                continue
+            n1x1, n3x3red, n3x3, n5x5red, n5x5, pool = (channels[f"{stage[0]}.{branch}"] for branch in BRANCHES)
+            units = [(planes, n1x1, 1), (planes, n3x3red, 1), (n3x3red, n3x3, 3), (planes, n5x5red, 1), (n5x5red, n5x5, 5), (n5x5, n5x5, 5)]
+            for each in (*units, (planes, pool, 1)):
+                parameters += _count_unit(*each)
+                macs += height * width * each[0] * each[1] * each[2] ** 2
+            planes = n1x1 + n3x3 + n5x5 + pool
+        return parameters + (planes + 1) * classes, macs + planes * classes
+
+
+def _count_unit(planes: int, outputs: int, kernel: int) -> int:
+    """Parameters of a convolution and its BatchNorm."""
+    return planes * outputs * kernel**2 + 3 * outputs

@@ -45,4 +45,5 @@ def specify_inception(name: str, title: str, architecture: Architecture) -> Mode
         owns=owns,
         read_sizes=read_sizes,
         make_faster=make_faster,
+        count=architecture.count,
     )

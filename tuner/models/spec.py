@@ -30,6 +30,7 @@ class ModelSpec:
     `owns` says from the names alone whether a state dict is this network's, and `read_sizes` takes the channel counts and
     the number of classes from its shapes; KeyError where something is lacking.
     Where it `takes_options`, `build` gets those of `network` as arguments.
+    `count` tells parameters and multiply-adds from channel counts, classes and an image's pixels, without building anything.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ModelSpec:
     read_sizes: Callable[[Mapping[str, Tensor]], tuple[dict[str, int], int]]
     make_faster: Callable[[nn.Module], TrainingForm] | None = None
     takes_options: bool = False
+    count: Callable[[Mapping[str, int], int, tuple[int, int]], tuple[int, int]] | None = None
 
     def channels(self, width: float = 1.0, factors: Mapping[str, float] | None = None) -> dict[str, int]:
         """The channel count of every width, scaled by `width` and by the factor of each pattern that matches.

@@ -11,6 +11,7 @@ from ..study.test_accuracy import read_tests
 from ..study.trials import TrialRow
 from .blocks import Block, Heading, Paragraph, Picture
 from .certainty import tell_certainty
+from .ended import tell_end
 from .language import Language
 from .languages.en import ENGLISH
 from .pictures.course import draw_course
@@ -42,7 +43,7 @@ def write_answer(
         *([] if course is None else [Picture(name="course", png=course, caption=words.say("course_caption"))]),
         *(Paragraph(text=text) for text in told if text),
         Paragraph(text=_tell_cost(study, rows, words)),
-        *(Paragraph(text=text) for text in _tell_safety(study, words)),
+        *(Paragraph(text=text) for text in [*tell_end(study.leases.counts().ended, words), *_tell_safety(study, words)]),
     ]
 
 

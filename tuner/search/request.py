@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..errors import UsageError, nearest
 from ..placement import Placement, choose_placements
 
 ENGINES = ("local", "ray")  # who places the workers
+NO_RULE = "none"  # in place of a budget or a number of trials: lifts the rule that the study has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class Request:
     seed: int | None = None
     timeout: float | None = None
     target: float | None = None
+    budget: float | str | None = None
+    stop_when_flat: int | str | None = None
     stall: float = 300.0
     trial_timeout: float | None = None
     checkpoints: Path | None = None
@@ -57,6 +61,16 @@ class Request:
             precision=self.precision,
             capture=self.capture,
         )
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """As `StoppingLeases.set_rules` takes it; without end where the study's is to be lifted."""
+        return math.inf if isinstance(self.budget, str) else self.budget
+
+    @property
+    def patience(self) -> int | None:
+        """Likewise; 0 where the study's is to be lifted."""
+        return 0 if isinstance(self.stop_when_flat, str) else self.stop_when_flat
 
     def check(self, *, dry_run: bool = False) -> None:
         """Errors: UsageError for options that do not go together, and for settings of the environment that are none."""
@@ -87,6 +101,10 @@ class Request:
         for name in ("trials", "more", "workers", "threads", "keep"):
             check_whole(name, getattr(self, name), 1, allow_none=name not in ("threads", "keep"))
         check_whole("seed", self.seed, 0, allow_none=True)
+        if self.stop_when_flat != NO_RULE:
+            check_whole("stop_when_flat", self.stop_when_flat, 1, allow_none=True)
+        if self.budget not in (None, NO_RULE):
+            check_positive("budget", self.budget)
         for name in ("timeout", "trial_timeout", "gpus_per_worker", "target"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))

@@ -36,6 +36,7 @@ from ..workers.engine import Engine
 from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
 from .dry_run import dry_run
+from .ended import is_over, tell_end
 from .request import Request
 from .try_networks import try_networks
 
@@ -71,6 +72,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
         val_images=val_images,
         known=known,
     )
+    study.leases.set_rules(budget=request.budget_seconds, patience=request.patience, images=val_images)
     keep_sources(study, [find_permitted(spec) for spec in study.config.code])
     if known is not None:
         taken, total = len(study.earlier), study.leases.counts().n_trials
@@ -108,6 +110,10 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
     if left <= 0:
         done = f"{counts.finished} of {counts.n_trials} trials"
         tell(f"Study {study.name!r} is finished: {done}. To go on: tuner search {quote(study.name)} --more 10")
+        show(study)
+        return
+    if is_over(counts):
+        tell(tell_end(study, counts))
         show(study)
         return
     top = find_best(study) if request.target is not None else []
@@ -187,6 +193,8 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
         case StopReason.FULL if counts.running and (stale := study.leases.stale_trials()):
             left = f"{len(stale)} RUNNING without a worker of tuner"
             raise TunerError(f"only {standing} are finished, {left}: `tuner repair {quote(study.name)}` puts them back in the queue")
+        case StopReason.FULL | StopReason.EXHAUSTED if counts.ended is not None and counts.finished < counts.n_trials:
+            tell(tell_end(study, counts))
         case StopReason.FULL:
             tell(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:

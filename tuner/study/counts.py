@@ -7,9 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
+from .costs import read_spent
 from .lease import Counts
+from .stopping import Rules, read_rules
 from .storage import Storage
-from .tables import is_copy, pauses, studies, trials
+from .tables import is_copy, pauses, stopping, studies, trials
 
 
 def read_counts(storage: Storage, study_id: int) -> Counts:
@@ -27,7 +29,19 @@ def read_counts(storage: Storage, study_id: int) -> Counts:
             paused = {row.epoch: row.trials for row in connection.execute(by_epoch)}
             went_on = (pauses.c.study_id == study_id, pauses.c.taken.is_not(None))
             promoted = connection.execute(sa.select(sa.func.count()).select_from(pauses).where(*went_on)).scalar_one()
-    return Counts(n_trials=found.slots, stops=found.stops, copies=copies, rungs=paused, promoted=promoted, **states)
+        rules = read_rules(connection, study_id) if storage.has(stopping) else Rules()
+        spent = 0.0 if rules.budget is None else read_spent(connection, study_id)
+    return Counts(
+        n_trials=found.slots,
+        stops=found.stops,
+        copies=copies,
+        rungs=paused,
+        promoted=promoted,
+        budget=rules.budget,
+        spent=spent,
+        ended=rules.find_end(found.slots),
+        **states,
+    )
 
 
 def read_paused(storage: Storage, study_id: int) -> set[int]:

@@ -77,3 +77,8 @@ def _describe_outcome(run: Mapping[str, Any]) -> str:
     if outcome is not None and outcome.is_usual:
         words = words.partition(":")[0]  # where the others stood is told on the trial's own page
     return words if len(words) <= MOST_LETTERS else f"{words[: MOST_LETTERS - 1]}…"
+
+
+def read_seconds(found: Mapping[str, Any]) -> list[float]:
+    """Seconds of each epoch that a trial was trained for, from its facts; nothing for one that took over another's figures."""
+    return [] if "same_as" in found.get("run", {}) else [float(epoch["seconds"]) for epoch in found.get("curve", [])]

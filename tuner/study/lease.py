@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..config.environment import read_seconds
+from .stopping import Ended
 
 FORGIVEN = "crashes_forgiven"  # a trial's fact: how many there had been when its newest epoch was stored
 
@@ -41,13 +42,15 @@ class Lease:
 class NothingToClaim:
     """No trial to train now. `held` trials belong to other workers and may come back; `full` and `exhausted` say why none is made.
 
-    `settled` paused trials were ended with it, as none of them can win any more. `failed` as in a lease.
+    `settled` paused trials were ended with it, as none of them can win any more. `refused` where there is a trial, and not budget
+    enough for it. `failed` as in a lease.
     """
 
     held: int
     full: bool = False
     exhausted: bool = False
     settled: int = 0
+    refused: bool = False
     failed: tuple[Released, ...] = ()
 
 
@@ -81,7 +84,8 @@ class Counts:
     """How a study stands. `n_trials` is its total; all rows but the failed and the copies of others count towards it.
 
     `copies` are among `complete`. `rungs` says how many of the waiting pause, by the epoch at which they do; `promoted`
-    trials went on from a rung. `stops` rises with every `tuner stop`.
+    trials went on from a rung. `stops` rises with every `tuner stop`. `budget` and `spent` are seconds of training and validation, None
+    and 0 where the study has no budget; `ended` is the decision that holds.
     """
 
     n_trials: int
@@ -94,6 +98,9 @@ class Counts:
     copies: int = 0
     rungs: Mapping[int, int] = field(default_factory=dict)
     promoted: int = 0
+    budget: float | None = None
+    spent: float = 0.0
+    ended: Ended | None = None
 
     @property
     def used(self) -> int:

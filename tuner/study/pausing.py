@@ -22,24 +22,27 @@ from optuna.trial import TrialState
 
 from ..config.objective import ACCURACY, Objective
 from .audit import find_audited
-from .facts import read_facts, write_run
+from .cost_model import expect_epoch
+from .costs import read_least
+from .facts import read_facts, read_seconds, write_run
 from .files import StudyFiles
 from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
-from .leases import Leases
 from .outcome import Outcome
-from .promotion import Curves, Promotion, estimate_chances, find_promoted, find_raced
+from .promotion import Curves, Promotion, estimate_chances, find_promoted, find_raced, predict_errors
 from .retry import Retry
 from .standing import Standing
+from .stopping_leases import StoppingLeases
 from .storage import Storage
 from .tables import leases, pauses, studies, trials
 from .worker_id import WorkerId
 
 PROMOTION, RACE, AUDIT, TIME = "promotion", "race", "audit", "time"  # why a paused trial goes on; part of the stored format
+BUDGET = "budget"  # why there is no time, beside TIME
 HOPELESS = 0.1  # of the least chance in the race: below it a checkpoint is not kept
 SPARE = 1.2  # how much longer than measured an epoch may take, where the time for the best is reckoned
 
 
-class PausingLeases(Leases):
+class PausingLeases(StoppingLeases):
     """The leases of a study whose trials pause."""
 
     def __init__(
@@ -82,13 +85,16 @@ class PausingLeases(Leases):
         def take(why: str, *, far: bool) -> Lease | None:
             paused = standing.paused(self.rule.rungs if why == PROMOTION else self.rule.levels)
             while (number := self._find(why, standing.best, paused)) is not None:
-                if far or not self._is_far(number):
+                if (far or not self._is_far(number)) and self._affords(connection, self._count_seconds(why, number, paused[number])):
                     return self._take_up(connection, number, why, n_trials, worker_id)
                 del paused[number]
             return None
 
-        if self._is_late(standing.best, standing.paused(self.rule.levels)) and (lease := take(TIME, far=False)):
-            return lease
+        if late := self._find_late(connection, standing.best, standing.paused(self.rule.levels)):
+            if lease := take(TIME, far=False):
+                return lease
+            if late == BUDGET:  # what is left of it is for the best, which may be in training
+                return NothingToClaim(held=held, refused=True)
         if not racing and (lease := take(PROMOTION, far=False)):
             return lease
         found = super()._find_more(connection, n_trials, held, worker_id, new)
@@ -96,7 +102,12 @@ class PausingLeases(Leases):
             return found
         if not racing and (lease := take(PROMOTION, far=True)):
             return lease
+        if found.refused and not found.full:
+            return found  # there is no race before all trials have begun
+        n_trials = self._rules.limit(n_trials)  # which is less where the study was just found to be flat
         lease = take(RACE, far=False) or (None if held else take(RACE, far=True)) or take(AUDIT, far=not held)
+        if lease is None and self._refused:
+            return replace(found, refused=True)  # they stay paused for a larger budget
         return lease or replace(found, settled=0 if held else self._settle(connection))
 
     def _find(self, why: str, best: Curves, paused: Mapping[int, int]) -> int | None:
@@ -121,16 +132,55 @@ class PausingLeases(Leases):
         """Whether only another machine has the trial's checkpoint."""
         return self._standing.decided[number].host != socket.gethostname() and not self._files.has(number)
 
-    def _is_late(self, best: Curves, paused: Mapping[int, int]) -> bool:
-        """Whether there is just time enough left to train to its end what is worth most."""
-        if self.deadline is None or (number := self._find(TIME, best, paused)) is None:
-            return False
+    def _find_late(self, connection: sa.Connection, best: Curves, paused: Mapping[int, int], but: int | None = None) -> str | None:
+        """TIME or BUDGET where there is just enough of it left to train to its end what is worth most; None while there is more.
+
+        What is set aside for the trial of the id `but` counts as left.
+        """
+        if (self.deadline is None and self._rules.budget is None) or (number := self._find(TIME, best, paused)) is None:
+            return None
+        # One epoch more, because workers are asked after an epoch.
+        needed = (self.rule.epochs - paused[number] + 1) * self._read_epoch_seconds(number) * SPARE
+        if self.deadline is not None and self.deadline - time.time() < needed:
+            return TIME
+        return BUDGET if self._read_left(connection, but=but) < needed else None
+
+    def _read_epoch_seconds(self, number: int) -> float:
+        """Seconds that an epoch of a trial takes, by those it had."""
         trial_id = self.storage.optuna.get_trial_id_from_study_id_trial_number(self.study_id, number)
         [facts] = read_facts(self.storage, self.study_id, [self.storage.optuna.get_trial(trial_id)], "curve")
-        curve = facts.get("curve", [])
-        seconds: float = sum(epoch["seconds"] for epoch in curve) / max(len(curve), 1)
-        # One epoch more, because workers are asked after an epoch.
-        return self.deadline - time.time() < (self.rule.epochs - paused[number] + 1) * seconds * SPARE
+        return expect_epoch(read_seconds(facts)) or 0.0
+
+    def _count_seconds(self, why: str, number: int, epoch: int) -> float:
+        """What a trial that pauses at this epoch takes where it goes on for that reason; 0 where there is no budget to know it for."""
+        if self._rules.budget is None:
+            return 0.0
+        following = [each for each in (self.rule.rungs if why == PROMOTION else self.rule.levels) if each > epoch and why != TIME]
+        return (min(following, default=self.rule.epochs) - epoch) * self._read_epoch_seconds(number)
+
+    def count_ahead(self, number: int, trained: int, epochs: int) -> int:
+        """To where it pauses next; to its end, where it is the one that is trained to it."""
+        following = [level for level in self.rule.levels if level > trained]
+        if number in self.read_standing().list_taken(TIME):
+            following = []
+        return max(0, min([*following, epochs]) - trained)
+
+    def _read_least(self, connection: sa.Connection) -> float:
+        """Up to its first pause."""
+        if self._rules.budget is None:
+            return 0.0
+        return read_least(connection, self.study_id)[0] * min(self.rule.levels, default=self.rule.epochs)
+
+    def _read_accuracies(self, connection: sa.Connection) -> dict[int, float | None]:
+        """Those that pause too, with what is expected of them."""
+        standing, rule = self._standing, self.rule
+        paused = standing.paused(rule.levels)
+        expected = predict_errors(rule, standing.best, standing.final, {number: epoch for number, epoch in paused.items() if epoch})
+        return {
+            **dict.fromkeys(paused),
+            **{number: 1.0 - error for number, error in expected.items()},
+            **super()._read_accuracies(connection),
+        }
 
     def _take_up(self, connection: sa.Connection, number: int, why: str, n_trials: int, worker_id: WorkerId) -> Lease:
         trial_id = self._standing.decided[number].trial_id
@@ -189,7 +239,7 @@ class PausingLeases(Leases):
                 return None  # it was let go on from here before
             best = {**standing.best, lease.number: standing.read_curve(connection, lease.trial_id)[:epoch]}
             racing, levels = standing.is_racing(n_trials, (RACE, AUDIT)), {**standing.paused(self.rule.levels), lease.number: epoch}
-            late = (known is not None and known.taken == TIME) or self._is_late(best, levels)
+            late = (known is not None and known.taken == TIME) or self._find_late(connection, best, levels, lease.trial_id) is not None
             if not (racing or late) and epoch not in self.rule.rungs:
                 return None
             reasons = [RACE, AUDIT] if racing else [TIME] if late else []

@@ -27,6 +27,7 @@ from .pausing import PausingLeases
 from .pruners import make_promotion
 from .retry import Retry
 from .search_space import compare_definitions, define, describe_code_change, list_code_changes
+from .stopping_leases import StoppingLeases
 from .storage import Storage
 from .study import Study
 from .tables import list_tables, metadata, studies
@@ -107,7 +108,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
         classes=tuple(attrs["classes"]) if "classes" in attrs else None,
         files=found,
         val_images=attrs.get("val_images"),
-        leases=pausing or Leases(storage, study_id, retry),
+        leases=pausing or StoppingLeases(storage, study_id, retry),
         _finished=finished,
         _carried=Carried(finished, pausing, OBJECTIVES[config.objective]) if pausing is not None else None,
         earlier=read_earlier(storage, study_id, config) if "earlier" in attrs else (),

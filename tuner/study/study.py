@@ -19,11 +19,11 @@ from .facts import read_facts
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
-from .leases import Leases
 from .pruners import make_pruner
 from .retry import Retry
 from .samplers import make_sampler
 from .search_space import count_configurations, find_point
+from .stopping_leases import StoppingLeases
 from .storage import Storage
 
 
@@ -39,7 +39,7 @@ class Study:
     classes: tuple[str, ...] | None  # in the order of the outputs; None for a study of 0.1.0 that was not searched since
     files: StudyFiles
     val_images: int | None  # of the validation part; None for a study that no later version searched yet
-    leases: Leases = field(repr=False)
+    leases: StoppingLeases = field(repr=False)
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
     earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone

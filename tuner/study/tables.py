@@ -76,6 +76,30 @@ earlier = sa.Table(
     sa.Column("step", sa.Integer, nullable=True),
     sa.Column("params", sa.Text, nullable=False),
 )
+# One row a study that was given a rule to end it before its total (`stopping.py`), with what each rule decided, as JSON. Newer than the
+# first two tables, as well.
+stopping = sa.Table(
+    "tuner_stopping",
+    metadata,
+    sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("budget", sa.Float(53), nullable=True),
+    sa.Column("patience", sa.Integer, nullable=True),
+    sa.Column("images", sa.Integer, nullable=True),
+    sa.Column("flat_json", sa.Text, nullable=True),
+    sa.Column("spent_json", sa.Text, nullable=True),
+)
+
+# One row a trial of a study with a budget (`costs.py`), in seconds. Newer than the first two tables, as well.
+costs = sa.Table(
+    "tuner_costs",
+    metadata,
+    sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("study_id", sa.Integer, nullable=False, index=True),
+    sa.Column("seconds", sa.Float(53), nullable=False),
+    sa.Column("epoch", sa.Float(53), nullable=True),
+    sa.Column("whole", sa.Float(53), nullable=True),
+    sa.Column("rest", sa.Float(53), nullable=False),
+)
 FIRST_TABLES = {"tuner_studies", "tuner_leases"}  # by them a database is known to be ours
 
 trials = sa.table(
@@ -87,6 +111,7 @@ trials = sa.table(
 )
 
 values = sa.table("trial_intermediate_values", sa.column("trial_id"), sa.column("step"), sa.column("intermediate_value"))
+final_values = sa.table("trial_values", sa.column("trial_id"), sa.column("objective"), sa.column("value"))
 
 # A trial that took over another's figures has the attribute `same_as`: it costs no slot.
 attributes = sa.table("trial_user_attributes", sa.column("trial_id", sa.Integer), sa.column("key", sa.String))

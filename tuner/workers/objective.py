@@ -23,6 +23,7 @@ from ..training import checkpoint, memory
 from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
+from .budget import OutOfBudget, TrialBudget
 from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
@@ -100,8 +101,12 @@ def _bring_to_end(
     path, notes = study.checkpoint_path(trial.lease.number), trial.notes
     if trial.code_was is not None:
         _note(f"the file of its network was changed, SHA-256 before: {trial.code_was}", notes, trial, say)
+    budget = TrialBudget(trial, config)
+    if (lacking := budget.begin()) is not None:
+        study.leases.requeue(trial.lease)
+        return Ending(outcome=Outcome.STOPPED, reason=lacking), False
     foresight = look_ahead(study, parts, placement.device)
-    attempt = partial(_train, trial, notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight)
+    attempt = partial(_train, trial, notes, path, parts, placement, stop, say, make_run, make_writer, watch, foresight, budget)
     ending, facts = attempt(config)
     heap_full = ending.outcome is Outcome.OUT_OF_MEMORY and placement.device == "cpu"
     while ending.outcome is Outcome.OUT_OF_MEMORY and (smaller := trial.split_batches(config)) is not None:
@@ -142,6 +147,7 @@ def _train(
     make_writer: Callable[..., CheckpointWriter],
     watch: Watch,
     foresight: Foresight | None,
+    budget: TrialBudget,
     config: TrialConfig,
 ) -> tuple[Ending, dict[str, Any]]:
     """Train to an end, epoch by epoch. Returns the ending and the facts to write with it.
@@ -166,7 +172,7 @@ def _train(
 
     try:
         with make_writer(path, uid=trial.study.uid) as writer:
-            reporter = Reporter(trial, config, writer, watch, say, note, collect_pause)
+            reporter = Reporter(trial, config, writer, watch, say, note, collect_pause, budget)
             pace = Pace(number, config, say)
 
             def begin_step() -> bool:
@@ -194,6 +200,8 @@ def _train(
         ending = Ending(outcome=Outcome.TRAINED, value=run.counted.read(trial.study.objective), reason="trained to its last epoch")
     except Paused as paused:
         ending = Ending(outcome=Outcome.PAUSED, reason=str(paused))
+    except OutOfBudget as lacking:
+        ending = Ending(outcome=Outcome.STOPPED, reason=str(lacking))
     except BelowOthers as below:
         ending = Ending(outcome=Outcome.BELOW_OTHERS, reason=str(below))
     except Exception as fault:

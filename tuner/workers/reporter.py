@@ -10,6 +10,7 @@ from ..config.trial_config import TrialConfig
 from ..training.checkpoint_writer import CheckpointWriter
 from ..training.run import Run
 from ..training.score import Score
+from .budget import OutOfBudget, TrialBudget
 from .events import EpochReported, Event
 from .leased_trial import LeasedTrial
 from .watch import Watch
@@ -27,7 +28,7 @@ class Reporter:
     """Takes the epochs of one trial. An epoch is reported as soon as its checkpoint is written, which is beside the next one.
 
     `note` is told once what is to be known of the trial; `collect_facts` gives what is stored with a pause, from its reason and the
-    run. Errors of every call: BelowOthers, Paused, those of a leased trial's writes, and those of writing the checkpoint.
+    run. Errors of every call: BelowOthers, Paused, OutOfBudget, those of a leased trial's writes, and those of writing the checkpoint.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Reporter:
         say: Callable[[Event], None],
         note: Callable[[str], None],
         collect_facts: Callable[[str, Run | None], dict[str, Any]],
+        budget: TrialBudget | None = None,
     ) -> None:
         self._trial = trial
         self._config = config
@@ -47,6 +49,7 @@ class Reporter:
         self._say = say
         self._note = note
         self._collect_facts = collect_facts
+        self._budget = budget or TrialBudget(trial, config)
         # The run asks us before each step: held here, it would be a cycle, and a device's memory stay until it is collected.
         self._run: Callable[[], Run | None] = lambda: None
 
@@ -92,11 +95,14 @@ class Reporter:
         with self._trial.study.storage.visit():
             self._trial.report(score)
             self._say(EpochReported(number=self._trial.lease.number, epochs=self._config.epochs, score=score, new=new))
+            lacking = self._budget.note() if judged else None
             if not judged or score.epoch >= self._config.epochs:
                 return
             if (reason := self._trial.pause(score.epoch, lambda reason: self._collect_facts(reason, self._run()))) is not None:
                 raise Paused(reason)
-            if not self._trial.should_prune():
-                return
-        where = "above" if self._trial.study.objective.minimized else "below"
-        raise BelowOthers(f"{where} the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")
+            below = self._trial.should_prune()
+        if below:
+            where = "above" if self._trial.study.objective.minimized else "below"
+            raise BelowOthers(f"{where} the others at epoch {score.epoch}: {self._trial.describe_standing(score)}")
+        if lacking is not None:
+            raise OutOfBudget(lacking)

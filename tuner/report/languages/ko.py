@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..language import Language
 from . import tested
+from .endings import KOREAN as ENDINGS
 from .objective_ko import MORE
 
 TEXTS = {
@@ -294,4 +295,4 @@ TERMS = {
     "precision": "정밀도",
 }
 
-KOREAN = Language(code="ko", texts=TEXTS | MORE, nouns=NOUNS, numbers=(), terms=TERMS)
+KOREAN = Language(code="ko", texts=TEXTS | MORE | ENDINGS, nouns=NOUNS, numbers=(), terms=TERMS)
