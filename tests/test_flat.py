@@ -48,6 +48,14 @@ def test_no_gain_above_noise_among_the_last_is_flat_and_one_gain_is_not() -> Non
     assert find_flat([*RISE, *level], 5, images=IMAGES, passed=7) is None and find_flat([*RISE, *level], 5, images=IMAGES, passed=6)
 
 
+def test_where_less_is_better_a_smaller_value_is_the_gain() -> None:
+    falling, level = [2.0, 1.5, 1.2, 1.0], [1.1, 1.0, 1.3, None, 1.05]
+    flat = find_flat([*falling, *level], 5, images=None, minimized=True)
+    assert flat is not None and (flat.before, flat.best, flat.noise) == (1.0, 1.0, 0.0)
+    assert find_flat([*falling, *level[:-1], 0.95], 5, images=None, minimized=True) is None
+    assert find_flat([*falling, *level[:-1], 0.95], 5, images=None, repeated=[[1.0, 1.2]], minimized=True) is not None, "0.05 is noise"
+
+
 def test_searches_that_cannot_gain_are_found_flat_and_those_that_gain_are_not() -> None:
     """Twenty searches of each kind: accuracies counted on 400 images, from a level, and from one that rises by 2 points a trial."""
 

@@ -11,7 +11,7 @@ PRIOR_WEIGHT = 3  # of the binomial error beside repeated trainings, in degrees 
 
 @dataclass(frozen=True, kw_only=True)
 class Flat:
-    """That the newest trials gained nothing: the best accuracy before them, the best among them (None where none of them has one),
+    """That the newest trials gained nothing: the best value before them, the best among them (None where none of them has one),
     and the noise that a gain would have to exceed. `repeats` are the degrees of freedom that repeated trainings gave it."""
 
     before: float
@@ -21,19 +21,20 @@ class Flat:
 
 
 def find_flat(
-    accuracies: Sequence[float | None],
+    values: Sequence[float | None],
     patience: int,
     *,
     images: int | None,
     repeated: Sequence[Sequence[float]] = (),
     passed: int = 0,
+    minimized: bool = False,
 ) -> Flat | None:
     """That the last `patience` trials brought no gain above noise; None while they did, and while there are too few trials to say.
 
-    `accuracies` are those of the trials that had their turn, in the order in which they were begun:
+    `values` are those of the trials that had their turn, in the order in which they were begun:
 
     - of a COMPLETE trial its value;
-    - of one that pauses the accuracy expected at its end, as samplers are told it (`promotion.predict_errors`);
+    - of one that pauses the value expected at its end, as samplers are told it (`promotion.predict_errors`);
     - None for a PRUNED one, whatever ended it: it used its place and brought nothing.
 
     FAIL trials gave their place back and copies of others were not trained: neither counts. A trial in training or in the queue
@@ -49,18 +50,21 @@ def find_flat(
     Optuna 4.9 and leaves in 6.0, its `BestValueStagnationEvaluator` knows no noise and no pruned trials, and its
     `CrossValidationErrorEvaluator` asks for several scores of each trial.
 
-    `passed` trials at the beginning belong to an earlier decision that was lifted: the last P have to come after them.
+    `passed` trials at the beginning belong to an earlier decision that was lifted: the last P have to come after them. Where the
+    values are `minimized`, less is better. `images` are given where a value is a share of them.
     """
-    if len(accuracies) < max(passed + patience, patience + 1):
+    sign = -1 if minimized else 1
+    gains = [None if value is None else sign * value for value in values]
+    if len(gains) < max(passed + patience, patience + 1):
         return None
-    earlier = [value for value in accuracies[:-patience] if value is not None]
+    earlier = [value for value in gains[:-patience] if value is not None]
     if not earlier:
         return None
-    before, best = max(earlier), max((value for value in accuracies[-patience:] if value is not None), default=None)
+    before, best = max(earlier), max((value for value in gains[-patience:] if value is not None), default=None)
     noise, repeats = measure_noise(before, images, repeated)
     if best is not None and best - before > noise:
         return None
-    return Flat(before=before, best=best, noise=noise, repeats=repeats)
+    return Flat(before=sign * before, best=None if best is None else sign * best, noise=noise, repeats=repeats)
 
 
 def measure_noise(accuracy: float, images: int | None, repeated: Sequence[Sequence[float]]) -> tuple[float, int]:

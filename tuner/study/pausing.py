@@ -8,10 +8,8 @@ rows alone, so that any worker, after any interruption, comes to the same answer
 
 from __future__ import annotations
 
-import math
 import socket
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,7 +26,7 @@ from .facts import read_facts, read_seconds, write_run
 from .files import StudyFiles
 from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
 from .outcome import Outcome
-from .promotion import Curves, Promotion, estimate_chances, find_promoted, find_raced, predict_errors
+from .promotion import Curves, Promotion, estimate_chances, find_hopeless, find_promoted, find_raced, predict_errors
 from .retry import Retry
 from .standing import Standing
 from .stopping_leases import StoppingLeases
@@ -38,7 +36,6 @@ from .worker_id import WorkerId
 
 PROMOTION, RACE, AUDIT, TIME = "promotion", "race", "audit", "time"  # why a paused trial goes on; part of the stored format
 BUDGET = "budget"  # why there is no time, beside TIME
-HOPELESS = 0.1  # of the least chance in the race: below it a checkpoint is not kept
 SPARE = 1.2  # how much longer than measured an epoch may take, where the time for the best is reckoned
 
 
@@ -55,7 +52,7 @@ class PausingLeases(StoppingLeases):
         retry: Retry | None = None,
         objective: Objective = ACCURACY,
     ) -> None:
-        super().__init__(storage, study_id, retry)
+        super().__init__(storage, study_id, retry, objective)
         self.rule = rule
         self.deadline: float | None = None  # by this machine's clock; in time before it the best are trained to their end
         self._files = files
@@ -171,15 +168,15 @@ class PausingLeases(StoppingLeases):
             return 0.0
         return read_least(connection, self.study_id)[0] * min(self.rule.levels, default=self.rule.epochs)
 
-    def _read_accuracies(self, connection: sa.Connection) -> dict[int, float | None]:
+    def _read_turns(self, connection: sa.Connection) -> dict[int, float | None]:
         """Those that pause too, with what is expected of them."""
         standing, rule = self._standing, self.rule
         paused = standing.paused(rule.levels)
         expected = predict_errors(rule, standing.best, standing.final, {number: epoch for number, epoch in paused.items() if epoch})
         return {
             **dict.fromkeys(paused),
-            **{number: 1.0 - error for number, error in expected.items()},
-            **super()._read_accuracies(connection),
+            **{number: self.objective.from_error(error) for number, error in expected.items()},
+            **super()._read_turns(connection),
         }
 
     def _take_up(self, connection: sa.Connection, number: int, why: str, n_trials: int, worker_id: WorkerId) -> Lease:
@@ -265,23 +262,12 @@ class PausingLeases(StoppingLeases):
         return reason
 
     def find_hopeless(self) -> set[int]:
-        """The paused trials that will hardly go on any more: neither near a place to be promoted, nor with a chance in the race.
-
-        Should one of them go on all the same without its checkpoint, it is trained from the start.
-        """
+        """As `promotion.find_hopeless`: should one of them go on all the same without its checkpoint, it is trained from the start."""
         standing, rule = self.read_standing(), self.rule
         paused = standing.paused(rule.levels)
         if not standing.final or not paused or 0 in paused.values():
             return set()
-        chances = estimate_chances(rule, standing.best, standing.final, paused)
-        unlikely = [number for number in paused if chances[number] < rule.chance * HOPELESS]
-        found = set()
-        for rung, following in zip(rule.rungs, [*rule.rungs[1:], rule.epochs], strict=True):
-            reached = sorted(curve[rung - 1] for curve in standing.best.values() if len(curve) >= rung)
-            places = len(reached) * rule.fraction ** math.log2(following / rung)
-            waiting = [number for number in unlikely if rung <= paused[number] < following]
-            found |= {number for number in waiting if bisect_left(reached, standing.best[number][rung - 1]) > 2 * places}
-        return found
+        return find_hopeless(rule, standing.best, standing.final, paused)
 
     @contextmanager
     def _ending(self, lease: Lease) -> Iterator[sa.Connection]:

@@ -10,6 +10,7 @@ All curves here are logarithms of the best error so far, one a level of epochs: 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+HOPELESS = 0.1  # of the least chance in the race: below it a checkpoint is not kept
 Curves = Mapping[int, Sequence[float]]  # by trial number, one figure an epoch
 
 DIVISIONS = 16  # the first rung is at this part of the longest training
@@ -121,6 +123,19 @@ def estimate_chances(rule: Promotion, best: Curves, final: Mapping[int, float], 
     now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
     incumbent = min(final.values(), default=math.inf)
     return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
+
+
+def find_hopeless(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> set[int]:
+    """The paused trials that will hardly go on any more: neither near a place to be promoted, nor with a chance in the race."""
+    chances = estimate_chances(rule, best, final, paused)
+    unlikely = [number for number in paused if chances[number] < rule.chance * HOPELESS]
+    found = set()
+    for rung, following in zip(rule.rungs, [*rule.rungs[1:], rule.epochs], strict=True):
+        reached = sorted(curve[rung - 1] for curve in best.values() if len(curve) >= rung)
+        places = len(reached) * rule.fraction ** math.log2(following / rung)
+        waiting = [number for number in unlikely if rung <= paused[number] < following]
+        found |= {number for number in waiting if bisect_left(reached, best[number][rung - 1]) > 2 * places}
+    return found
 
 
 def predict_errors(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:

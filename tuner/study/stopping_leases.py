@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
+from ..config.objective import ACCURACY, Objective
 from .cost_model import expect_epoch
 from .costs import Cost, read_least, read_rests, read_set_aside, read_spent, write_cost
 from .counts import count_used
@@ -35,8 +36,9 @@ OF_THE_MACHINE = ("seed", "threads", "micro_batches")  # configurations that dif
 class StoppingLeases(Leases):
     """The leases of a study, and its rules."""
 
-    def __init__(self, storage: Storage, study_id: int, retry: Retry | None = None) -> None:
+    def __init__(self, storage: Storage, study_id: int, retry: Retry | None = None, objective: Objective = ACCURACY) -> None:
         super().__init__(storage, study_id, retry)
+        self.objective = objective
         self._rules = Rules()  # as they stood when the lock was taken last
         self._n_trials = 0
         self._refused = False  # whether a trial was refused since then, for want of budget
@@ -161,19 +163,21 @@ class StoppingLeases(Leases):
         rules = self._rules
         if rules.patience is None:
             return False
-        known = self._read_accuracies(connection)
-        accuracies = [known[number] for number in sorted(known)]
+        known = self._read_turns(connection)
+        values = [known[number] for number in sorted(known)]
         passed = rules.count_passed(self._n_trials)
-        flat = find_flat(accuracies, rules.patience, images=rules.images, repeated=self._read_repeated(connection), passed=passed)
+        aim, repeated = self.objective, self._read_repeated(connection)
+        images = rules.images if aim.counted else None  # of another objective there is no binomial error
+        flat = find_flat(values, rules.patience, images=images, repeated=repeated, passed=passed, minimized=aim.minimized)
         if flat is None:
             return False
-        counted = {"counted": len(accuracies), "begun": count_used(connection, self.study_id), "n_trials": self._n_trials}
-        figures = {"patience": rules.patience, "images": rules.images, **counted, **asdict(flat)}
+        counted = {"counted": len(values), "begun": count_used(connection, self.study_id), "n_trials": self._n_trials}
+        figures = {"patience": rules.patience, "images": images, **counted, **asdict(flat)}
         self._rules = replace(rules, flat=figures)
         write_rules(connection, self.study_id, self._rules)
         return True
 
-    def _read_accuracies(self, connection: sa.Connection) -> dict[int, float | None]:
+    def _read_turns(self, connection: sa.Connection) -> dict[int, float | None]:
         """By number, of the trials that had their turn, as `flat.find_flat` takes them."""
         rows = self._read_values(connection, TrialState.COMPLETE, TrialState.PRUNED)
         return {row.number: row.value if row.state is TrialState.COMPLETE else None for row in rows}
