@@ -13,8 +13,8 @@ def tell_end(ended: Ended | None, words: Language) -> list[str]:
     found = ended.figures
     if ended.cause is Cause.BUDGET:
         return [words.say("ended_budget", spent=words.duration(found["spent"]), budget=words.duration(found["budget"]))]
-    among = words.say("ended_none") if found["best"] is None else words.say("ended_among", best=words.percent(found["best"]))
+    among = words.say("ended_none") if found["best"] is None else words.say("ended_among", best=words.figure(found["best"]))
     key = "noise_repeats" if found["repeats"] else "noise_unknown" if found["images"] is None else "noise_binomial"
     source = words.say(key, images=f"{found['images'] or 0:,}")
-    before, noise = words.percent(found["before"]), words.points(found["noise"])
+    before, noise = words.figure(found["before"]), words.difference(found["noise"])
     return [words.say("ended_flat", patience=found["patience"], before=before, among=among, noise=noise, source=source)]
