@@ -14,7 +14,7 @@ hold at once, with 95 %, and whichever turns out to be the best may be picked: T
 one variance for all pairs, which few seeds tell far better than each pair's own: with five seeds and four configurations, one of them
 three points below the others, it tells that one from all three in 98 of 100 runs, Bonferroni's t tests in 47 (a run spreads by 0.7
 points). But where one configuration is unstable and the others are not, one variance is too sure of that one, and a search likes to pick
-the lucky run of such a one. So a pair's spread is its own where that is the larger one. That finds 93 of 100, and it raises a false alarm in
+the lucky run of such a one. So a pair's spread is its own where that is the larger one. That finds 93 of 100, and raises a false alarm in
 5 of 100 runs where one of ten configurations spreads ten times as much as the others, not in 23; where one of four spreads six times
 as much, in 6, not in 11. All this is for splits that overlap as much as the correction allows for; `tests/test_paired.py` has it. Of two
 configurations it is the corrected t test itself. With fewer than five seeds a pair's own spread says little (four seeds: 8, not 6).
