@@ -31,14 +31,14 @@ from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load
 from tuner.workers.events import EpochReported, Event, StepsTaken, TrialEnded, TrialStarted
 from tuner.workers.local import LocalEngine
-from tuner.workers.supervisor import Supervisor
+from tuner.workers.supervisor import StopReason, Supervisor
 
 from .measure import arguments, console, machine_line, write_json
 
 MARKS = (0.2, 0.5, 0.8)
 BEFORE = 0.1  # of the time, before a mark, over which the median is taken
 ASKED = 200  # times along the record
-FULL = {"trials": 24, "workers": 2, "epochs": 6, "images": 600}
+FULL = {"trials": 24, "workers": 2, "epochs": 6, "images": 300}
 QUICK = {"trials": 4, "workers": 1, "epochs": 2, "images": 100}
 Record = dict[str, Any]
 
@@ -109,7 +109,7 @@ def record_search(*, trials: int, workers: int, epochs: int, images: int) -> Rec
     plain = {
         "data": "digits",
         "train_images": images,
-        "image_size": 16,
+        "image_size": 8,
         "validation": 0.2,
         "pruner": "none",
         "sampler": "random",
@@ -134,8 +134,10 @@ def record_search(*, trials: int, workers: int, epochs: int, images: int) -> Rec
             val_images=len(split(dataset, config.data)[1]),
         )
         recorder = Recorder()
-        Supervisor(study, url, [Placement()] * workers, recorder, LocalEngine()).run()
+        stop = Supervisor(study, url, [Placement()] * workers, recorder, LocalEngine()).run()
         study.storage.close()
+    if stop.reason is not StopReason.FULL:
+        raise SystemExit(f"the search did not come to its end: {stop.reason.name.lower()} {stop.text}")
     seconds = max(said["at"] for said in recorder.told)
     return {"n_trials": trials, "workers": workers, "classes": len(dataset.classes), "seconds": seconds, "told": recorder.told}
 

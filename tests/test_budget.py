@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -34,6 +35,13 @@ from tuner.workers.budget import TrialBudget
 from tuner.workers.leased_trial import LeasedTrial
 
 Start = Callable[..., Background]
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Storage]:
+    opened = Storage(f"sqlite:///{tmp_path}/study.db", make=True)
+    yield opened
+    opened.close()
 
 
 @dataclass
@@ -137,9 +145,9 @@ def test_nothing_is_begun_that_cannot_finish_and_a_larger_budget_goes_on(storage
     assert states(study) == ["COMPLETE"] * 4 and study.leases.counts().ended is None
 
 
-def test_a_trial_that_turns_out_longer_is_left_between_epochs_and_goes_on_where_it_was(storage: Storage) -> None:
+def test_a_trial_that_turns_out_longer_is_left_between_epochs_and_goes_on_where_it_was(sqlite: Storage) -> None:
     """The first takes 10 s an epoch, the second 30 s: it has two of its epochs when 100 s are nearly spent."""
-    study = make(storage)
+    study = make(sqlite)
     study.leases.set_rules(budget=110.0)
     run([Worker(study, lambda number: 10.0 if number == 0 else 30.0)])
     assert states(study) == ["COMPLETE", "WAITING"] and spent(study) == 100
@@ -151,7 +159,7 @@ def test_a_trial_that_turns_out_longer_is_left_between_epochs_and_goes_on_where_
     assert spent(study) == 160 and study.leases.counts().ended is not None
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_search_overshoots_by_more_than_an_epoch_of_each_worker(storage: Storage, seed: int) -> None:
     """Three workers in any order, trials whose epochs take 1 to 20 s, which nobody knows beforehand."""
     draw = random.Random(seed)
@@ -168,18 +176,18 @@ def test_no_search_overshoots_by_more_than_an_epoch_of_each_worker(storage: Stor
     assert spent(study) <= 400 + 20 and done <= {row.number for row in list_trials(study) if row.state == "COMPLETE"}
 
 
-def test_what_was_trained_before_the_budget_was_given_counts(storage: Storage) -> None:
-    study = make(storage, trials=2)
+def test_what_was_trained_before_the_budget_was_given_counts(sqlite: Storage) -> None:
+    study = make(sqlite, trials=2)
     run([Worker(study, lambda number: 10.0)])
-    study = make(storage, trials=9)
+    study = make(sqlite, trials=9)
     study.leases.set_rules(budget=90.0)
     assert study.leases.counts().spent == 80
     run([Worker(study, lambda number: 10.0)])
     assert spent(study) == 80 and study.leases.counts().ended is not None
 
 
-def test_a_budget_given_in_mid_trial_is_heeded_by_the_worker_that_trains_it(storage: Storage) -> None:
-    study, other = make(storage), load(storage, "s")
+def test_a_budget_given_in_mid_trial_is_heeded_by_the_worker_that_trains_it(sqlite: Storage) -> None:
+    study, other = make(sqlite), load(sqlite, "s")
     worker = Worker(study, lambda number: 10.0)
     for _ in range(2):
         worker.step()
@@ -188,8 +196,8 @@ def test_a_budget_given_in_mid_trial_is_heeded_by_the_worker_that_trains_it(stor
     assert worker.trial is None and states(study) == ["WAITING"] and spent(study) == 20
 
 
-def test_where_trials_pause_the_best_is_trained_to_its_end_in_the_budget(storage: Storage) -> None:
-    study = make_promoting(storage, 60)
+def test_where_trials_pause_the_best_is_trained_to_its_end_in_the_budget(sqlite: Storage) -> None:
+    study = make_promoting(sqlite, 60)
     study.leases.set_rules(budget=300.0)
     workers = [Worker(study, lambda number: 10.0, lambda number, epoch: 0.5 + 0.01 * (number % 7) + 0.01 * epoch) for _ in range(2)]
     run(workers)
@@ -199,13 +207,13 @@ def test_where_trials_pause_the_best_is_trained_to_its_end_in_the_budget(storage
     assert "race" not in [why for worker in workers for why in worker.taken], "there is no race before all trials have begun"
     before = len(states(study))
     study.leases.set_rules(budget=500.0)
-    more = Worker(load(storage, "s"), lambda number: 10.0, lambda number, epoch: 0.5 + 0.01 * (number % 7) + 0.01 * epoch)
+    more = Worker(load(sqlite, "s"), lambda number: 10.0, lambda number, epoch: 0.5 + 0.01 * (number % 7) + 0.01 * epoch)
     run([more])
     assert len(states(study)) > before and "promotion" in more.taken and 440 <= spent(study) <= 510
 
 
-def test_a_paused_study_that_is_not_short_ends_as_ever(storage: Storage) -> None:
-    study = make_promoting(storage, 6)
+def test_a_paused_study_that_is_not_short_ends_as_ever(sqlite: Storage) -> None:
+    study = make_promoting(sqlite, 6)
     study.leases.set_rules(budget=10_000.0)
     run([Worker(study, lambda number: 10.0, lambda number, epoch: 0.5 + 0.05 * number + 0.01 * epoch)])
     assert set(states(study)) == {"COMPLETE", "PRUNED"} and study.leases.counts().ended is None and EPOCHS == 8
@@ -250,26 +258,27 @@ def test_real_workers_of_two_searches_end_by_one_budget_and_go_on_with_a_larger_
 ) -> None:
     monkeypatch.setenv("TUNER_SELF_CHECK", "0")
     plain = yaml.safe_load(small_study.read_text())
-    plain |= {"train_images": 600, "image_size": 16}
+    plain |= {"train_images": 400, "image_size": 16}
     plain["space"] |= {"epochs": 3, "lr": {"low": 0.001, "high": 0.1, "log": True}}
     small_study.write_text(yaml.safe_dump(plain))
     how: dict[str, Any] = {"device": "cpu", "progress": False}
     study = package.search(small_study, trials=2, workers=2, **how)
-    one = sum(row.seconds for row in study.trials) / 2
+    seconds = [float(epoch["seconds"]) for row in study.trials for epoch in row.epochs[1:]]  # without what a process takes to begin
+    budget = sum(row.seconds for row in study.trials) + 18 * median(seconds)
     other = background("search", "small.yaml", "--trials", "500", "--workers", "1")
     other.wait_for(r"trial 2 epoch 1/3")
-    package.search(small_study, budget=5 * one, workers=1, **how)
+    package.search(small_study, budget=budget, workers=1, **how)
     assert other.end() == 0 and "Search ended, " in "".join(other.lines) and "and no trial fits the rest" in "".join(other.lines)
-    before = check_budget(study, 5 * one)
-    assert [row.state for row in study.trials].count("COMPLETE") >= 3 and study.total == 500
-    package.search(small_study, budget=5 * one, workers=2, **how)
+    before = check_budget(study, budget)
+    assert [row.state for row in study.trials].count("COMPLETE") >= 2 and study.total == 500
+    package.search(small_study, budget=budget, workers=2, **how)
     assert study.trials == before, "the same command again does nothing"
-    package.search(small_study, budget=8 * one, workers=2, **how)
-    after = check_budget(study, 8 * one)
+    package.search(small_study, budget=1.5 * budget, workers=2, **how)
+    after = check_budget(study, 1.5 * budget)
     assert sum(row.seconds for row in after) > sum(row.seconds for row in before)
     assert [row for row in before if row.state == "COMPLETE"] == [after[row.number] for row in before if row.state == "COMPLETE"]
     shown = json.loads(CliRunner().invoke(main, ["show", "small", "--json"]).stdout)
-    assert (shown["budget"], shown["ended_by"], shown["n_trials"]) == (8 * one, "budget", 500)
+    assert (shown["budget"], shown["ended_by"], shown["n_trials"]) == (1.5 * budget, "budget", 500)
     assert shown["spent"] == pytest.approx(sum(row.seconds for row in after)) and shown["ended_reason"].endswith("no trial fits the rest")
     told = " ".join(CliRunner().invoke(main, ["show", "small"]).stdout.split())
     assert "of training are spent." in told and f"Ended: {shown['ended_reason']}." in told

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from optuna.trial import TrialState
 
 from tests.test_leases import claim as claim_one
 from tests.test_leases import config, finish
-from tests.test_promote import EPOCHS, curves, make, play, states
+from tests.test_promote import EPOCHS, make, play, states
 from tuner.report.ended import tell_end as tell_reported
 from tuner.report.languages.en import ENGLISH
 from tuner.report.languages.ko import KOREAN
@@ -29,6 +30,13 @@ from tuner.workers.leased_trial import LeasedTrial
 
 RISE = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9]
 IMAGES = 100  # one binomial standard error at 0.9 is 0.03
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Storage]:
+    opened = Storage(f"sqlite:///{tmp_path}/study.db", make=True)
+    yield opened
+    opened.close()
 
 
 def test_no_gain_above_noise_among_the_last_is_flat_and_one_gain_is_not() -> None:
@@ -118,16 +126,16 @@ def test_a_flat_study_ends_for_every_search_and_goes_on_with_more_patience_or_a_
     assert search(more, values) == 60 - 22 and more.leases.counts().finished == 60, "without the rule up to its total"
 
 
-def test_a_study_that_still_gains_reaches_its_total(storage: Storage) -> None:
-    study = create_or_load(storage, "s", config(pruner="none"), "f", trials=12, val_images=IMAGES)
+def test_a_study_that_still_gains_reaches_its_total(sqlite: Storage) -> None:
+    study = create_or_load(sqlite, "s", config(pruner="none"), "f", trials=12, val_images=IMAGES)
     study.leases.set_rules(patience=3, images=IMAGES)
     assert search(study, [0.3 + 0.05 * n for n in range(12)]) == 12
     counts = study.leases.counts()
     assert counts.ended is None and counts.finished == 12
 
 
-def test_what_failed_does_not_count_and_what_is_in_training_goes_on(storage: Storage) -> None:
-    study = create_or_load(storage, "s", config(pruner="none"), "f", trials=50, val_images=IMAGES)
+def test_what_failed_does_not_count_and_what_is_in_training_goes_on(sqlite: Storage) -> None:
+    study = create_or_load(sqlite, "s", config(pruner="none"), "f", trials=50, val_images=IMAGES)
     study.leases.set_rules(patience=2, images=IMAGES)
     for value in (0.8, 0.8):
         finish(study, claim_one(study), value)
@@ -144,10 +152,10 @@ def test_what_failed_does_not_count_and_what_is_in_training_goes_on(storage: Sto
     assert isinstance(study.leases.claim(WorkerId.here(), study.new_trial), NothingToClaim) and is_over(study.leases.counts())
 
 
-def test_configurations_trained_again_tell_the_noise(storage: Storage) -> None:
+def test_configurations_trained_again_tell_the_noise(sqlite: Storage) -> None:
     """Four pairs that differ by 10 points: a gain of 5 is noise then, on however many images."""
     rows: list[dict[str, Any]] = [{"lr": 0.01, "batch_size": 8}] * 2 + [{"lr": 0.02, "batch_size": 8}] * 2
-    study = create_or_load(storage, "s", config(pruner="none", start=rows), "f", trials=50, val_images=10**6)
+    study = create_or_load(sqlite, "s", config(pruner="none", start=rows), "f", trials=50, val_images=10**6)
     study.leases.set_rules(patience=2, images=10**6)
     leases = [claim_one(study) for _ in range(4)]
     for lease in leases:
@@ -159,34 +167,28 @@ def test_configurations_trained_again_tell_the_noise(storage: Storage) -> None:
     assert ended is not None and ended.figures["repeats"] == 2 and "trained more than once" in ended.describe()
 
 
-def test_where_trials_pause_the_race_still_happens_and_nothing_is_left_waiting(storage: Storage) -> None:
+def test_where_trials_pause_the_race_still_happens_and_nothing_is_left_waiting(sqlite: Storage) -> None:
     good = [[0.5 + 0.05 * epoch for epoch in range(1, EPOCHS + 1)]]
     flat = [*good, *[[round(each - 0.001 * (n % 3), 4) for each in good[0]] for n in range(40)]]
-    study = make(storage, 40)
+    study = make(sqlite, 40)
     study.leases.set_rules(patience=6, images=200)
     done = play(study, flat)
     counts = study.leases.counts()
     assert counts.ended is not None and counts.ended.cause is Cause.FLAT and is_over(counts)
     assert set(states(study)) == {"COMPLETE", "PRUNED"} and 7 <= len(states(study)) < 30 and counts.finished == len(states(study))
     assert any(step.endswith(f".{EPOCHS}") for step in done), "one was trained to its end"
-    more = create_or_load(storage, "s", study.config, "f", trials=60)
+    more = create_or_load(sqlite, "s", study.config, "f", trials=60)
     lease = more.leases.claim(WorkerId.here(), more.new_trial)
     assert isinstance(lease, Lease) and lease.number == len(states(study)) - 1 and not lease.resumed
 
 
-def test_trials_that_pause_and_promise_a_gain_keep_a_study_going(storage: Storage) -> None:
+def test_trials_that_pause_and_promise_a_gain_keep_a_study_going(sqlite: Storage) -> None:
     """Each trial is better than the one before by more than noise, from its first epoch on."""
     rising = [[min(0.99, 0.1 + 0.05 * n + 0.01 * epoch) for epoch in range(1, EPOCHS + 1)] for n in range(14)]
-    study = make(storage, 14)
+    study = make(sqlite, 14)
     study.leases.set_rules(patience=4, images=5000)
     play(study, rising)
     assert study.leases.counts().ended is None and len(states(study)) == 14
-
-
-def test_a_search_without_rules_is_the_same_search(storage: Storage) -> None:
-    study = make(storage, 10)
-    play(study, curves(10))
-    assert study.leases.counts().finished == 10 and study.leases.read_rules().patience is None
 
 
 def test_the_report_says_in_each_language_why_the_study_ended() -> None:
