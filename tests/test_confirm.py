@@ -119,11 +119,17 @@ def test_a_failed_training_is_made_again_and_no_other_is(storage: Storage) -> No
     lost = leases[1]
     assert isinstance(lost, Lease)
     storage.optuna.set_trial_state_values(lost.trial_id, TrialState.FAIL)
+    for lease in leases:
+        if isinstance(lease, Lease) and lease is not lost:
+            storage.optuna.set_trial_state_values(lease.trial_id, TrialState.COMPLETE, [0.9])
+    assert read_result(made) is None, "one is lacking"
     again = made.leases.claim(WorkerId.here(), made.new_trial)
     assert isinstance(again, Lease)
     rows = [storage.optuna.get_trial(each.trial_id) for each in (lost, again)]
     before, after = made.read_facts(rows, "set", "config")
     assert before == after and isinstance(made.leases.claim(WorkerId.here(), made.new_trial), NothingToClaim)
+    storage.optuna.set_trial_state_values(again.trial_id, TrialState.COMPLETE, [0.9])
+    assert read_result(made) is not None
 
 
 def test_a_start_row_among_the_best_stands_once_and_one_that_was_paused_is_trained_to_its_end(sqlite: Storage) -> None:
@@ -134,6 +140,10 @@ def test_a_start_row_among_the_best_stands_once_and_one_that_was_paused_is_train
     fabricated.add(later, [paused, fabricated.trial(later, {"lr": 0.002, "epochs": 3}, [0.9], number=1)])
     [best, start] = choose_contestants(later, 3)
     assert (best.trial, start.trial, start.start, start.config.epochs) == (1, 0, True, 8)
+    failed = fabricated.study(sqlite, PLAIN, name="failed")
+    lost = fabricated.trial(failed, {"lr": 0.05, "batch_size": 16, "epochs": 8}, [], state=TrialState.FAIL, start=0)
+    fabricated.add(failed, [lost, fabricated.trial(failed, {"lr": 0.002, "epochs": 3}, [0.9], number=1)])
+    assert [each.trial for each in choose_contestants(failed, 3)] == [1], "it would fail again, and end the confirmation"
 
 
 def test_contestants_and_seeds_are_only_ever_added(sqlite: Storage) -> None:

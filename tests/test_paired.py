@@ -169,3 +169,5 @@ def test_figures_that_are_all_the_same_are_no_certainty_beyond_that_of_counting(
     [found] = compare_pairs({0: [0.9] * 5, 1: [0.9] * 5}, **images)
     assert found.gap == 0 and not found.is_real and found.p == 1.0
     assert compare_pairs({0: [0.9] * 5}, **images) == []
+    mean = measure_mean([0.9] * 5, **images)
+    assert mean.low < 0.9 < mean.high

@@ -23,7 +23,8 @@ def stop(study: str, storage: str | None) -> None:
 
     loaded = load(Storage(storage), find(study)[0])
     loaded.leases.stop()
+    running = loaded.leases.counts().running
     if (confirmation := find_confirmation(loaded)) is not None:
         confirmation.leases.stop()
-    running = loaded.leases.counts().running
+        running += confirmation.leases.counts().running
     say(f"study {loaded.name!r}: {running} running trials will finish, no new ones begin; `tuner search {quote(loaded.name)}` goes on")

@@ -156,15 +156,15 @@ def choose_contestants(study: Study, k: int) -> tuple[Contestant, ...]:
     for each in chosen:
         if each.config.code != study.config.code.get(each.config.model):
             raise UsageError(
-                f"trial {each.trial} of study {study.name!r} was trained with another file of {each.config.model} than is there now: "
-                "bring that one back under another study, or give a smaller --confirm"
+                f"trial {each.trial} of study {study.name!r} was trained with another file of {each.config.model} than the study has now: "
+                "give a smaller --confirm that leaves it out, or search with this file under another name"
             )
     return tuple(chosen)
 
 
 def _find_start_row(study: Study) -> Contestant | None:
-    """The first start row that has a trial, whatever became of it: what one had before is trained to its end."""
-    rows = study.frozen_trials()
+    """The first start row that has a trial which did not fail: what one had before is trained to its end, though it was pruned."""
+    rows = [row for row in study.frozen_trials() if row.state is not TrialState.FAIL]
     known = zip(rows, study.read_facts(rows, "start", "config"), strict=True)
     begun = [(facts["start"], row.number, facts["config"]) for row, facts in known if {"start", "config"} <= facts.keys()]
     if not begun:
