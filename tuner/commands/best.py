@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config.limits import COSTS, Limits
 from .completion import complete_stored
 from .options import force_option, json_option, storage_option
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="This trial instead of the best.")
+@click.option("--max-parameters", type=click.IntRange(min=1), metavar="N", help="The best of at most N parameters.")
+@click.option("--max-macs", type=click.IntRange(min=1), metavar="N", help="The best of at most N multiply-adds an image.")
+@click.option("--max-milliseconds", type=click.FloatRange(0, min_open=True), metavar="T", help="The best of at most T ms an image.")
+@click.option("--front", type=click.Choice(list(COSTS)), help="The trials that none of no more cost beats, cheapest first.")
 @click.option(
     "--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the configuration that `tuner train` reads."
 )
@@ -29,20 +34,36 @@ if TYPE_CHECKING:
 @storage_option
 @json_option
 def best(
-    study: str | None, trial: int | None, export: Path | None, weights: Path | None, force: bool, storage: str | None, as_json: bool
+    study: str | None,
+    trial: int | None,
+    max_parameters: int | None,
+    max_macs: int | None,
+    max_milliseconds: float | None,
+    front: str | None,
+    export: Path | None,
+    weights: Path | None,
+    force: bool,
+    storage: str | None,
+    as_json: bool,
 ) -> None:
     """Show the best trial of STUDY (the study searched last), or export its configuration or its weights."""
     from ..config.study_files import find
     from ..console.outputs import check_free, write_output
-    from ..console.tables import make_trial_table, print_best
+    from ..console.tables import make_trial_table, print_best, print_within
     from ..console.text import open_console, print_json, say
     from ..console.winners import collect_certainty
+    from ..study.front import rank_within
     from ..study.storage import Storage
     from ..study.studies import load
     from ..study.trials import choose_trial, export_config, is_export
 
+    limits = Limits(parameters=max_parameters, macs=max_macs, milliseconds=max_milliseconds)
+    _check_options(trial, limits, front, export, weights)
     loaded = load(Storage(storage), find(study)[0] if study else None)
-    row = choose_trial(loaded, trial)
+    if front is not None:
+        _show_front(loaded, front, as_json=as_json)
+        return
+    row = rank_within(loaded, limits)[0] if limits else choose_trial(loaded, trial)
     text = export_config(loaded, row)
     whose = f"trial {row.number} of study {loaded.name}"
     if study is None and (export is not None or weights is not None):
@@ -60,13 +81,36 @@ def best(
         print_json({**facts, "config": row.config.to_dict()})
         _say_written(export, weights)
         return
-    if trial is None:
+    if limits:
+        print_within(loaded, limits, 5)
+    elif trial is None:
         print_best(loaded, 5)
     else:
         open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}", loaded.val_images))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     _say_written(export, weights)
+
+
+def _check_options(trial: int | None, limits: Limits, front: str | None, export: Path | None, weights: Path | None) -> None:
+    """Errors: UsageError for options that do not go together."""
+    from ..errors import UsageError
+
+    if trial is not None and limits:
+        raise UsageError(f"--trial {trial} is one trial, and {limits} asks for the best of several: give one of them")
+    if front is not None and (limits or any(given is not None for given in (trial, export, weights))):
+        raise UsageError(f"--front {front} lists several trials: leave --trial, --max-..., --export and --weights out")
+
+
+def _show_front(study: Study, cost: str, *, as_json: bool) -> None:
+    from ..console.tables import print_front
+    from ..console.text import print_json
+    from ..study.front import list_front
+
+    if as_json:
+        print_json({"study": study.name, "cost": cost, "front": [row.to_dict() for row in list_front(study, cost)]})
+    else:
+        print_front(study, cost)
 
 
 def _write_weights(study: Study, row: TrialRow, path: Path, whose: str, *, force: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
 from ..models.own_code import Code, is_own, is_own_data
@@ -28,6 +28,8 @@ from .hyperparameters import (
     nest,
 )
 from .initial_weights import check_weights, fill_in, read_digests
+from .limits import Limits, parse_limits
+from .methods import parse_method
 from .named_code import Arguments, name_code
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
@@ -58,6 +60,7 @@ class StudyConfig:
     start: tuple[Mapping[str, Any], ...] = ()
     code: Mapping[str, str] = field(default_factory=dict, compare=False)
     value: str = "last"
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
@@ -191,6 +194,7 @@ class StudyConfig:
             "start": [nest(dict(row)) for row in self.start],
             "code": dict(self.code) or None,
             "value": None if self.value == "last" else self.value,
+            "limits": self.limits.to_dict() or None,
         }
         return {name: value for name, value in plain.items() if value is not None}
 
@@ -219,7 +223,7 @@ class StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "value"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "value", "limits"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -251,14 +255,15 @@ class StudyConfig:
                 digests=read_digests(plain.get("weights_digests", {})),
                 width=plain.get("width", 1.0),
                 data=DataConfig(**data, **read_normalize(plain.get("normalize", {}))),
-                sampler=_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),
-                pruner=_method("pruner", plain.get("pruner", "promote"), PRUNERS),
+                sampler=parse_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),
+                pruner=parse_method("pruner", plain.get("pruner", "promote"), PRUNERS),
                 names_pruner="pruner" in plain,
                 fixed=fixed,
                 space=searched,
                 start=rows,
                 code={str(spec): digest for spec, digest in code.items()},
                 value=plain.get("value", "last"),
+                limits=parse_limits(plain["limits"]) if "limits" in plain else Limits(),
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
@@ -277,14 +282,3 @@ class StudyConfig:
 
 def _start_row(row: Any, where: str) -> dict[str, Any]:
     return {name: find_hyperparameter(name).check(value, where) for name, value in flatten(row, where).items()}
-
-
-def _method(kind: str, plain: Any, known: Iterable[str]) -> tuple[str, dict[str, Any]]:
-    """A sampler or pruner: a name, or a map with `name` and the arguments of Optuna's own class."""
-    options = {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {"name": plain}
-    name = options.pop("name", None)
-    if plain is None and kind == "pruner":
-        name = "none"
-    if not isinstance(name, str) or name not in known:
-        raise UsageError(f"unknown {kind} {name!r}: {nearest(name, known)}")
-    return name, options

@@ -65,6 +65,8 @@ def write_trial_note(study: Study, row: TrialRow, pictures: Sequence[tuple[str, 
     facts = [f"{count(len(row.epochs), 'epoch')} in {format_duration(row.seconds)}"]
     if run.get("parameters"):
         facts.append(f"{run['parameters']:,} parameters")
+    if run.get("macs"):
+        facts.append(f"{run['macs']:,} multiply-adds an image")
     if run.get("device"):
         facts.append(f"on {run['device']}")
     lines = [f"**Trial {row.number}**, {ended}{value}; {', '.join(facts)}."]

@@ -35,6 +35,7 @@ from ..workers.engine import Engine
 from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
 from .dry_run import dry_run
+from .limits import check_limits
 from .request import Request
 from .try_networks import try_networks
 
@@ -54,6 +55,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
     dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
     try_networks(config, dataset)
+    check_limits(config, len(dataset.classes))
     storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
     known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
@@ -94,6 +96,7 @@ def estimate(request: Request) -> None:
     with tell_time("reading the images", shown=request.progress):
         dataset, _ = _load_images(config, request.progress)
     try_networks(config, dataset)
+    check_limits(config, len(dataset.classes))
     dry_run(name, config, dataset, request)
 
 
@@ -186,7 +189,8 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
         case StopReason.FULL:
             tell(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:
-            tell(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
+            space = "its space that is within its limits" if study.config.limits else "its space"
+            tell(f"Study {study.name!r} is finished: every configuration of {space} was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
             tell(f"Search ended, {stop.text}: {standing} finished, {queued}.")
     show(study)

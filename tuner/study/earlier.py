@@ -61,12 +61,12 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
 
 
 def _define_value(config: StudyConfig, data: str) -> dict[str, Any]:
-    """The part of a definition that says what an accuracy means: neither hyper-parameters nor the seed."""
+    """The part of a definition that says what an accuracy means: neither hyper-parameters, nor the seed, nor limits."""
     whole = define(config, data)
     return {
         k: v
         for k, v in whole.items()
-        if k != "seed" and k not in HYPERPARAMETERS and find_width_pattern(k) is None and find_option(k) is None
+        if k not in ("seed", "limits") and k not in HYPERPARAMETERS and find_width_pattern(k) is None and find_option(k) is None
     }
 
 

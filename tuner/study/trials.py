@@ -78,7 +78,7 @@ def read_trial(study: Study, trial: FrozenTrial, facts: Mapping[str, Any], *, pa
         value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
         epochs=list(facts.get("curve", [])),
-        run=facts.get("run", {}),
+        run={**facts.get("cost", {}), **facts.get("run", {})},
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
         start=facts.get("start"),
         paused=paused,

@@ -70,6 +70,7 @@ class Run:
                 "choose a smaller batch_size or more images"
             )
         self.config = config
+        self.classes = classes
         self.train: Resident | Features = train
         self.val: Resident | Features | None = val
         self.curve: list[Score] = []

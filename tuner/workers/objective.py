@@ -23,10 +23,12 @@ from ..training import checkpoint, memory
 from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
+from .draws import CannotDraw
 from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
-from .leased_trial import CannotDraw, LeasedTrial
+from .latency import check_latency
+from .leased_trial import LeasedTrial
 from .pace import Pace
 from .reporter import BelowOthers, Paused, Reporter
 from .watch import Watch, share
@@ -116,7 +118,7 @@ def _bring_to_end(
     if ending.outcome is Outcome.STOPPED:
         study.leases.requeue(trial.lease)
         return ending, heap_full
-    trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
+    trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible, violation=ending.violation)
     if ending.outcome is Outcome.ERROR:
         _discard(study, trial.lease.number)
     return ending, heap_full
@@ -175,6 +177,7 @@ def _train(
                 return stop()
 
             watch.begin("start of training")
+            check_latency(trial, config, parts.classes, placement)
             memory.reset_peak(placement.device)
             run = make_run(
                 config,

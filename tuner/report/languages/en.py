@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..language import Language
+from .costs_en import COSTS
 
 TEXTS = {
     # Numbers and names.
@@ -296,4 +297,4 @@ NOUNS = {
 TERMS = {"lr": "learning rate"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
-ENGLISH = Language(code="en", texts=TEXTS, nouns=NOUNS, numbers=NUMBERS, terms=TERMS)
+ENGLISH = Language(code="en", texts=TEXTS | COSTS, nouns=NOUNS, numbers=NUMBERS, terms=TERMS)

@@ -6,6 +6,7 @@ Its texts stand in the order of en.py. Particles depend on the letter before the
 from __future__ import annotations
 
 from ..language import Language
+from .costs_ko import COSTS
 
 TEXTS = {
     **dict.fromkeys(("trial", "try"), "시도 {number}"),
@@ -296,4 +297,4 @@ TERMS = {
     "precision": "정밀도",
 }
 
-KOREAN = Language(code="ko", texts=TEXTS, nouns=NOUNS, numbers=(), terms=TERMS)
+KOREAN = Language(code="ko", texts=TEXTS | COSTS, nouns=NOUNS, numbers=(), terms=TERMS)

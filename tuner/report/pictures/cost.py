@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
+from ...study.front import find_front
 from ...study.trials import TrialRow
 from ..language import Language
 from ..languages.en import ENGLISH
@@ -32,15 +33,6 @@ def draw_against_parameters(rows: Sequence[TrialRow], words: Language = ENGLISH)
 def draw_against_seconds(rows: Sequence[TrialRow], words: Language = ENGLISH) -> bytes | None:
     """Accuracy against training time; None where no trial has both."""
     return _scatter(rows, count_seconds, "time", words)
-
-
-def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, accuracy) that no cheaper or equal one beats, cheapest first."""
-    best: list[tuple[float, float]] = []
-    for cost, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not best or accuracy > best[-1][1]:
-            best.append((cost, accuracy))
-    return best
 
 
 def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], kind: str, words: Language) -> bytes | None:
