@@ -76,6 +76,7 @@ def test_a_study_read_by_every_command(tmp_path: Path) -> None:
     assert (shown["study"], shown["n_trials"], shown["n_trials"]) == ("made", shown["slots"], 24)
     compare("show STUDY --trial N", run("show", "made", "--trial", "3", "--json", *WHERE))
     compare("best", run("best", "made", "--json", *WHERE))
+    compare("best --front COST", run("best", "made", "--front", "parameters", "--json", *WHERE))
     compare("repair", run("repair", "made", "--json", *WHERE))
     compare(
         "simulate", run("simulate", "made", "--pruner", "promote", "--seeds", "2", "--no-progress", "--json", *WHERE), absent=NO_SAMPLERS

@@ -52,7 +52,7 @@ def best(
     from ..console.tables import make_trial_table, print_best, print_within
     from ..console.text import open_console, print_json, say
     from ..console.winners import collect_certainty
-    from ..study.front import rank_within
+    from ..study.front import list_front, rank_within
     from ..study.storage import Storage
     from ..study.studies import load
     from ..study.trials import choose_trial, export_config, is_export
@@ -77,7 +77,8 @@ def best(
         write_output(export, text.encode())
     if as_json:
         assert row.config is not None
-        facts = {"study": loaded.name, **row.to_dict(), **collect_certainty(loaded, row.number)}
+        on_front = None if loaded.config.cost is None else [each.number for each in list_front(loaded, loaded.config.cost)]
+        facts = {"study": loaded.name, **row.to_dict(), **collect_certainty(loaded, row.number), "front": on_front}
         print_json({**facts, "config": row.config.to_dict()})
         _say_written(export, weights)
         return

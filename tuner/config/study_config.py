@@ -31,6 +31,7 @@ from .initial_weights import check_weights, fill_in, read_digests
 from .limits import Limits, parse_limits
 from .methods import parse_method
 from .named_code import Arguments, name_code
+from .objectives import ACCURACY, check_objectives, parse_objectives
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
@@ -61,10 +62,12 @@ class StudyConfig:
     code: Mapping[str, str] = field(default_factory=dict, compare=False)
     value: str = "last"
     limits: Limits = field(default_factory=Limits)
+    cost: str | None = None  # kept low beside accuracy, where there are two objectives
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
         check_value(self.value)
+        check_objectives(self.cost, self.sampler[0], self.pruner[0])
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
@@ -195,6 +198,7 @@ class StudyConfig:
             "code": dict(self.code) or None,
             "value": None if self.value == "last" else self.value,
             "limits": self.limits.to_dict() or None,
+            "objectives": self.cost and [ACCURACY, self.cost],
         }
         return {name: value for name, value in plain.items() if value is not None}
 
@@ -223,7 +227,7 @@ class StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "value", "limits"}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "value", "limits", "objectives"}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -264,6 +268,7 @@ class StudyConfig:
                 code={str(spec): digest for spec, digest in code.items()},
                 value=plain.get("value", "last"),
                 limits=parse_limits(plain["limits"]) if "limits" in plain else Limits(),
+                cost=parse_objectives(plain["objectives"]) if "objectives" in plain else None,
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from rich.table import Table
 
 from ..config.limits import COSTS, Limits
+from ..config.study_config import StudyConfig
 from ..study.certainty import find_interval, measure_certainty
 from ..study.front import list_front, rank_within
 from ..study.study import Study
@@ -63,9 +64,17 @@ def print_best(study: Study, count: int = 10) -> None:
     top = find_best(study, count)
     if top:
         console = open_console()
-        console.print(make_trial_table(top, f"Best of study {study.name}", study.val_images, study.config.limits.to_dict()))
+        console.print(make_trial_table(top, f"Best of study {study.name}", study.val_images, list_costs(study.config)))
         for line in describe_best(study):
             console.print(line, highlight=False)
+        if study.config.cost is not None:
+            console.print()
+            print_front(study, study.config.cost)
+
+
+def list_costs(config: StudyConfig) -> list[str]:
+    """The costs that a study has limits for, or keeps low."""
+    return [name for name in COSTS if name in config.limits.to_dict() or name == config.cost]
 
 
 def print_within(study: Study, limits: Limits, count: int) -> None:

@@ -7,8 +7,10 @@ from shlex import quote
 
 from ..console.text import format_duration
 from ..console.winners import describe_certainty, describe_ties, describe_value
+from ..report.languages.en import ENGLISH
 from ..report.words import count, joined, model_name, percent, ranges, storage_option
 from ..study.certainty import measure_certainty
+from ..study.front import find_front_rows
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config
@@ -30,6 +32,9 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
     ]
     if (certainty := measure_certainty(study)) is not None:
         lines.append(f"{describe_certainty(certainty, percent)} {describe_ties(certainty)}".strip())
+    if config.cost is not None:
+        front = [str(row.number) for row in find_front_rows(rows, config.cost)]
+        lines.append(f"The front of accuracy against {ENGLISH.say(f'cost_{config.cost}')}, cheapest first: trials {joined(front)}.")
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
         lines.append("\n".join(["| Searched | over |", "|---|---|", *(line.replace("*", r"\*") for line in searched)]))

@@ -16,6 +16,7 @@ from .blocks import Block, Code, Heading, Paragraph, Report
 from .certainty import count_images
 from .errs import find_kept, write_errs
 from .figures import write_all, write_best, write_mattered
+from .front import write_front
 from .journal import write_journal
 from .language import Language
 from .languages.en import ENGLISH
@@ -42,6 +43,7 @@ def make_report(study: Study, device: str = "cpu", words: Language = ENGLISH) ->
     images, shares = count_images(study, kept), find_importances(study)
     blocks = [
         *write_answer(study, everything, first, words, drawn, images=images, shares=shares),
+        *write_front(study, everything, words, drawn),
         *write_search(study, words),
         Heading(text=words.say("journal")),
         Paragraph(text=words.say("journal_intro", value=words.say(f"value_{study.config.value}"))),

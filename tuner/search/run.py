@@ -56,6 +56,7 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
     try_methods(config)
     try_networks(config, dataset)
     check_limits(config, len(dataset.classes))
+    _check_target(request, config)
     storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
     known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
@@ -102,6 +103,7 @@ def estimate(request: Request) -> None:
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
     """Run workers on a study to the end, and say how it ended."""
+    _check_target(request, study.config)
     tell, show = _speak(request)
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
@@ -135,6 +137,12 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
         study.retry.stop_with(supervisor.interrupted, view.say)
         stop = supervisor.run()
     _conclude(study, stop, request)
+
+
+def _check_target(request: Request, config: StudyConfig) -> None:
+    """Errors: UsageError for an accuracy to end at where that is not all that is asked for."""
+    if request.target is not None and config.cost is not None:
+        raise UsageError(f"--target {request.target:g} is an accuracy, and objectives names {config.cost} too: leave --target out")
 
 
 @contextmanager

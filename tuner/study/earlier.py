@@ -45,6 +45,8 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
 
     Errors: UsageError for a sampler that learns from no such trial, for values that mean something else, and where none lies in it.
     """
+    if (cost := source.config.cost or config.cost) is not None:
+        raise UsageError(f"--from {source.name} is for studies of accuracy alone, and objectives names {cost} too: leave --from out")
     sampler = config.sampler[0]
     if not SAMPLERS[sampler].learns:
         able = " or ".join(name for name, spec in SAMPLERS.items() if spec.learns)

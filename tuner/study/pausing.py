@@ -26,7 +26,7 @@ from .files import StudyFiles
 from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
 from .leases import Leases
 from .outcome import Outcome
-from .promotion import Curves, Promotion, estimate_chances, find_promoted, find_raced
+from .promotion import Costs, Curves, Promotion, estimate_chances, find_promoted, find_raced
 from .retry import Retry
 from .standing import Standing
 from .storage import Storage
@@ -41,13 +41,24 @@ SPARE = 1.2  # how much longer than measured an epoch may take, where the time f
 class PausingLeases(Leases):
     """The leases of a study whose trials pause."""
 
-    def __init__(self, storage: Storage, study_id: int, rule: Promotion, files: StudyFiles, seed: int, retry: Retry | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        study_id: int,
+        rule: Promotion,
+        files: StudyFiles,
+        seed: int,
+        retry: Retry | None = None,
+        *,
+        cost: str | None = None,
+    ) -> None:
         super().__init__(storage, study_id, retry)
         self.rule = rule
         self.deadline: float | None = None  # by this machine's clock; in time before it the best are trained to their end
         self._files = files
         self._seed = seed
-        self._standing = Standing(study_id, rule.epochs)
+        self._cost = cost  # the study's second objective
+        self._standing = Standing(study_id, rule.epochs, cost)
 
     def count_images(self, images: int) -> None:
         """Say of how many validation images the errors are fractions."""
@@ -70,13 +81,13 @@ class PausingLeases(Leases):
 
         def take(why: str, *, far: bool) -> Lease | None:
             paused = standing.paused(self.rule.rungs if why == PROMOTION else self.rule.levels)
-            while (number := self._find(why, standing.best, paused)) is not None:
+            while (number := self._find(why, standing.best, paused, self._costs)) is not None:
                 if far or not self._is_far(number):
                     return self._take_up(connection, number, why, n_trials, worker_id)
                 del paused[number]
             return None
 
-        if self._is_late(standing.best, standing.paused(self.rule.levels)) and (lease := take(TIME, far=False)):
+        if self._is_late(standing.best, standing.paused(self.rule.levels), self._costs) and (lease := take(TIME, far=False)):
             return lease
         if not racing and (lease := take(PROMOTION, far=False)):
             return lease
@@ -88,17 +99,22 @@ class PausingLeases(Leases):
         lease = take(RACE, far=False) or (None if held else take(RACE, far=True)) or take(AUDIT, far=not held)
         return lease or replace(found, settled=0 if held else self._settle(connection))
 
-    def _find(self, why: str, best: Curves, paused: Mapping[int, int]) -> int | None:
+    @property
+    def _costs(self) -> Costs | None:
+        """The second objective of the trials that were decided on or ended; None where the study has none."""
+        return None if self._cost is None else self._standing.costs
+
+    def _find(self, why: str, best: Curves, paused: Mapping[int, int], costs: Costs | None) -> int | None:
         """Which of the paused trials goes on for this reason. One without any rung goes on to its first."""
         if (early := min((number for number, epoch in paused.items() if epoch == 0), default=None)) is not None:
             return early
         if not paused:
             return None
         if why == PROMOTION:
-            return find_promoted(self.rule, best, paused)
+            return find_promoted(self.rule, best, paused, costs)
         if why == AUDIT:
             return find_audited(self.rule, best, paused, seed=self._seed)
-        return find_raced(self.rule, best, self._ended, paused)
+        return find_raced(self.rule, best, self._ended, paused, costs)
 
     @property
     def _ended(self) -> dict[int, float]:
@@ -110,9 +126,9 @@ class PausingLeases(Leases):
         """Whether only another machine has the trial's checkpoint."""
         return self._standing.decided[number].host != socket.gethostname() and not self._files.has(number)
 
-    def _is_late(self, best: Curves, paused: Mapping[int, int]) -> bool:
+    def _is_late(self, best: Curves, paused: Mapping[int, int], costs: Costs | None) -> bool:
         """Whether there is just time enough left to train to its end what is worth most."""
-        if self.deadline is None or (number := self._find(TIME, best, paused)) is None:
+        if self.deadline is None or (number := self._find(TIME, best, paused, costs)) is None:
             return False
         trial_id = self.storage.optuna.get_trial_id_from_study_id_trial_number(self.study_id, number)
         [facts] = read_facts(self.storage, self.study_id, [self.storage.optuna.get_trial(trial_id)], "curve")
@@ -132,17 +148,18 @@ class PausingLeases(Leases):
     def _settle(self, connection: sa.Connection) -> int:
         """End the paused trials: none of them is likely enough to win. How many there were."""
         standing, paused = self._standing, self._standing.paused(self.rule.levels)
-        chances = estimate_chances(self.rule, standing.best, self._ended, paused) if paused else {}
+        chances = estimate_chances(self.rule, standing.best, self._ended, paused, self._costs) if paused else {}
+        aim = "a new best" if self._cost is None else "a place on the front"
         for number in paused:
             trial_id = standing.decided[number].trial_id
             frozen = self.storage.optuna.get_trial(trial_id)
             place = standing.find_place(standing.best, number)
-            reason = f"paused {place}; left there: its chance of a new best was {100 * chances[number]:.2g} %"
+            reason = f"paused {place}; left there: its chance of {aim} was {100 * chances[number]:.2g} %"
             [facts] = read_facts(self.storage, self.study_id, [frozen], "run")
             run = {**facts.get("run", {}), "reason": reason, "outcome": Outcome.BELOW_OTHERS, "chance": chances[number]}
             write_run(self.storage, self.study_id, trial_id, run)
             last = frozen.intermediate_values[max(frozen.intermediate_values)]
-            self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last])
+            self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last] if self._cost is None else None)
             self._note(connection, trial_id, paused=False)
         return len(paused)
 
@@ -177,8 +194,10 @@ class PausingLeases(Leases):
             if known is not None and known.epoch >= epoch:
                 return None  # it was let go on from here before
             best = {**standing.best, lease.number: standing.read_curve(connection, lease.trial_id)[:epoch]}
+            mine = standing.read_costs(connection, [lease.trial_id])
+            costs = None if self._costs is None else {**self._costs, lease.number: mine[lease.trial_id]}
             racing, levels = standing.is_racing(n_trials, (RACE, AUDIT)), {**standing.paused(self.rule.levels), lease.number: epoch}
-            late = (known is not None and known.taken == TIME) or self._is_late(best, levels)
+            late = (known is not None and known.taken == TIME) or self._is_late(best, levels, costs)
             if not (racing or late) and epoch not in self.rule.rungs:
                 return None
             reasons = [RACE, AUDIT] if racing else [TIME] if late else []
@@ -186,7 +205,7 @@ class PausingLeases(Leases):
                 reasons.append(PROMOTION)
             for why in reasons:
                 rungs = {**standing.paused(self.rule.rungs), lease.number: epoch} if why == PROMOTION else levels
-                if (chosen := self._find(why, best, rungs)) == lease.number:
+                if (chosen := self._find(why, best, rungs, costs)) == lease.number:
                     self._note(connection, lease.trial_id, epoch=epoch, paused=False, taken=why, slots=n_trials)
                     return None
                 if chosen is not None:
@@ -210,8 +229,8 @@ class PausingLeases(Leases):
         """
         standing, rule = self.read_standing(), self.rule
         paused = standing.paused(rule.levels)
-        if not standing.final or not paused or 0 in paused.values():
-            return set()
+        if not standing.final or not paused or 0 in paused.values() or self._cost is not None:
+            return set()  # with a cost, the places of a size class change with every trial
         chances = estimate_chances(rule, standing.best, standing.final, paused)
         unlikely = [number for number in paused if chances[number] < rule.chance * HOPELESS]
         found = set()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.conditions import holds, sort_by_condition
-from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
+from ..config.dimension import Choice, Dimension, is_whole, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
 from ..config.settled_weights import name_weights
 from ..config.study_config import StudyConfig
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from .drawing import Drawing
-
-
-MOST_LOOKS = 10_000  # at points of a finite space, for one that is within the study's limits
 
 
 def derive_seed(*parts: object) -> int:
@@ -103,7 +100,9 @@ def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
     }
 
 
-def suggest(trial: optuna.Trial | Drawing, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
+def suggest(
+    trial: optuna.Trial | Drawing, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str
+) -> TrialConfig:
     """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
     absent = config.conditions
     values = {name: value for name, value in (config.constants | dict(row)).items() if not absent.get(name)}
@@ -161,12 +160,12 @@ def find_untried(
     *,
     seed: int,
     fits: Callable[[Mapping[str, Any]], bool] | None = None,
+    looks: int = 1,
 ) -> dict[str, Any] | None:
     """A point of a finite space that is not among `tried` and has the values `fixed`, chosen by `seed`. None where none is left.
 
-    With `fits` only points will do whose trials' values it accepts. Of those that are not tried it is asked MOST_LOOKS times at most.
+    With `fits` only points will do whose trials' values it accepts. It is asked of so many points (`looks`) at most.
     """
-    looks = len(tried) + (1 if fits is None else MOST_LOOKS)
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
@@ -175,7 +174,7 @@ def find_untried(
             axes = _list_axes(config, case, given)
             total = math.prod(len(values) for values in axes.values())
             first = derive_seed(seed, "first") % total
-            for offset in range(min(total, looks)):
+            for offset in range(min(total, len(tried) + looks)):
                 index, point = (first + offset) % total, {}
                 for name, values in axes.items():
                     index, place = divmod(index, len(values))
@@ -245,6 +244,7 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
         **({} if config.value == "last" else {"value": config.value}),
         **({"limits": config.limits.to_dict()} if config.limits else {}),
+        **({} if config.cost is None else {"objectives": ["accuracy", config.cost]}),
     }
 
 

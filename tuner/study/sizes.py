@@ -8,6 +8,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from ..config.checks import is_number
+from ..config.dimension import Choice, Dimension, is_whole
 from ..config.hyperparameters import find_option, find_width_pattern
 from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
@@ -37,6 +39,30 @@ def find_size_of(config: StudyConfig, values: Mapping[str, Any], classes: int) -
     """The size of the network of a trial with these values; what they leave out is as the study fixes it."""
     fixed = {name: value for name, value in config.constants.items() if name not in config.space}
     return find_size(assemble({**fixed, **values}, config, seed=0, threads=1, precision="fp32"), classes)
+
+
+def shrink(config: StudyConfig, params: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Drawn parameters of a smaller network: of the way from the smallest to what was drawn only this share, in every size on its own
+    scale. With 0 each is the least of its range or list; lists of texts and the model stay as they are."""
+    found = dict(params)
+    for name, value in params.items():
+        if is_of_size(name) and name != "model":
+            found[name] = _shrink(name, config.space[name], value, share)
+    return found
+
+
+def _shrink(name: str, dimension: Dimension, value: Any, share: float) -> Any:
+    if isinstance(dimension, Choice):
+        if not all(is_number(each) for each in dimension.values):
+            return value
+        values = sorted(dimension.values)
+        return values[int(share * values.index(value))]
+    low = dimension.low
+    smaller = low * (value / low) ** share if dimension.log else low + share * (value - low)
+    step = dimension.step or (1 if is_whole(name, dimension) else None)
+    if step is None:
+        return min(smaller, value)
+    return low + int((smaller - low) / step + 1e-9) * step
 
 
 class Fitting:

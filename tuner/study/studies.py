@@ -10,9 +10,9 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from optuna.study import StudyDirection
 
 from .. import __version__
+from ..config.limits import COSTS
 from ..config.study_config import StudyConfig
 from ..config.study_files import check_name
 from ..errors import TunerError, UsageError, nearest
@@ -21,6 +21,7 @@ from .carried import Carried
 from .earlier import Earlier, read_earlier, store_earlier
 from .finished import Finished
 from .leases import Leases
+from .objectives import ONE, TWO, list_directions
 from .pausing import PausingLeases
 from .pruners import make_promotion
 from .retry import Retry
@@ -77,7 +78,7 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
     attrs = storage.optuna.get_study_user_attrs(study_id)
     config, found = StudyConfig.from_dict(attrs["config"], f"study {name!r}"), files.find_files(storage, name, attrs["uid"], attrs)
     rule, finished = make_promotion(config), Finished(storage, study_id)
-    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry) if rule is not None else None
+    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry, cost=config.cost) if rule is not None else None
     return Study(
         storage=storage,
         name=name,
@@ -132,7 +133,7 @@ def create_or_load(
             storage.write_through()
             return load(storage, name, retry)
         found = existing[name]
-        if found.directions != [StudyDirection.MAXIMIZE]:
+        if found.directions not in (ONE, TWO):
             words = ", ".join(direction.name.lower() for direction in found.directions)
             raise TunerError(f"study {name!r} has the direction {words}, but accuracy is maximized: use another name or --storage")
         study = load(storage, name, retry)
@@ -202,8 +203,8 @@ def _create(
     uid = uuid.uuid4().hex
     folder = files.choose_folder(storage, name, uid, checkpoints)
     with storage.transaction() as connection:
-        study = optuna.create_study(storage=storage.optuna, study_name=name, direction="maximize")
-        study.set_metric_names(["validation accuracy"])
+        study = optuna.create_study(storage=storage.optuna, study_name=name, directions=list_directions(config))
+        study.set_metric_names(["validation accuracy", *([] if config.cost is None else [COSTS[config.cost]])])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
         for table in metadata.sorted_tables:

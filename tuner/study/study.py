@@ -19,6 +19,7 @@ from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
 from .leases import Leases
+from .objectives import leave_out_pruned
 from .pruners import make_pruner
 from .retry import Retry
 from .samplers import make_sampler
@@ -72,6 +73,8 @@ class Study:
         made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config, attempt), make_pruner(self.config))
         own = self._carried if carried and self._carried is not None else self._finished
         made.finished = (lambda: [*self.earlier, *own()]) if carried and self.earlier else own
+        if carried and self.config.cost is not None:
+            made.finished = lambda: leave_out_pruned(own())
         return made
 
     def finished_trials(self) -> list[FrozenTrial]:

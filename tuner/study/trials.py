@@ -14,6 +14,7 @@ from .. import __version__
 from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
 from .counts import read_paused
+from .objectives import read_accuracy
 from .outcome import Outcome, read_outcome
 from .study import Study
 
@@ -75,7 +76,7 @@ def read_trial(study: Study, trial: FrozenTrial, facts: Mapping[str, Any], *, pa
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
-        value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        value=read_accuracy(trial) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
         epochs=list(facts.get("curve", [])),
         run={**facts.get("cost", {}), **facts.get("run", {})},
@@ -100,7 +101,7 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
-    ranked = sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
+    ranked = sorted(complete, key=lambda t: (-(read_accuracy(t) or 0.0), t.number))
     found: list[TrialRow] = []
     at_once = k + SPARE
     while ranked and len(found) < k:
@@ -117,7 +118,7 @@ def rank_complete(study: Study, *, copies: bool = True) -> list[FrozenTrial]:
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
     known = zip(complete, study.read_facts(complete, "config", "run"), strict=True)
     ours = [trial for trial, facts in known if "config" in facts and (copies or "same_as" not in facts.get("run", {}))]
-    return sorted(ours, key=lambda t: (-(t.value or 0.0), t.number))
+    return sorted(ours, key=lambda t: (-(read_accuracy(t) or 0.0), t.number))
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRow:

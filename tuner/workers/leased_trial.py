@@ -18,6 +18,7 @@ from ..config.trial_config import TrialConfig
 from ..errors import TunerError
 from ..study.facts import read_facts, write_facts, write_run
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
+from ..study.objectives import make_values
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
 from ..study.search_space import count_configurations, find_point, put_on_steps
@@ -191,7 +192,9 @@ class LeasedTrial:
         middle = statistics.median(row.intermediate_values[score.epoch] for row in others)
         return f"{mine:.4f}, where the median of {len(others)} others was {middle:.4f}"
 
-    def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None, violation: float = 1.0) -> None:
+    def finish(
+        self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None, violation: float = 1.0
+    ) -> None:
         """End the trial with its outcome and its costs.
 
         `infeasible` names why no sampler should go there again, and `violation` says how far it was from where it may.
@@ -201,7 +204,7 @@ class LeasedTrial:
             self._keep(facts)
             if infeasible is not None:
                 optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, violation)
-            self.optuna_study().tell(self.lease.number, value, state=state)
+            self.optuna_study().tell(self.lease.number, make_values(self.study.config, value, self.cost), state=state)
 
         self.study.leases.finish(self.lease, end)
 
@@ -253,7 +256,7 @@ class LeasedTrial:
             reason = f"same configuration as trial {other.number}: took over its figures"
             self._put_run({**theirs.get("run", {}), **self.cost, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number})
             self.storage.set_trial_user_attr(self.lease.trial_id, "same_as", other.number)
-            self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
+            self.optuna_study().tell(self.lease.number, other.values, state=TrialState.COMPLETE)
 
         self.study.leases.finish(self.lease, copy)
 

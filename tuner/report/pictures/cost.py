@@ -35,6 +35,11 @@ def draw_against_seconds(rows: Sequence[TrialRow], words: Language = ENGLISH) ->
     return _scatter(rows, count_seconds, "time", words)
 
 
+def draw_front(rows: Sequence[TrialRow], cost: str, words: Language = ENGLISH) -> bytes | None:
+    """Accuracy against a cost of `config/limits.py`, with the front as a line; None where no trial has both."""
+    return _scatter(rows, lambda row: row.run.get(cost), cost, words)
+
+
 def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], kind: str, words: Language) -> bytes | None:
     points = {
         state: [(c, r.value) for r in rows if r.state == state and r.value is not None and (c := cost(r))]
