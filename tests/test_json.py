@@ -95,6 +95,7 @@ def test_a_study_read_by_every_command(tmp_path: Path) -> None:
     one = ("--trial", "0", "--json", *WHERE)
     compare("show STUDY --trial N", *(run("show", name, *one) for name in ("made", *others)))
     compare("best", *(run("best", name, "--json", *WHERE) for name in ("made", *others)))
+    compare("best --front COST", run("best", "made", "--front", "parameters", "--json", *WHERE))
     compare("repair", run("repair", "made", "--json", *WHERE))
     compare(
         "simulate", run("simulate", "made", "--pruner", "promote", "--seeds", "2", "--no-progress", "--json", *WHERE), absent=NO_SAMPLERS

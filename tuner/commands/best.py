@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config.limits import COSTS, Limits
 from .completion import complete_stored
 from .help import GroupedCommand
 from .options import (
@@ -31,7 +32,7 @@ CONTESTANTS = 3
 SEEDS = 5  # as `search/confirm.py` has it, which would take seconds to import
 # The options of `tuner best --help`, under their headings.
 GROUPS = {
-    "Which": ("trial",),
+    "Which": ("trial", "max_parameters", "max_macs", "max_milliseconds", "front"),
     "Files": ("export", "weights", "force"),
     "Confirmation": ("confirm", "seeds", "gpu", "device", "workers", "capture", "data", "no_progress"),
     "Output": ("storage", "as_json"),
@@ -41,6 +42,10 @@ GROUPS = {
 @click.command(cls=GroupedCommand, groups=GROUPS)
 @click.argument("study", required=False, shell_complete=complete_stored)
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="This trial instead of the best.")
+@click.option("--max-parameters", type=click.IntRange(min=1), metavar="N", help="The best of at most N parameters.")
+@click.option("--max-macs", type=click.IntRange(min=1), metavar="N", help="The best of at most N multiply-adds an image.")
+@click.option("--max-milliseconds", type=click.FloatRange(0, min_open=True), metavar="T", help="The best of at most T ms an image.")
+@click.option("--front", type=click.Choice(list(COSTS)), help="The trials that none of no more cost beats, cheapest first.")
 @click.option(
     "--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the configuration that `tuner train` reads."
 )
@@ -73,6 +78,10 @@ GROUPS = {
 def best(
     study: str | None,
     trial: int | None,
+    max_parameters: int | None,
+    max_macs: int | None,
+    max_milliseconds: float | None,
+    front: str | None,
     export: Path | None,
     weights: Path | None,
     confirm: int | None,
@@ -90,21 +99,26 @@ def best(
     from ..config.study_files import find
     from ..console.confirmed import collect_confirmation, print_confirmation
     from ..console.outputs import check_free, write_output
-    from ..console.tables import make_trial_table, print_best
+    from ..console.tables import make_trial_table, print_best, print_within
     from ..console.text import open_console, print_json, say
     from ..console.winners import collect_certainty
     from ..study.confirmation import find_result
+    from ..study.front import list_front, rank_within
     from ..study.storage import Storage
     from ..study.studies import load
     from ..study.trials import choose_trial, export_config, is_export
 
-    _check(trial, confirm)
+    limits = Limits(parameters=max_parameters, macs=max_macs, milliseconds=max_milliseconds)
+    _check(trial, confirm, limits, front, export, weights)
     if confirm is not None:
         loaded = _confirm(study, confirm, seeds, storage, **hardware)
     else:
         loaded = load(Storage(storage), find(study)[0] if study else None)
-    found = find_result(loaded) if trial is None else None
-    row = choose_trial(loaded, trial if found is None else found.winner)
+    if front is not None:
+        _show_front(loaded, front, as_json=as_json)
+        return
+    found = find_result(loaded) if trial is None and not limits else None
+    row = rank_within(loaded, limits)[0] if limits else choose_trial(loaded, trial if found is None else found.winner)
     text = export_config(loaded, row)
     whose = f"trial {row.number} of study {loaded.name}"
     if study is None and (export is not None or weights is not None):
@@ -120,12 +134,15 @@ def best(
         write_output(export, text.encode())
     if as_json:
         assert row.config is not None
-        facts = {"study": loaded.name, **row.to_dict(), **collect_certainty(loaded, row.number)}
+        on_front = None if loaded.config.cost is None else [each.number for each in list_front(loaded, loaded.config.cost)]
+        facts = {"study": loaded.name, **row.to_dict(), **collect_certainty(loaded, row.number), "front": on_front}
         print_json({**facts, "config": row.config.to_dict(), "confirmation": collect_confirmation(loaded)})
         _say_written(export, weights)
         return
     if confirm is not None:
         print_confirmation(loaded)
+    elif limits:
+        print_within(loaded, limits, 5)
     elif trial is None:
         print_best(loaded, 5)
     else:
@@ -135,13 +152,19 @@ def best(
     _say_written(export, weights)
 
 
-def _check(trial: int | None, confirm: int | None) -> None:
+def _check(trial: int | None, confirm: int | None, limits: Limits, front: str | None, export: Path | None, weights: Path | None) -> None:
     """Errors: UsageError for options that do not go together."""
     from ..errors import UsageError
 
+    if trial is not None and limits:
+        raise UsageError(f"--trial {trial} is one trial, and {limits} asks for the best of several: give one of them")
+    if front is not None and (limits or any(given is not None for given in (trial, confirm, export, weights))):
+        raise UsageError(f"--front {front} lists several trials: leave --trial, --max-..., --confirm, --export and --weights out")
     if confirm is not None:
         if trial is not None:
             raise UsageError(f"--trial {trial} and --confirm {confirm} say two things: give one of them")
+        if limits:
+            raise UsageError(f"--confirm {confirm} trains the best of all trials, and {limits} asks for the best of some: give one of them")
         return
     context = click.get_current_context()
     for parameter in context.command.params:
@@ -177,6 +200,17 @@ def _say_winner(study: Study, found: Result) -> None:
     if top.number not in known:
         again = f"tuner best {quote(study.name)} --confirm"
         say(f"trial {top.number}, now the most accurate of the search, is not among those confirmed: `{again}` adds it")
+
+
+def _show_front(study: Study, cost: str, *, as_json: bool) -> None:
+    from ..console.tables import print_front
+    from ..console.text import print_json
+    from ..study.front import list_front
+
+    if as_json:
+        print_json({"study": study.name, "cost": cost, "front": [row.to_dict() for row in list_front(study, cost)]})
+    else:
+        print_front(study, cost)
 
 
 def _write_weights(study: Study, row: TrialRow, path: Path, whose: str, *, force: bool) -> None:

@@ -15,7 +15,7 @@ LARGEST_WHOLE = 2**63 - 1  # what databases, NumPy and torch hold
 LONGEST_NAME = 255  # bytes of a file's or a folder's name
 LONGEST_PATH = 4095  # bytes
 # Options of Optuna's samplers and pruners that say how much is computed at every draw, and what nobody can want to wait for.
-WORK = {"n_ei_candidates", "popsize", "inc_popsize", "reduction_factor", "min_early_stopping_rate"}
+WORK = {"n_ei_candidates", "popsize", "population_size", "inc_popsize", "reduction_factor", "min_early_stopping_rate"}
 MOST_WORK = 10_000
 
 

@@ -24,7 +24,7 @@ class SamplerSpec:
     `optuna_class` is its name in `optuna.samplers`, `options` the arguments that a study file may give. With `sequence`
     its points are one sequence: drawn with the study's own seed, one trial at a time. With `finite` it visits each point
     of a finite space. One that `learns` does so from any finished trial, whoever drew it. `draws` decides from the options;
-    fewer than `fewest` hyper-parameters are drawn on their own.
+    fewer than `fewest` hyper-parameters are drawn on their own. With `two_objectives` it searches a front too.
     """
 
     optuna_class: str
@@ -34,6 +34,7 @@ class SamplerSpec:
     finite: bool = False
     fewest: int = 1
     learns: bool = False
+    two_objectives: bool = False
 
 
 def _tpe_draws(options: Mapping[str, Any]) -> Draws:
@@ -51,13 +52,15 @@ CMAES = (
     *("sigma0", "n_startup_trials", "popsize", "restart_strategy", "inc_popsize", "use_separable_cma", "with_margin", "lr_adapt"),
     *("consider_pruned_trials", "warn_independent_sampling"),
 )
+NSGA2 = ("population_size", "mutation_prob", "crossover_prob", "swapping_prob")
 QMC = ("qmc_type", "scramble", "warn_asynchronous_seeding", "warn_independent_sampling")
 
 SAMPLERS: dict[str, SamplerSpec] = {
-    "tpe": SamplerSpec(optuna_class="TPESampler", draws=_tpe_draws, options=TPE, learns=True),
+    "tpe": SamplerSpec(optuna_class="TPESampler", draws=_tpe_draws, options=TPE, learns=True, two_objectives=True),
     "gp": SamplerSpec(optuna_class="GPSampler", draws=lambda _: Draws.ALL, options=GP, learns=True),
     "cmaes": SamplerSpec(optuna_class="CmaEsSampler", draws=lambda _: Draws.NUMBERS, options=CMAES, fewest=2),
-    "qmc": SamplerSpec(optuna_class="QMCSampler", draws=lambda _: Draws.NUMBERS, options=QMC, sequence=True),
-    "random": SamplerSpec(optuna_class="RandomSampler", draws=lambda _: Draws.NONE),
-    "grid": SamplerSpec(optuna_class="GridSampler", draws=lambda _: Draws.NONE, sequence=True, finite=True),
+    "nsga2": SamplerSpec(optuna_class="NSGAIISampler", draws=lambda _: Draws.ALL, options=NSGA2, two_objectives=True),
+    "qmc": SamplerSpec(optuna_class="QMCSampler", draws=lambda _: Draws.NUMBERS, options=QMC, sequence=True, two_objectives=True),
+    "random": SamplerSpec(optuna_class="RandomSampler", draws=lambda _: Draws.NONE, two_objectives=True),
+    "grid": SamplerSpec(optuna_class="GridSampler", draws=lambda _: Draws.NONE, sequence=True, finite=True, two_objectives=True),
 }

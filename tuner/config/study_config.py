@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
 from ..models.own_code import Code, is_own, is_own_data
@@ -28,8 +28,11 @@ from .hyperparameters import (
     nest,
 )
 from .initial_weights import check_weights, fill_in, read_digests
+from .limits import Limits, parse_limits
+from .methods import parse_method
 from .named_code import Arguments, name_code
 from .objective import USUAL, check_optimised, list_optimised
+from .objectives import ACCURACY, check_objectives, parse_objectives
 from .other_tools import refuse_other_tools
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
@@ -62,10 +65,13 @@ class StudyConfig:
     objective: str = USUAL["objective"]
     class_weights: str = USUAL["class_weights"]
     value: str = USUAL["value"]
+    limits: Limits = field(default_factory=Limits)
+    cost: str | None = None  # kept low beside accuracy, where there are two objectives
 
     def __post_init__(self) -> None:
         check_positive("width", self.width)
         check_optimised(self)
+        check_objectives(self.cost, self.objective, self.sampler[0], self.pruner[0])
         for index, row in enumerate(self.start, start=1):
             for name, value in row.items():
                 check_start(name, value, self.space.get(name), f"start row {index}")
@@ -194,6 +200,8 @@ class StudyConfig:
             "space": nest({**{k: v for k, v in self.fixed.items() if k != "model"}, **space}),
             "start": [nest(dict(row)) for row in self.start],
             "code": dict(self.code) or None,
+            "limits": self.limits.to_dict() or None,
+            "objectives": self.cost and [ACCURACY, self.cost],
         }
         return {name: value for name, value in plain.items() if value is not None} | list_optimised(self)
 
@@ -222,7 +230,7 @@ class StudyConfig:
         """Read a mapping as it stands in a study file; `where` names the file in errors."""
         refuse_other_tools(plain, where)
         known = {"model", "weights", "weights_digests", "width", "data", "train_images", "image_size", "normalize", "validation", "seed"}
-        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", *USUAL}, where)
+        check_keys(plain, known | {"sampler", "pruner", "space", "start", "code", "limits", "objectives", *USUAL}, where)
         try:
             dimensions = flatten(plain.get("space") or {}, "space")
             if "model" in plain:
@@ -254,14 +262,16 @@ class StudyConfig:
                 digests=read_digests(plain.get("weights_digests", {})),
                 width=plain.get("width", 1.0),
                 data=DataConfig(**data, **read_normalize(plain.get("normalize", {}))),
-                sampler=_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),
-                pruner=_method("pruner", plain.get("pruner", "promote"), PRUNERS),
+                sampler=parse_method("sampler", plain.get("sampler", "tpe"), SAMPLERS),
+                pruner=parse_method("pruner", plain.get("pruner", "promote"), PRUNERS),
                 names_pruner="pruner" in plain,
                 fixed=fixed,
                 space=searched,
                 start=rows,
                 code={str(spec): digest for spec, digest in code.items()},
                 **{name: plain.get(name, usual) for name, usual in USUAL.items()},
+                limits=parse_limits(plain["limits"]) if "limits" in plain else Limits(),
+                cost=parse_objectives(plain["objectives"]) if "objectives" in plain else None,
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}") from None
@@ -280,14 +290,3 @@ class StudyConfig:
 
 def _start_row(row: Any, where: str) -> dict[str, Any]:
     return {name: find_hyperparameter(name).check(value, where) for name, value in flatten(row, where).items()}
-
-
-def _method(kind: str, plain: Any, known: Iterable[str]) -> tuple[str, dict[str, Any]]:
-    """A sampler or pruner: a name, or a map with `name` and the arguments of Optuna's own class."""
-    options = {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {"name": plain}
-    name = options.pop("name", None)
-    if plain is None and kind == "pruner":
-        name = "none"
-    if not isinstance(name, str) or name not in known:
-        raise UsageError(f"unknown {kind} {name!r}: {nearest(name, known)}")
-    return name, options

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..config.hyperparameters import DEFAULTS, find_option, find_width_pattern
+from ..config.limits import COSTS
 from ..config.objective import OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..errors import UsageError, nearest
@@ -25,7 +26,7 @@ from .text import draw_sparkline, format_params, format_value
 
 NARROW = 72  # columns of a terminal below which a trial has two lines
 WIDE = 100  # and from which its hyper-parameters have columns, where they fit
-FIGURES = ("number", "state", "value", "epochs_trained", "seconds")
+FIGURES = ("number", "state", "value", "epochs_trained", "seconds", *COSTS)
 
 
 def list_names(config: StudyConfig, rows: Sequence[TrialRow]) -> list[str]:
@@ -36,6 +37,7 @@ def list_names(config: StudyConfig, rows: Sequence[TrialRow]) -> list[str]:
 def read_figure(row: TrialRow, name: str) -> Any:
     """A figure of `FIGURES`, or a hyper-parameter of the trial's configuration; None for what it has not."""
     own = {"number": row.number, "state": row.state, "value": row.value, "epochs_trained": len(row.epochs), "seconds": row.seconds}
+    own |= {cost: row.run.get(cost) for cost in COSTS}
     if name in own:
         return own[name]
     if name in row.params or row.config is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ..config.limits import COSTS
 from ..config.objective import ACCURACY, describe_optimised
 from ..study.certainty import measure_certainty
 from ..study.safety import describe_safety
@@ -114,7 +115,7 @@ def show_trial(study: Study, row: TrialRow) -> None:
         draw(console, f"Validation {aim.title}", [Curve(values=row.curve, colour="magenta")], share=aim.share)
     for note in row.run.get("notes", []):
         console.print(f"note: {note}", highlight=False)
-    cost = {name: row.run.get(name) for name in ("parameters", "images_per_second", "peak_memory_mb", "device", "threads")}
+    cost = {name: row.run.get(name) for name in (*COSTS, "draws", "images_per_second", "peak_memory_mb", "device", "threads")}
     console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cost.items() if value is not None), highlight=False)
     if "traceback" in row.run:
         console.print(row.run["traceback"], highlight=False, markup=False)

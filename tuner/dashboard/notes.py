@@ -13,6 +13,7 @@ from ..report.languages.en import ENGLISH
 from ..report.languages.objectives import speak_of
 from ..report.words import count, joined, model_name, ranges, storage_option
 from ..study.certainty import measure_certainty
+from ..study.front import find_front_rows
 from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, export_config
@@ -39,6 +40,9 @@ def write_study_note(study: Study, rows: Sequence[TrialRow], best: TrialRow, not
         lines.append(describe_lack(study))
     if config.class_weights != "none":
         lines.append(ENGLISH.say("weighed"))
+    if config.cost is not None:
+        front = [str(row.number) for row in find_front_rows(rows, config.cost)]
+        lines.append(f"The front of accuracy against {ENGLISH.say(f'cost_{config.cost}')}, cheapest first: trials {joined(front)}.")
     lines += describe_confirmation(study)
     if config.space:
         searched = [f"| {name} | {text} |" for name, text in ranges(config.space)]
@@ -77,6 +81,8 @@ def write_trial_note(study: Study, row: TrialRow, pictures: Sequence[tuple[str, 
     facts = [f"{count(len(row.epochs), 'epoch')} in {format_duration(row.seconds)}"]
     if run.get("parameters"):
         facts.append(f"{run['parameters']:,} parameters")
+    if run.get("macs"):
+        facts.append(f"{run['macs']:,} multiply-adds an image")
     if run.get("device"):
         facts.append(f"on {run['device']}")
     lines = [f"**Trial {row.number}**, {ended}{value}; {', '.join(facts)}."]

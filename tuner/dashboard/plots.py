@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 
 from ..report.language import Language
 from ..report.languages.en import ENGLISH
-from ..report.pictures.cost import count_parameters, count_seconds, find_front
+from ..report.pictures.cost import count_parameters, count_seconds
 from ..report.pictures.curves import choose_curves
 from ..report.pictures.style import BLACK, BLUE, ORANGE, VERMILLION, sample
+from ..study.front import find_front
 from ..study.trials import TrialRow
 
 # The dashboard keeps a plot in its database and sends it at every refresh: so not all of 3,000 trials.

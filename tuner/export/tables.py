@@ -11,7 +11,7 @@ from ..config.trial_config import TrialConfig
 from ..study.study import Study
 from ..study.trials import TrialRow, list_trials
 
-COSTS = ("parameters", "images_per_second", "peak_memory_mb", "device")
+COSTS = ("parameters", "macs", "milliseconds", "images_per_second", "peak_memory_mb", "device")
 EPOCH = ("number", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
 Row = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -143,5 +144,5 @@ def pool_and_classify(x: Tensor, linear: nn.Linear) -> Tensor:
 
     Not in bf16 even where all else is: logits of 8 bits are often equal, and which class then wins is chance.
     """
-    with torch.autocast(x.device.type, enabled=False):
+    with nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False):  # no autocast where there are shapes only
         return linear(x.mean((2, 3), dtype=linear.weight.dtype))  # type: ignore[no-any-return]

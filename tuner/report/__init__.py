@@ -8,6 +8,7 @@ attempts.py   each finished trial beside the best before it
 telling.py    an attempt in sentences
 mistakes.py   what the figures of a step by hand show to have been a mistake
 journal.py    all attempts in order
+front.py      the front of accuracy against a cost
 figures.py    the best trial, all trials, the hyper-parameters: pictures with what they show
 errs.py       where the best trial errs
 handmade.py   report A's figures, beside the study that repeats its rows

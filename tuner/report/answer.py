@@ -61,7 +61,8 @@ def _tell_best(best: TrialRow, words: Language) -> str:
     parameters = best.run.get("parameters")
     network = model_name(best.config.model) if best.config is not None else words.term("model")
     if parameters:
-        network = words.say("best_size", network=network, parameters=f"{parameters:,}")
+        key, macs = ("best_size_macs", best.run["macs"]) if best.run.get("macs") else ("best_size", 0)
+        network = words.say(key, network=network, parameters=f"{parameters:,}", macs=f"{macs:,}")
     texts = [
         (name, words.say("value", name=words.term(name), value=format_value(value)))
         for name, value in best.params.items()

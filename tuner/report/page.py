@@ -18,6 +18,7 @@ from .certainty import count_images
 from .confirmed import write_confirmation
 from .errs import find_kept, write_errs
 from .figures import write_all, write_best, write_mattered
+from .front import write_front
 from .journal import write_journal
 from .language import Language
 from .languages.en import ENGLISH
@@ -49,6 +50,7 @@ def make_report(study: Study, device: str = "cpu", words: Language = ENGLISH) ->
     final = next((row for row in everything if result is not None and row.number == result.winner), first)
     blocks = [
         *write_answer(study, everything, first, words, drawn, images=images, shares=shares),
+        *write_front(study, everything, words, drawn),
         *write_confirmation(study, words),
         *write_search(study, words),
         Heading(text=words.say("journal")),

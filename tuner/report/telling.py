@@ -12,7 +12,7 @@ from .attempts import Attempt, Change
 from .language import Language
 from .words import model_name
 
-UNSTABLE = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # of PRUNED trials, those that no pruner ended
+UNSTABLE = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TOO_SLOW)  # of PRUNED trials, those that no pruner ended
 # What `study/standing.py` and `workers/leased_trial.py` write into a reason. Other languages say the same figures anew.
 PAUSED = re.compile(r"paused at epoch (?P<epoch>\d+): (?P<rank>\d+)\w\w of (?P<of>\d+)")
 MEDIAN = re.compile(r"(?P<mine>[\d.]+)(?:, where the median of (?P<number>\d+) others was (?P<median>[\d.]+))?")

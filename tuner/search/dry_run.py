@@ -22,6 +22,7 @@ from ..study.studies import DEFAULT_TRIALS
 from ..training import memory
 from ..workers.leased_trial import MOST_MICRO_BATCHES
 from ..workers.precision import choose_precision
+from .limits import measure_share
 from .measuring import measure
 from .request import Request
 
@@ -85,7 +86,12 @@ def print_space(name: str, config: StudyConfig, dataset: Dataset) -> None:
     table.add_row("fixed", format_params({**fixed, **{k: v for k, v in config.fixed.items() if k not in DEFAULTS}}))
     for index, row in enumerate(config.start, start=1):
         table.add_row(f"start {index}", format_params(row))
+    if config.limits:
+        table.add_row("limits", str(config.limits))
     console.print(table)
+    if config.limits.known_before and config.drawn:
+        share = measure_share(config, len(dataset.classes))
+        console.print(f"Of 100 configurations drawn at random {100 * share:.0f} are within {config.limits.known_before}.", highlight=False)
     console.print("The space is continuous." if total is None else f"The space holds {total:,} configurations.", highlight=False)
 
 

@@ -37,6 +37,7 @@ from ..workers.local import LocalEngine
 from ..workers.supervisor import Stop, StopReason, Supervisor
 from .dry_run import dry_run
 from .ended import is_over, tell_end
+from .limits import check_limits
 from .request import Request
 from .try_networks import try_networks
 
@@ -57,6 +58,8 @@ def run(request: Request, *, engine: Engine | None = None) -> Study:
     dataset, val_images = _load_images(config, request.progress)
     try_methods(config)
     try_networks(config, dataset)
+    check_limits(config, len(dataset.classes))
+    _check_ends(request, config)
     storage = storage or Storage(request.storage, make=request.more is None and request.earlier is None)
     known = _find_earlier(storage, name, config, dataset.fingerprint, request)
     study = studies.create_or_load(
@@ -99,11 +102,13 @@ def estimate(request: Request) -> None:
     with tell_time("reading the images", shown=request.progress):
         dataset, _ = _load_images(config, request.progress)
     try_networks(config, dataset)
+    check_limits(config, len(dataset.classes))
     dry_run(name, config, dataset, request)
 
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
     """Run workers on a study to the end, and say how it ended."""
+    _check_target(request, study.config)
     tell, show = _speak(request)
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
@@ -142,6 +147,18 @@ def supervise(study: Study, request: Request, engine: Engine | None = None) -> N
         study.retry.stop_with(supervisor.interrupted, view.say)
         stop = supervisor.run()
     _conclude(study, stop, request)
+
+
+def _check_ends(request: Request, config: StudyConfig) -> None:
+    """Errors: UsageError for an end by accuracy alone where that is not all that is asked for."""
+    if config.cost is None:
+        return
+    if request.target is not None:
+        raise UsageError(f"--target {request.target:g} is an accuracy, and objectives names {config.cost} too: leave --target out")
+    if request.patience:
+        raise UsageError(
+            f"--stop-when-flat {request.patience} asks what accuracy gains, and objectives names {config.cost} too: leave it out"
+        )
 
 
 @contextmanager
@@ -198,7 +215,8 @@ def _conclude(study: Study, stop: Stop, request: Request) -> None:
         case StopReason.FULL:
             tell(f"Study {study.name!r} is finished: {standing}.")
         case StopReason.EXHAUSTED:
-            tell(f"Study {study.name!r} is finished: every configuration of its space was tried, {standing}.")
+            space = "its space that is within its limits" if study.config.limits else "its space"
+            tell(f"Study {study.name!r} is finished: every configuration of {space} was tried, {standing}.")
         case StopReason.TIMEOUT | StopReason.TARGET | StopReason.STOPPED:
             tell(f"Search ended, {stop.text}: {standing} finished, {queued}.")
     show(study)

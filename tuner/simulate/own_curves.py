@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import NothingToShow
+from ..errors import NothingToShow, UsageError
 from ..study.study import Study
 from ..study.trials import TrialRow, list_trials
 from .recording import Recording
@@ -19,7 +19,12 @@ def find_whole(study: Study) -> list[TrialRow]:
 
 
 def read_curves(study: Study) -> Recording:
-    """The curves of the trials that were trained to their end. Errors: NothingToShow where they are fewer than 20."""
+    """The curves of the trials that were trained to their end.
+
+    Errors: NothingToShow where they are fewer than 20; UsageError where accuracy is not the one objective.
+    """
+    if study.config.cost is not None:
+        raise UsageError(f"study {study.name!r} has {study.config.cost} as an objective too, and only accuracy is replayed: name another")
     epochs = study.config.epochs_range[1]
     whole = find_whole(study)
     if len(whole) < LEAST or epochs < 2:

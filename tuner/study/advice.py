@@ -18,6 +18,7 @@ from ..config.hyperparameters import HYPERPARAMETERS, find_hyperparameter, find_
 from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
 from .certainty import Certainty, measure_certainty
+from .objectives import read_accuracy
 from .search_space import count_configurations, find_joint_space
 from .study import Study
 from .trials import rank_complete
@@ -133,7 +134,7 @@ def _find_idle(study: Study, complete: Sequence[FrozenTrial], certainty: Certain
     rows = sorted(complete, key=lambda trial: trial.number)[::step]
     space = find_joint_space(study.config)
     rows = [row for row in rows if space.keys() <= row.params.keys()]
-    values = [row.value or 0.0 for row in rows]
+    values = [read_accuracy(row) or 0.0 for row in rows]
     if len(space) < 2 or len(rows) < FEWEST_FOR_EFFECTS or max(values) == min(values):
         return
     mean = math.fsum(values) / len(values)
@@ -162,4 +163,6 @@ def _measure_effects(rows: Sequence[FrozenTrial], names: list[str]) -> dict[str,
 
 def _bare(row: FrozenTrial, names: list[str]) -> FrozenTrial:
     distributions = {name: row.distributions[name] for name in names}
-    return optuna.trial.create_trial(value=row.value, params={name: row.params[name] for name in names}, distributions=distributions)
+    return optuna.trial.create_trial(
+        value=read_accuracy(row), params={name: row.params[name] for name in names}, distributions=distributions
+    )

@@ -52,7 +52,8 @@ class Carried:
             row = rows.get(number) or self._drawn.get(number)
             if row is None:
                 row = self._drawn[number] = storage.get_trial(standing.decided[number].trial_id)
-            rows[number] = _complete(row, self._objective.from_error(error))
+            value = self._objective.from_error(error)
+            rows[number] = _complete(row, [value, *([standing.costs[number]] if standing.costs else [])])
         for number in self._drawn.keys() & {row.number for row in finished}:
             del self._drawn[number]
         return [rows[number] for number in sorted(rows)]
@@ -63,13 +64,14 @@ class Carried:
             self._left[row.number] = read_outcome(row.state.name, facts.get("run", {})) is Outcome.BELOW_OTHERS
 
 
-def _complete(row: FrozenTrial, value: float) -> FrozenTrial:
-    """The trial as it would stand with this value at its end."""
+def _complete(row: FrozenTrial, values: list[float]) -> FrozenTrial:
+    """The trial as it would stand with these values at its end: its own, and its cost where that is an objective too."""
     return FrozenTrial(
         number=row.number,
         trial_id=row._trial_id,
         state=TrialState.COMPLETE,
-        value=value,
+        value=None,
+        values=values,
         datetime_start=row.datetime_start,
         datetime_complete=row.datetime_complete or row.datetime_start,
         params=row.params,

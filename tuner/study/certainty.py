@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from .objectives import read_accuracy
 from .study import Study
 from .trials import TrialRow, count_epochs, rank_complete
 
@@ -118,14 +119,14 @@ def measure_certainty(study: Study, number: int | None = None) -> Certainty | No
 
 
 def _count_hits(mine: FrozenTrial, complete: Sequence[FrozenTrial], images: int) -> Certainty:
-    hits = round((mine.value or 0.0) * images)
+    hits = round((read_accuracy(mine) or 0.0) * images)
     low, high = find_interval(hits, images)
     least = find_least_tied(hits, images)
     most = images - find_least_tied(images - hits, images)  # the test is the same for hits and misses
-    others = [(trial.number, round((trial.value or 0.0) * images)) for trial in complete if trial is not mine]
+    others = [(trial.number, round((read_accuracy(trial) or 0.0) * images)) for trial in complete if trial is not mine]
     return Certainty(
         number=mine.number,
-        value=mine.value or 0.0,
+        value=read_accuracy(mine) or 0.0,
         images=images,
         low=low,
         high=high,

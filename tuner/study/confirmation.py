@@ -14,6 +14,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from ..config.hyperparameters import DEFAULTS, name_option, name_width
+from ..config.limits import Limits
 from ..config.study_config import StudyConfig
 from ..config.study_files import LONGEST_NAME
 from ..config.trial_config import TrialConfig
@@ -214,6 +215,8 @@ def _define(config: StudyConfig, plan: Plan) -> StudyConfig:
         start=tuple(rows[trial] for trial, _ in plan.places),
         sampler=("random", {}),
         pruner=("none", {}),
+        limits=Limits(),
+        cost=None,
         names_pruner=True,
     )
 

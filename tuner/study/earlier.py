@@ -46,6 +46,8 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
 
     Errors: UsageError for a sampler that learns from no such trial, for values that mean something else, and where none lies in it.
     """
+    if (cost := source.config.cost or config.cost) is not None:
+        raise UsageError(f"--from {source.name} is for studies of accuracy alone, and objectives names {cost} too: leave --from out")
     sampler = config.sampler[0]
     if not SAMPLERS[sampler].learns:
         able = " or ".join(name for name, spec in SAMPLERS.items() if spec.learns)
@@ -63,12 +65,12 @@ def collect_earlier(source: Study, config: StudyConfig, data: str) -> Earlier:
 
 
 def _define_value(config: StudyConfig, data: str) -> dict[str, Any]:
-    """The part of a definition that says what a value means: neither hyper-parameters nor the seed."""
+    """The part of a definition that says what a value means: neither hyper-parameters, nor the seed, nor limits."""
     whole = define(config, data)
     return {
         k: v
         for k, v in whole.items()
-        if k != "seed" and k not in HYPERPARAMETERS and find_width_pattern(k) is None and find_option(k) is None
+        if k not in ("seed", "limits") and k not in HYPERPARAMETERS and find_width_pattern(k) is None and find_option(k) is None
     }
 
 

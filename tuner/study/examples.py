@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..config.checks import is_number
@@ -20,6 +20,18 @@ SMALL_LR = 1e-4  # for steps that are only timed: nothing diverges
 def find_extreme(config: StudyConfig, end: Callable[..., Any]) -> TrialConfig:
     """The configuration of the study's smallest (`min`) or largest (`max`) network, with the largest batch."""
 
+    model = end(config.models, key=_size)
+    return _assemble(config, _pick_size(end), model, batch_size=max(config.possible("batch_size")), lr=SMALL_LR)
+
+
+def find_smallest(config: StudyConfig, model: str, given: Mapping[str, Any]) -> TrialConfig:
+    """The configuration of that model's smallest network with these values given."""
+    return _assemble(config, _pick_size(min), model, **{name: value for name, value in given.items() if name != "model"})
+
+
+def _pick_size(end: Callable[..., Any]) -> Callable[[str, Dimension], Any]:
+    """Picks one end of every dimension that makes a network smaller or larger, and None of all others."""
+
     def pick(name: str, dimension: Dimension) -> Any:
         if find_option(name) is not None and isinstance(dimension, Choice) and not all(map(is_number, dimension.values)):
             return dimension.values[0]  # nobody can say which text makes the larger network
@@ -27,7 +39,7 @@ def find_extreme(config: StudyConfig, end: Callable[..., Any]) -> TrialConfig:
             return None
         return end(dimension.values) if isinstance(dimension, Choice) else end(dimension.low, dimension.high)
 
-    return _assemble(config, pick, end(config.models, key=_size), batch_size=max(config.possible("batch_size")), lr=SMALL_LR)
+    return pick
 
 
 def find_example(config: StudyConfig, model: str) -> TrialConfig:

@@ -18,7 +18,7 @@ from .outcome import Outcome, read_outcome
 from .storage import Storage
 from .tables import facts
 
-NAMES = ("config", "curve", "run", "set", "start", FORGIVEN)  # part of the stored format
+NAMES = ("config", "curve", "run", "set", "start", "cost", FORGIVEN)  # part of the stored format
 COMPARED = ("stamp", "progress", "hits", "broken", "broken_rows", "versions")  # of a comparison's rows (`compare/rows.py`)
 MANY = 500  # trials, from which on it is quicker to read those of the whole study
 MOST_LETTERS = 100  # of an outcome in words
@@ -66,7 +66,7 @@ def write_run(storage: Storage, study_id: int, trial_id: int, run: Mapping[str, 
 
 def describe(run: Mapping[str, Any]) -> dict[str, Any]:
     """What people should see of it in a column each. No code reads it again."""
-    named = {"parameters": "parameters", "images_per_second": "images/s", "device": "device"}
+    named = {"parameters": "parameters", "macs": "multiply-adds", "images_per_second": "images/s", "device": "device"}
     words = _describe_outcome(run)
     return ({"outcome": words} if words else {}) | {name: run[key] for key, name in named.items() if key in run}
 

@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     BELOW_OTHERS = "below_others"  # the pruner ended it
     DIVERGED = "diverged"
     OUT_OF_MEMORY = "out_of_memory"
+    TOO_SLOW = "too_slow"  # its network's latency is above the study's limit
     SAME_AS = "same_as"  # took over the figures of a trial of the same configuration
     WORKER_LOST = "worker_lost"  # its workers died too often
     ERROR = "error"
@@ -27,7 +28,7 @@ class Outcome(StrEnum):
         """The state, as Optuna names it, in which the worker leaves such a trial; RUNNING where it is no longer its to end."""
         if self in (Outcome.TRAINED, Outcome.SAME_AS):
             return "COMPLETE"
-        if self in (Outcome.BELOW_OTHERS, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY):
+        if self in (Outcome.BELOW_OTHERS, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TOO_SLOW):
             return "PRUNED"
         if self in (Outcome.WORKER_LOST, Outcome.ERROR):
             return "FAIL"

@@ -26,7 +26,7 @@ from .facts import read_facts, read_seconds, write_run
 from .files import StudyFiles
 from .lease import Lease, LeaseLost, NewTrial, NothingToClaim
 from .outcome import Outcome
-from .promotion import Curves, Promotion, estimate_chances, find_hopeless, find_promoted, find_raced, predict_errors
+from .promotion import Costs, Curves, Promotion, estimate_chances, find_hopeless, find_promoted, find_raced, predict_errors
 from .retry import Retry
 from .standing import Standing
 from .stopping_leases import StoppingLeases
@@ -51,13 +51,16 @@ class PausingLeases(StoppingLeases):
         seed: int,
         retry: Retry | None = None,
         objective: Objective = ACCURACY,
+        *,
+        cost: str | None = None,
     ) -> None:
         super().__init__(storage, study_id, retry, objective)
         self.rule = rule
         self.deadline: float | None = None  # by this machine's clock; in time before it the best are trained to their end
         self._files = files
         self._seed = seed
-        self._standing = Standing(study_id, rule.epochs, objective)
+        self._cost = cost  # the study's second objective
+        self._standing = Standing(study_id, rule.epochs, objective, cost)
 
     def count_images(self, images: int) -> None:
         """Say of how many validation images the errors are fractions. They are no such thing where the objective is not counted."""
@@ -81,13 +84,13 @@ class PausingLeases(StoppingLeases):
 
         def take(why: str, *, far: bool) -> Lease | None:
             paused = standing.paused(self.rule.rungs if why == PROMOTION else self.rule.levels)
-            while (number := self._find(why, standing.best, paused)) is not None:
+            while (number := self._find(why, standing.best, paused, self._costs)) is not None:
                 if (far or not self._is_far(number)) and self._affords(connection, self._count_seconds(why, number, paused[number])):
                     return self._take_up(connection, number, why, n_trials, worker_id)
                 del paused[number]
             return None
 
-        if late := self._find_late(connection, standing.best, standing.paused(self.rule.levels)):
+        if late := self._find_late(connection, standing.best, standing.paused(self.rule.levels), self._costs):
             if lease := take(TIME, far=False):
                 return lease
             if late == BUDGET:  # what is left of it is for the best, which may be in training
@@ -107,17 +110,22 @@ class PausingLeases(StoppingLeases):
             return replace(found, refused=True)  # they stay paused for a larger budget
         return lease or replace(found, settled=0 if held else self._settle(connection))
 
-    def _find(self, why: str, best: Curves, paused: Mapping[int, int]) -> int | None:
+    @property
+    def _costs(self) -> Costs | None:
+        """The second objective of the trials that were decided on or ended; None where the study has none."""
+        return None if self._cost is None else self._standing.costs
+
+    def _find(self, why: str, best: Curves, paused: Mapping[int, int], costs: Costs | None) -> int | None:
         """Which of the paused trials goes on for this reason. One without any rung goes on to its first."""
         if (early := min((number for number, epoch in paused.items() if epoch == 0), default=None)) is not None:
             return early
         if not paused:
             return None
         if why == PROMOTION:
-            return find_promoted(self.rule, best, paused)
+            return find_promoted(self.rule, best, paused, costs)
         if why == AUDIT:
             return find_audited(self.rule, best, paused, seed=self._seed)
-        return find_raced(self.rule, best, self._ended, paused)
+        return find_raced(self.rule, best, self._ended, paused, costs)
 
     @property
     def _ended(self) -> dict[int, float]:
@@ -129,12 +137,14 @@ class PausingLeases(StoppingLeases):
         """Whether only another machine has the trial's checkpoint."""
         return self._standing.decided[number].host != socket.gethostname() and not self._files.has(number)
 
-    def _find_late(self, connection: sa.Connection, best: Curves, paused: Mapping[int, int], but: int | None = None) -> str | None:
+    def _find_late(
+        self, connection: sa.Connection, best: Curves, paused: Mapping[int, int], costs: Costs | None, but: int | None = None
+    ) -> str | None:
         """TIME or BUDGET where there is just enough of it left to train to its end what is worth most; None while there is more.
 
         What is set aside for the trial of the id `but` counts as left.
         """
-        if (self.deadline is None and self._rules.budget is None) or (number := self._find(TIME, best, paused)) is None:
+        if (self.deadline is None and self._rules.budget is None) or (number := self._find(TIME, best, paused, costs)) is None:
             return None
         # One epoch more, because workers are asked after an epoch.
         needed = (self.rule.epochs - paused[number] + 1) * self._read_epoch_seconds(number) * SPARE
@@ -157,16 +167,14 @@ class PausingLeases(StoppingLeases):
 
     def count_ahead(self, number: int, trained: int, epochs: int) -> int:
         """To where it pauses next; to its end, where it is the one that is trained to it."""
-        following = [level for level in self.rule.levels if level > trained]
-        if number in self.read_standing().list_taken(TIME):
-            following = []
+        to_end = number in self.read_standing().list_taken(TIME)
+        following = [] if to_end else [level for level in self.rule.levels if level > trained]
         return max(0, min([*following, epochs]) - trained)
 
     def _read_least(self, connection: sa.Connection) -> float:
         """Up to its first pause."""
-        if self._rules.budget is None:
-            return 0.0
-        return read_least(connection, self.study_id)[0] * min(self.rule.levels, default=self.rule.epochs)
+        first = min(self.rule.levels, default=self.rule.epochs)
+        return 0.0 if self._rules.budget is None else read_least(connection, self.study_id)[0] * first
 
     def _read_turns(self, connection: sa.Connection) -> dict[int, float | None]:
         """Those that pause too, with what is expected of them."""
@@ -184,23 +192,23 @@ class PausingLeases(StoppingLeases):
         self.storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
         crashes = connection.execute(sa.select(leases.c.deaths).where(leases.c.trial_id == trial_id)).scalar() or 0
         self._note(connection, trial_id, paused=False, taken=why, slots=n_trials)
-        lease = self._lease(connection, trial_id, number, worker_id, crashes=crashes, resumed=True)
-        return replace(lease, taken=why)
+        return replace(self._lease(connection, trial_id, number, worker_id, crashes=crashes, resumed=True), taken=why)
 
     def _settle(self, connection: sa.Connection) -> int:
         """End the paused trials: none of them is likely enough to win. How many there were."""
         standing, paused = self._standing, self._standing.paused(self.rule.levels)
-        chances = estimate_chances(self.rule, standing.best, self._ended, paused) if paused else {}
+        chances = estimate_chances(self.rule, standing.best, self._ended, paused, self._costs) if paused else {}
+        aim = "a new best" if self._cost is None else "a place on the front"
         for number in paused:
             trial_id = standing.decided[number].trial_id
             frozen = self.storage.optuna.get_trial(trial_id)
             place = standing.find_place(standing.best, number)
-            reason = f"paused {place}; left there: its chance of a new best was {100 * chances[number]:.2g} %"
+            reason = f"paused {place}; left there: its chance of {aim} was {100 * chances[number]:.2g} %"
             [facts] = read_facts(self.storage, self.study_id, [frozen], "run")
             run = {**facts.get("run", {}), "reason": reason, "outcome": Outcome.BELOW_OTHERS, "chance": chances[number]}
             write_run(self.storage, self.study_id, trial_id, run)
             last = frozen.intermediate_values[max(frozen.intermediate_values)]
-            self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last])
+            self.storage.optuna.set_trial_state_values(trial_id, TrialState.PRUNED, [last] if self._cost is None else None)
             self._note(connection, trial_id, paused=False)
         return len(paused)
 
@@ -235,8 +243,10 @@ class PausingLeases(StoppingLeases):
             if known is not None and known.epoch >= epoch:
                 return None  # it was let go on from here before
             best = {**standing.best, lease.number: standing.read_curve(connection, lease.trial_id)[:epoch]}
+            costs = None if self._costs is None else {**self._costs, lease.number: standing.read_cost(connection, lease.trial_id)}
             racing, levels = standing.is_racing(n_trials, (RACE, AUDIT)), {**standing.paused(self.rule.levels), lease.number: epoch}
-            late = (known is not None and known.taken == TIME) or self._find_late(connection, best, levels, lease.trial_id) is not None
+            late = known is not None and known.taken == TIME
+            late = late or self._find_late(connection, best, levels, costs, lease.trial_id) is not None
             if not (racing or late) and epoch not in self.rule.rungs:
                 return None
             reasons = [RACE, AUDIT] if racing else [TIME] if late else []
@@ -244,7 +254,7 @@ class PausingLeases(StoppingLeases):
                 reasons.append(PROMOTION)
             for why in reasons:
                 rungs = {**standing.paused(self.rule.rungs), lease.number: epoch} if why == PROMOTION else levels
-                if (chosen := self._find(why, best, rungs)) == lease.number:
+                if (chosen := self._find(why, best, rungs, costs)) == lease.number:
                     self._note(connection, lease.trial_id, epoch=epoch, paused=False, taken=why, slots=n_trials)
                     return None
                 if chosen is not None:
@@ -256,8 +266,7 @@ class PausingLeases(StoppingLeases):
             connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
             return reason
 
-        reason = self.retry(attempt)
-        if reason is not None:
+        if (reason := self.retry(attempt)) is not None:
             self.storage.write_through()
         return reason
 
@@ -265,8 +274,8 @@ class PausingLeases(StoppingLeases):
         """As `promotion.find_hopeless`: should one of them go on all the same without its checkpoint, it is trained from the start."""
         standing, rule = self.read_standing(), self.rule
         paused = standing.paused(rule.levels)
-        if not standing.final or not paused or 0 in paused.values():
-            return set()
+        if not standing.final or not paused or 0 in paused.values() or self._cost is not None:
+            return set()  # with a cost, the places of a size class change with every trial
         return find_hopeless(rule, standing.best, standing.final, paused)
 
     @contextmanager

@@ -5,6 +5,13 @@ the paused ones race: the one most likely to end better than the best so far goe
 likely enough. Any worker, after any interruption, comes to the same answer, because nothing else is read.
 
 All curves here are logarithms of the best error so far, one a level of epochs: `best[trial][epoch - 1]`. So lower is better.
+
+Where a study has a cost beside accuracy (`costs`, by trial), a trial is judged within its size class: by those alone that cost no more
+than it does. So a small network is not given up because larger ones are more accurate. At a rung a trial stands by how far it is behind
+the best of its class there, and who is behind none goes on in any case; in the race it runs against the best finished trial of its
+class, and where there is none it goes on to its end. So a trial of the front is lost only as the best trial is lost in a study
+without a cost: when it falls behind trials that cost no more, and its likelihood of a better end, learnt from the study's own
+curves, is below `chance`.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ from scipy.special import ndtr
 
 HOPELESS = 0.1  # of the least chance in the race: below it a checkpoint is not kept
 Curves = Mapping[int, Sequence[float]]  # by trial number, one figure an epoch
+Costs = Mapping[int, float]  # by trial number
 
 DIVISIONS = 16  # the first rung is at this part of the longest training
 PRIOR_WEIGHT = 3.0  # of what is believed about a change before any trial has shown it, in trials
@@ -77,20 +85,31 @@ def to_curve(errors: Iterable[float]) -> list[float]:
     return best
 
 
-def find_promoted(rule: Promotion, best: Curves, paused: Mapping[int, int]) -> int | None:
+def find_promoted(rule: Promotion, best: Curves, paused: Mapping[int, int], costs: Costs | None = None) -> int | None:
     """The paused trial that its rung lets go on, from the highest rung down. `paused` gives the epoch of each paused trial."""
     rungs = rule.rungs
     for epoch, following in reversed(list(zip(rungs, [*rungs[1:], rule.epochs], strict=True))):
-        reached = sorted((curve[epoch - 1], trial) for trial, curve in best.items() if len(curve) >= epoch)
+        values = {trial: curve[epoch - 1] for trial, curve in best.items() if len(curve) >= epoch}
+        behind = values if costs is None else _measure_gaps(values, costs)
+        reached = sorted((value, trial) for trial, value in behind.items())
         share = rule.fraction ** math.log2(following / epoch)
         places = int(len(reached) * share + 1e-9)
-        cut = reached[places - 1][0] + _noise(rule, reached[places - 1][0]) if places else -math.inf
+        cut = reached[places - 1][0] + _noise(rule, values[reached[places - 1][1]]) if places else -math.inf
         for place, (value, trial) in enumerate(reached):
-            if place >= places and value >= cut:
+            if place >= places and value >= cut and (costs is None or value > 0):
                 break
             if paused.get(trial) == epoch:
                 return trial
     return None
+
+
+def _measure_gaps(values: Mapping[int, float], costs: Costs) -> dict[int, float]:
+    """How far each trial is behind the best that costs no more; 0 where there is no better one."""
+    gaps, best = {}, math.inf
+    for _, value, trial in sorted((costs[trial], value, trial) for trial, value in values.items()):
+        best = min(best, value)
+        gaps[trial] = value - best
+    return gaps
 
 
 def _noise(rule: Promotion, logarithm: float) -> float:
@@ -101,27 +120,31 @@ def _noise(rule: Promotion, logarithm: float) -> float:
     return math.log1p(math.sqrt((1 - error) / (error * rule.val_images)))
 
 
-def find_raced(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> int | None:
+def find_raced(
+    rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int], costs: Costs | None = None
+) -> int | None:
     """The paused trial that is worth one level more when no new one may start; None where all may be given up.
 
     `final` gives the logarithm of the error of each trial that was trained to its last epoch.
     """
     if not final:
         return min(paused, key=lambda trial: (-paused[trial], best[trial][-1], trial), default=None)
-    chances = estimate_chances(rule, best, final, paused)
+    chances = estimate_chances(rule, best, final, paused, costs)
     trial = max(chances, key=lambda trial: (chances[trial], paused[trial], -trial), default=None)
     return trial if trial is not None and chances[trial] >= rule.chance else None
 
 
-def estimate_chances(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:
-    """How likely each paused trial is to end better than the best so far."""
+def estimate_chances(
+    rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int], costs: Costs | None = None
+) -> dict[int, float]:
+    """How likely each paused trial is to end better than the best so far; with `costs` than the best that costs no more."""
     if not paused:
         return {}
     mean, spread = estimate_changes(rule, best, final)
     places = {epoch: place for place, epoch in enumerate(rule.levels)}
     level = np.array([places[epoch] for epoch in paused.values()])
     now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
-    incumbent = min(final.values(), default=math.inf)
+    incumbent = np.array([_find_incumbent(final, costs, trial) for trial in paused])
     return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
 
 
@@ -136,6 +159,11 @@ def find_hopeless(rule: Promotion, best: Curves, final: Mapping[int, float], pau
         waiting = [number for number in unlikely if rung <= paused[number] < following]
         found |= {number for number in waiting if bisect_left(reached, best[number][rung - 1]) > 2 * places}
     return found
+
+
+def _find_incumbent(final: Mapping[int, float], costs: Costs | None, trial: int) -> float:
+    """The error of the finished trial that this one has to beat; infinite where there is none."""
+    return min((error for other, error in final.items() if costs is None or costs[other] <= costs[trial]), default=math.inf)
 
 
 def predict_errors(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> dict[int, float]:

@@ -31,7 +31,9 @@ class SeededSampler(BaseSampler):
 
     `space` is what every trial draws together. Optuna would infer it from the finished trials, and one that another tool
     ended without parameters would leave it empty. None leaves it to the inner sampler (a grouped TPE). `constant` keeps
-    the study's own seed for joint draws, for samplers whose points are one sequence (quasi Monte Carlo, a shuffled grid).
+    the study's own seed for joint draws, for samplers whose points are one sequence (quasi Monte Carlo, a shuffled grid): there a
+    further draw is the sequence's next point. `attempt` counts the draws of a trial that is drawn again, from 0; each has seeds of
+    its own.
     """
 
     def __init__(
@@ -41,15 +43,20 @@ class SeededSampler(BaseSampler):
         seed: int,
         space: dict[str, BaseDistribution] | None,
         constant: bool = False,
+        attempt: int = 0,
     ) -> None:
         self._build = build
         self._seed = seed
         self._space = space
         self._constant = constant
+        self._attempt = attempt
         self._joint: BaseSampler | None = None
 
     def _inner(self, *parts: object) -> BaseSampler:
-        return self._build(fit_seed(self._seed) if self._constant else derive_seed(self._seed, *parts))
+        return self._build(fit_seed(self._seed) if self._constant else self._derive(*parts))
+
+    def _derive(self, *parts: object) -> int:
+        return derive_seed(self._seed, *parts, *(["again", self._attempt] if self._attempt else []))
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._inner(trial.number).before_trial(study, trial)
@@ -66,9 +73,9 @@ class SeededSampler(BaseSampler):
         inner = self._inner(trial.number, param_name)
         if isinstance(inner, optuna.samplers.GridSampler) and "grid_id" not in trial.system_attrs:
             # A start row that leaves a parameter out: any value of the grid will do.
-            inner = optuna.samplers.RandomSampler(derive_seed(self._seed, trial.number, param_name))
+            inner = optuna.samplers.RandomSampler(self._derive(trial.number, param_name))
         elif self._constant and not isinstance(inner, optuna.samplers.GridSampler):
-            inner = self._build(derive_seed(self._seed, trial.number, param_name))
+            inner = self._build(self._derive(trial.number, param_name))
         return inner.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
@@ -77,8 +84,11 @@ class SeededSampler(BaseSampler):
             inner.after_trial(study, trial, state, values)
 
 
-def make_sampler(config: StudyConfig) -> SeededSampler:
-    """The study's sampler. Errors: UsageError for an argument that Optuna's class does not take or accept."""
+def make_sampler(config: StudyConfig, attempt: int = 0) -> SeededSampler:
+    """The study's sampler, for the first draw of a trial or for a further one.
+
+    Errors: UsageError for an argument that Optuna's class does not take or accept.
+    """
     name, options = config.sampler
     spec = SAMPLERS[name]
     check_options("sampler", name, options, spec.options)
@@ -96,7 +106,7 @@ def make_sampler(config: StudyConfig) -> SeededSampler:
         build(0)
     except (TypeError, ValueError) as error:
         raise UsageError(f"sampler {name}: {error}") from None
-    return SeededSampler(build, seed=config.seed, space=_find_drawn_space(config), constant=spec.sequence)
+    return SeededSampler(build, seed=config.seed, space=_find_drawn_space(config), constant=spec.sequence, attempt=attempt)
 
 
 def _check_finite(name: str, config: StudyConfig) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.conditions import holds, sort_by_condition
-from ..config.dimension import Choice, Dimension, Range, is_whole, put_on_step, to_plain
+from ..config.dimension import Choice, Dimension, is_whole, put_on_step, to_plain
 from ..config.hyperparameters import DEFAULTS, FINETUNING, find_option, find_width_pattern, name_option, name_width, nest
 from ..config.objective import USUAL, copy_optimised, list_optimised
 from ..config.settled_weights import name_weights
@@ -18,10 +18,13 @@ from ..config.study_config import StudyConfig
 from ..config.trial_config import TrialConfig
 from ..models import find_model
 from ..models.finetuned import is_torchvisions
+from .steps import Steps, count_values
 
 if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
+
+    from .drawing import Drawing
 
 
 def derive_seed(*parts: object) -> int:
@@ -98,7 +101,9 @@ def find_joint_space(config: StudyConfig) -> dict[str, BaseDistribution]:
     }
 
 
-def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str) -> TrialConfig:
+def suggest(
+    trial: optuna.Trial | Drawing, config: StudyConfig, row: Mapping[str, Any], *, seed: int, threads: int, precision: str
+) -> TrialConfig:
     """Draw what the study searches and put it together with what is fixed; `row` is the trial's start row."""
     absent = config.conditions
     values = {name: value for name, value in (config.constants | dict(row)).items() if not absent.get(name)}
@@ -108,7 +113,7 @@ def suggest(trial: optuna.Trial, config: StudyConfig, row: Mapping[str, Any], *,
     return assemble(values, config, seed=seed, threads=threads, precision=precision)
 
 
-def _draw(trial: optuna.Trial, name: str, dist: BaseDistribution) -> Any:
+def _draw(trial: optuna.Trial | Drawing, name: str, dist: BaseDistribution) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(dist, CategoricalDistribution):
@@ -150,53 +155,57 @@ def put_on_steps(config: StudyConfig, trial: TrialConfig) -> TrialConfig:
 
 
 def find_untried(
-    config: StudyConfig, tried: Collection[tuple[tuple[str, Any], ...]], fixed: Mapping[str, Any], *, seed: int
+    config: StudyConfig,
+    tried: Collection[tuple[tuple[str, Any], ...]],
+    fixed: Mapping[str, Any],
+    *,
+    seed: int,
+    fits: Callable[[Mapping[str, Any]], bool] | None = None,
+    looks: int = 1,
 ) -> dict[str, Any] | None:
-    """A point of a finite space that is not among `tried` and has the values `fixed`, chosen by `seed`. None where none is left."""
+    """A point of a finite space that is not among `tried` and has the values `fixed`, chosen by `seed`. None where none is left.
+
+    With `fits` only points will do whose trials' values it accepts. It is asked of so many points (`looks`) at most.
+    """
     models = [model for model in config.models if fixed.get("model", model) == model]
     for model in sorted(models, key=lambda model: derive_seed(seed, model)):
         given = {**fixed, "model": model} if "model" in config.space else dict(fixed)
         cases = [case for case in _list_cases(config, model) if all(case.get(name, value) == value for name, value in given.items())]
         for case in sorted(cases, key=lambda case: derive_seed(seed, *case.values())):
-            axes = {
-                name: [case[name]] if name in case else _find_values(config, name, given)
-                for name in config.drawn
-                if is_drawn(config, name, case)
-            }
+            axes = _list_axes(config, case, given)
             total = math.prod(len(values) for values in axes.values())
             first = derive_seed(seed, "first") % total
-            for offset in range(min(total, len(tried) + 1)):
+            for offset in range(min(total, len(tried) + looks)):
                 index, point = (first + offset) % total, {}
                 for name, values in axes.items():
                     index, place = divmod(index, len(values))
                     point[name] = values[place]
-                if find_point(config, point) not in tried:
+                if find_point(config, point) not in tried and (fits is None or fits({**case, **point})):
                     return point
     return None
+
+
+def list_spaces(config: StudyConfig) -> Iterator[tuple[dict[str, Any], dict[str, Sequence[Any]]]]:
+    """A finite space in parts: what all trials of a part have, and the values of each dimension that they draw.
+
+    The parts have no configuration in common, and together all.
+    """
+    for model in config.models:
+        for case in _list_cases(config, model):
+            yield case, _list_axes(config, case, {})
+
+
+def _list_axes(config: StudyConfig, case: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """The values of every dimension that a trial of such a case draws; one value where the case or `given` says it."""
+    names = [name for name in config.drawn if is_drawn(config, name, case)]
+    return {name: [case[name]] if name in case else _find_values(config, name, given) for name in names}
 
 
 def _find_values(config: StudyConfig, name: str, given: Mapping[str, Any]) -> Sequence[Any]:
     if name in given:
         return [given[name]]
     dimension = config.space[name]
-    return dimension.values if isinstance(dimension, Choice) else _Steps(name, dimension)
-
-
-class _Steps(Sequence[float]):
-    """The values of a finite range, none of which is made before it is asked for: there may be 2**31."""
-
-    def __init__(self, name: str, dimension: Range) -> None:
-        count = _count(name, dimension)
-        assert count is not None, f"{name} is continuous"
-        self._count = count
-        self._low = dimension.low
-        self._step = getattr(to_distribution(name, dimension), "step", None) or 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._low + range(self._count)[index] * self._step
+    return dimension.values if isinstance(dimension, Choice) else Steps(name, dimension)
 
 
 def count_configurations(config: StudyConfig) -> int | None:
@@ -204,20 +213,11 @@ def count_configurations(config: StudyConfig) -> int | None:
     total = 0
     for model in config.models:
         for case in _list_cases(config, model):
-            counts = [_count(name, d) for name, d in config.drawn.items() if name not in case and is_drawn(config, name, case)]
+            counts = [count_values(name, d) for name, d in config.drawn.items() if name not in case and is_drawn(config, name, case)]
             if None in counts:
                 return None
             total += math.prod(count for count in counts if count)
     return total
-
-
-def _count(name: str, dimension: Dimension) -> int | None:
-    if isinstance(dimension, Choice):
-        return len(dimension.values)
-    if dimension.low == dimension.high:
-        return 1
-    step = dimension.step or (1 if is_whole(name, dimension) else None)
-    return None if step is None else round((dimension.high - dimension.low) / step) + 1
 
 
 def list_grid(config: StudyConfig) -> dict[str, list[Any]]:
@@ -244,6 +244,8 @@ def define(config: StudyConfig, data_fingerprint: str) -> dict[str, Any]:
         "seed": config.data.seed,
         **({} if config.weights is None else {"weights": dict(config.digests) or config.weights}),
         **list_optimised(config),
+        **({"limits": config.limits.to_dict()} if config.limits else {}),
+        **({} if config.cost is None else {"objectives": ["accuracy", config.cost]}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from optuna.trial import TrialState
 
 from ..config.objective import ACCURACY, Objective
 from .promotion import SMALLEST_ERROR, Curves, to_curve
-from .tables import UNFINISHED, is_copy, pauses, studies, trials, values
+from .tables import UNFINISHED, facts, is_copy, pauses, studies, trials, values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +48,12 @@ class Standing:
     The same rows give the same answer in any process: what running trials report between two decisions does not count.
     """
 
-    def __init__(self, study_id: int, epochs: int, objective: Objective = ACCURACY) -> None:
+    def __init__(self, study_id: int, epochs: int, objective: Objective = ACCURACY, cost: str | None = None) -> None:
         self.study_id = study_id
         self.epochs = epochs  # of the longest trial
         self.objective = objective
+        self._cost = cost  # the study's second objective
+        self.costs: dict[int, float] = {}  # by number, of all that were decided on or ended; empty without a second objective
         self.best: dict[int, list[float]] = {}
         self.final: dict[int, float] = {}
         self.decided: dict[int, Decided] = {}
@@ -80,6 +83,7 @@ class Standing:
 
     def _take_in(self, connection: sa.Connection, rows: list[Any]) -> None:
         curves = self._read_curves(connection, [row.trial_id for row in rows])
+        costs = self.read_costs(connection, [row.trial_id for row in rows])
         self.version += bool(rows)
         for row in rows:
             number, ended = row.number, row.state not in UNFINISHED
@@ -89,6 +93,10 @@ class Standing:
                 self._ended.add(row.trial_id)
             if row.state is TrialState.FAIL or row.copy:
                 continue
+            if self._cost is not None:
+                if row.trial_id not in costs:
+                    continue  # of another tool, which told no cost: it cannot be compared
+                self.costs[number] = costs[row.trial_id]
             errors = curves.get(row.trial_id, [])
             errors = errors if ended else errors[: row.epoch]
             if errors:
@@ -122,6 +130,20 @@ class Standing:
             if step == len(curve) + 1 and value is not None:
                 curve.append(self.objective.to_error(value))
         return curves
+
+    def read_costs(self, connection: sa.Connection, trial_ids: list[int]) -> dict[int, float]:
+        """The second objective by trial; nothing where the study has none."""
+        if self._cost is None:
+            return {}
+        query = sa.select(facts.c.trial_id, facts.c.value_json).where(facts.c.study_id == self.study_id, facts.c.name == "cost")
+        if len(trial_ids) <= 500:
+            query = query.where(facts.c.trial_id.in_(trial_ids))
+        found = {trial_id: json.loads(text) for trial_id, text in connection.execute(query)}
+        return {trial_id: float(cost[self._cost]) for trial_id, cost in found.items() if self._cost in cost}
+
+    def read_cost(self, connection: sa.Connection, trial_id: int) -> float:
+        """That of one trial of a study that has one."""
+        return self.read_costs(connection, [trial_id])[trial_id]
 
     def place(self, numbers: Iterable[int], epochs: Iterable[int]) -> dict[int, int]:
         """The last of these epochs that each of the trials has; those that have none are left out."""

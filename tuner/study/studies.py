@@ -13,6 +13,7 @@ import optuna
 import sqlalchemy as sa
 
 from .. import __version__
+from ..config.limits import COSTS
 from ..config.objective import ACCURACY, OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..config.study_files import check_name
@@ -23,6 +24,7 @@ from .contestants import CONFIRMS, PLAN, Plan
 from .earlier import Earlier, read_earlier, store_earlier
 from .finished import Finished
 from .leases import Leases
+from .objectives import list_directions
 from .pausing import PausingLeases
 from .pruners import make_promotion
 from .retry import Retry
@@ -98,7 +100,8 @@ def load(storage: Storage, name: str | None, retry: Retry | None = None) -> Stud
     attrs = storage.optuna.get_study_user_attrs(study_id)
     config, found = StudyConfig.from_dict(attrs["config"], f"study {name!r}"), files.find_files(storage, name, attrs["uid"], attrs)
     rule, finished = make_promotion(config), Finished(storage, study_id)
-    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry, OBJECTIVES[config.objective]) if rule is not None else None
+    aim = OBJECTIVES[config.objective]
+    pausing = PausingLeases(storage, study_id, rule, found, config.seed, retry, aim, cost=config.cost) if rule is not None else None
     return Study(
         storage=storage,
         name=name,
@@ -156,7 +159,8 @@ def create_or_load(
             return load(storage, name, retry)
         found = existing[name]
         theirs = OBJECTIVES.get(found.user_attrs.get("definition", {}).get("objective"), ACCURACY)
-        if (words := ", ".join(direction.name.lower() for direction in found.directions)) != theirs.direction:
+        words = ", ".join(direction.name.lower() for direction in found.directions)
+        if words not in (theirs.direction, f"{theirs.direction}, minimize"):
             lacking = f"{theirs.title} is {theirs.direction}d: use another name or --storage"
             raise TunerError(f"study {name!r} has the direction {words}, but {lacking}")
         study = load(storage, name, retry)
@@ -220,8 +224,9 @@ def _create(
     uid = uuid.uuid4().hex
     folder = files.choose_folder(storage, name, uid, checkpoints)
     with storage.transaction() as connection:
-        study = optuna.create_study(storage=storage.optuna, study_name=name, direction=OBJECTIVES[config.objective].direction)
-        study.set_metric_names([f"validation {OBJECTIVES[config.objective].title}"])
+        study = optuna.create_study(storage=storage.optuna, study_name=name, directions=list_directions(config))
+        first = f"validation {OBJECTIVES[config.objective].title}"
+        study.set_metric_names([first, *([] if config.cost is None else [COSTS[config.cost]])])
         study_id = storage.optuna.get_study_id_from_name(name)
         # A study that another tool deleted leaves our rows behind, and SQLite gives its number out again.
         for table in metadata.sorted_tables:

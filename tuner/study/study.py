@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from .facts import read_facts
 from .files import StudyFiles
 from .finished import Finished, OptunaStudy
 from .lease import NewTrial
+from .objectives import leave_out_pruned
 from .pruners import make_pruner
 from .retry import Retry
 from .samplers import make_sampler
 from .search_space import count_configurations, find_point
+from .sizes import Fitting
 from .stopping_leases import StoppingLeases
 from .storage import Storage
 
@@ -59,14 +62,27 @@ class Study:
         """Where a trial's checkpoint is: a name without an ending, for weights and JSON beside them."""
         return self.files.path(number)
 
-    def optuna_study(self, *, carried: bool = False) -> optuna.Study:
+    def count_classes(self) -> int:
+        """How many classes its images have. Known of every study that this version searched."""
+        assert self.classes is not None, self.name
+        return len(self.classes)
+
+    @cached_property
+    def fitting(self) -> Fitting:
+        """Which configurations are within the study's limits."""
+        return Fitting(self.config, self.count_classes())
+
+    def optuna_study(self, *, carried: bool = False, attempt: int = 0) -> optuna.Study:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage.
 
         With `carried` it is what a sampler should see: trials that paused at their end, and before all those of an earlier study.
+        `attempt` counts the draws of a trial before this one.
         """
-        made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config), make_pruner(self.config))
+        made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config, attempt), make_pruner(self.config))
         own = self._carried if carried and self._carried is not None else self._finished
         made.finished = (lambda: [*self.earlier, *own()]) if carried and self.earlier else own
+        if carried and self.config.cost is not None:
+            made.finished = lambda: leave_out_pruned(own())
         return made
 
     def finished_trials(self) -> list[FrozenTrial]:
@@ -112,7 +128,7 @@ class Study:
         """
         if self.plan is not None:
             return self.plan.find_next(self.config.seed, [facts.get("set", {}) for facts in self._facts(self._live_rows(), "set")])
-        total = count_configurations(self.config)
+        total = self._count_configurations()
         if not self.config.start and self.config.drawn and total is None:
             return NewTrial()  # without reading all rows
         rows = self._live_rows()
@@ -131,6 +147,14 @@ class Study:
         if total is not None and len(self._points(rows)) + begun >= total:
             return None
         return NewTrial()
+
+    def _count_configurations(self) -> int | None:
+        """How many configurations there are to try; None where there is no end of them, or nobody can count those within the limits."""
+        total = count_configurations(self.config)
+        if total is None or not self.config.limits.known_before or not self.config.drawn:
+            return total
+        fitting = self.fitting.count
+        return total if fitting is None else fitting
 
     def tried_points(self, but: int) -> set[tuple[tuple[str, Any], ...]]:
         """The points of the space that have a row which is not FAIL, but for the trial of that number."""

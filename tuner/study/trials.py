@@ -16,6 +16,7 @@ from ..config.objective import ACCURACY, OBJECTIVES, Objective
 from ..config.trial_config import TrialConfig, read_config, write_config
 from ..errors import NothingToShow, UsageError
 from .counts import read_paused
+from .objectives import read_accuracy
 from .outcome import Outcome, read_outcome
 from .study import Study
 
@@ -87,10 +88,10 @@ def read_trial(study: Study, trial: FrozenTrial, facts: Mapping[str, Any], *, pa
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
-        value=trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        value=read_accuracy(trial) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
         epochs=list(facts.get("curve", [])),
-        run=facts.get("run", {}),
+        run={**facts.get("cost", {}), **facts.get("run", {})},
         config=TrialConfig.from_dict(config, f"trial {trial.number}") if config else None,
         start=facts.get("start"),
         paused=paused,
@@ -112,7 +113,7 @@ def find_best(study: Study, k: int = 1, *, copies: bool = True) -> list[TrialRow
     Rows without a configuration were not trained by us (another tool ended them while they were in the queue) and do not count.
     """
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
-    ranked = sorted(complete, key=lambda t: (study.objective.place(t.value), t.number))
+    ranked = sorted(complete, key=lambda t: (study.objective.place(read_accuracy(t)), t.number))
     found: list[TrialRow] = []
     at_once = k + SPARE
     while ranked and len(found) < k:
@@ -129,7 +130,7 @@ def rank_complete(study: Study, *, copies: bool = True) -> list[FrozenTrial]:
     complete = [t for t in study.finished_trials() if t.state is TrialState.COMPLETE]
     known = zip(complete, study.read_facts(complete, "config", "run"), strict=True)
     ours = [trial for trial, facts in known if "config" in facts and (copies or "same_as" not in facts.get("run", {}))]
-    return sorted(ours, key=lambda t: (study.objective.place(t.value), t.number))
+    return sorted(ours, key=lambda t: (study.objective.place(read_accuracy(t)), t.number))
 
 
 def rank_rows(study: Study, rows: Iterable[TrialRow]) -> list[TrialRow]:

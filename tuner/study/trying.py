@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import optuna
 
-from ..config.objective import OBJECTIVES
 from ..config.pruners import PRUNERS
 from ..config.samplers import SAMPLERS
 from ..config.study_config import StudyConfig
 from ..errors import UsageError
+from .objectives import list_directions, make_values
 from .pruners import make_pruner
 from .samplers import make_sampler
 from .search_space import suggest
@@ -46,8 +46,7 @@ def _start_up_early(config: StudyConfig, kind: str) -> StudyConfig:
 
 
 def _try(config: StudyConfig, kind: str, *, trials: int) -> None:
-    direction = OBJECTIVES[config.objective].direction
-    study = optuna.create_study(direction=direction, sampler=make_sampler(config), pruner=make_pruner(config))
+    study = optuna.create_study(directions=list_directions(config), sampler=make_sampler(config), pruner=make_pruner(config))
     with warnings.catch_warnings(action="ignore"):
         _draw(study, config, kind, trials)
 
@@ -59,9 +58,11 @@ def _draw(study: optuna.Study, config: StudyConfig, kind: str, trials: int) -> N
             trial = study.ask()
             suggest(trial, config, {}, seed=0, threads=1, precision="fp32")
             for epoch in range(1, EPOCHS + 1):
+                if config.cost is not None:
+                    break  # Optuna takes no reports there
                 trial.report((number + 1) / (trials + epoch), epoch)
                 if kind == "pruner":
                     trial.should_prune()
-            study.tell(trial, (number + 1) / (trials + 1))
+            study.tell(trial, make_values(config, (number + 1) / (trials + 1), {config.cost or "": 1000.0 - number}))
     except Exception as fault:
         raise UsageError(f"{kind} {name} fails with these options: {type(fault).__name__}: {read_first_line(fault)}") from None

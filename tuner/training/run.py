@@ -66,12 +66,11 @@ class Run:
         recorder: Recorder | None = None,
     ) -> None:
         if config.batch_size > len(train):
-            raise UsageError(
-                f"batch_size {config.batch_size} is more than the {len(train)} images of the training part: "
-                "choose a smaller batch_size or more images"
-            )
+            few = f"the {len(train)} images of the training part"
+            raise UsageError(f"batch_size {config.batch_size} is more than {few}: choose a smaller batch_size or more images")
         check_classes(config.objective, classes)
         self.config = config
+        self.classes = classes
         self.train: Resident | Features = train
         self.val: Resident | Features | None = val
         self.curve: list[Score] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,12 @@ from ..placement import Placement
 from ..study.lease import EndedByOtherTool, LeaseLost
 from ..study.outcome import Outcome
 from ..study.retry import StorageAway
+from ..study.sizes import find_size
 from ..study.storage import NotOpen, read_first_line
 from ..training import memory
 from ..training.provenance import name_device, name_fp32_convolutions, read_commit, read_device_versions, read_versions
 from ..training.run import Diverged, Run, Stopped
+from .latency import TooSlow
 from .leased_trial import LeasedTrial
 
 
@@ -29,12 +32,13 @@ class DeviceLost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a trial ended. `infeasible` names a fault that the sampler should learn from."""
+    """How a trial ended. `infeasible` names a fault that the sampler should learn from, and `violation` says how great it is."""
 
     outcome: Outcome
     reason: str
     value: float | None = None
     infeasible: str | None = None
+    violation: float = 1.0
     trace: str | None = None
 
 
@@ -51,6 +55,8 @@ def judge(fault: Exception, device: str) -> Ending:
             return Ending(outcome=Outcome.STOPPED, reason="stopped: back in the queue")
         case Diverged():
             return Ending(outcome=Outcome.DIVERGED, reason=f"diverged: {fault}", infeasible="diverged")
+        case TooSlow():
+            return Ending(outcome=Outcome.TOO_SLOW, reason=str(fault), infeasible="milliseconds", violation=fault.excess - 1)
         case TunerError():
             return Ending(outcome=Outcome.ERROR, reason=fault.message)
     if memory.is_out_of_memory(fault):
@@ -74,12 +80,12 @@ def collect_facts(
     ending: Ending, notes: list[str], trial: LeasedTrial, config: TrialConfig, run: Run | None, placement: Placement
 ) -> dict[str, Any]:
     """What stands on the trial beside its curve: why it ended, and what it cost."""
-    facts = name_ending(ending, trial)
+    facts = name_ending(ending, trial) | trial.cost
     if notes:
         facts["notes"] = notes
     seconds = [score["seconds"] for score in trial.curve]
     if run is not None:
-        facts["parameters"] = run.parameters
+        facts |= {"parameters": run.parameters} | _find_macs(config, run)
         if seconds:
             facts["images_per_second"] = round(len(run.train) * len(seconds) / sum(seconds), 1)
         if run.captured is not None:
@@ -93,6 +99,13 @@ def collect_facts(
         "versions": {**read_versions(), **read_device_versions(placement.device)},
         "commit": read_commit(),
     }
+
+
+def _find_macs(config: TrialConfig, run: Run) -> dict[str, int]:
+    """Multiply-adds of one image; nothing where they cannot be counted: that is no reason to end a trial otherwise."""
+    with contextlib.suppress(Exception):
+        return {"macs": find_size(config, run.classes)["macs"]}
+    return {}
 
 
 def name_ending(ending: Ending, trial: LeasedTrial) -> dict[str, Any]:

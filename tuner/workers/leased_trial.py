@@ -18,26 +18,17 @@ from ..config.trial_config import TrialConfig
 from ..errors import TunerError
 from ..study.facts import read_facts, write_facts, write_run
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
+from ..study.objectives import make_values
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
-from ..study.search_space import count_configurations, derive_seed, find_point, find_untried, put_on_steps, suggest
+from ..study.search_space import count_configurations, find_point, put_on_steps
 from ..study.storage import read_first_line
 from ..study.study import Study
 from ..training.score import Score
+from .draws import CannotDraw, draw
 
 T = TypeVar("T")
 MOST_MICRO_BATCHES = 4
-
-
-class CannotDraw(Exception):
-    """The row has no configuration that could be trained, in the words of the sampler: the trial's fault, not its worker's."""
-
-
-class _Repeated(Exception):
-    """Another row of a finite space has the point that was drawn; `other` is one that none has."""
-
-    def __init__(self, other: dict[str, Any]) -> None:
-        self.other = other
 
 
 class LeasedTrial:
@@ -84,13 +75,11 @@ class LeasedTrial:
         Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
         """
         study_config = self.study.config
-        finite = count_configurations(study_config) is not None and bool(study_config.drawn)
-        untried: dict[str, Any] = {}
 
-        def draw() -> TrialConfig:
+        def draw_or_fail() -> TrialConfig:
             try:
                 return draw_or_read()
-            except (_Repeated, SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
+            except (CannotDraw, SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
                 raise
             except TunerError as fault:
                 raise CannotDraw(fault.message) from fault
@@ -104,39 +93,26 @@ class LeasedTrial:
                 self._frozen = frozen
                 return self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
             self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
-            if untried:
-                self.storage.set_trial_system_attr(self.lease.trial_id, "fixed_params", untried)
-            trial = optuna.Trial(self.optuna_study(), self.lease.trial_id)
-            config = suggest(
-                trial,
-                study_config,
-                self._facts.get("set", {}),
-                seed=derive_seed(study_config.seed, "trial", self.lease.number),
-                threads=threads,
-                precision=precision,
-            )
-            if finite and not untried and (other := self._find_other_point(trial)) is not None:
-                raise _Repeated(other)
-            self._put(config=config.to_dict())
+            row = self._facts.get("set", {})
+            drawn = draw(self.study, self.optuna_study(), frozen, row, threads=threads, precision=precision)
+            self._put(config=drawn.config.to_dict(), **({"cost": drawn.cost} if drawn.cost else {}))
+            self._facts["cost"] = drawn.cost
             self._frozen = self.frozen()
-            return config
+            return drawn.config
 
         # Points of a sequence or of a finite space are drawn under the study's lock, so that no two workers draw the same.
-        alone = finite or SAMPLERS[study_config.sampler[0]].sequence
-        try:
-            return self._write(draw, alone=alone)
-        except _Repeated as repeated:
-            untried.update(repeated.other)
-        return self._write(draw, alone=alone)
+        finite = count_configurations(study_config) is not None and bool(study_config.drawn)
+        return self._write(draw_or_fail, alone=finite or SAMPLERS[study_config.sampler[0]].sequence)
 
-    def _find_other_point(self, trial: optuna.Trial) -> dict[str, Any] | None:
-        """Where another row has the point that was drawn: one that no row has, with what this row fixes. None where that is not needed."""
-        config, number = self.study.config, self.lease.number
-        tried = self.study.tried_points(but=number)
-        if find_point(config, trial.params) not in tried:
-            return None
-        fixed = self.frozen().system_attrs.get("fixed_params", {})
-        return find_untried(config, tried, fixed, seed=derive_seed(config.seed, "untried", number))
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What is known of the cost of its network, by the names of `config/limits.py`, and of how many draws it is the last."""
+        return dict(self._facts.get("cost", {}))
+
+    def keep_latency(self, milliseconds: float) -> None:
+        """Store what was measured with the trial."""
+        self._facts["cost"] = {**self.cost, "milliseconds": milliseconds}
+        self._write(lambda: self._put(cost=self.cost))
 
     def _with_code_of_today(self, config: TrialConfig) -> TrialConfig:
         """Where the user accepted another file of his network, the trial goes on with that, and says so."""
@@ -217,14 +193,19 @@ class LeasedTrial:
         middle = statistics.median(row.intermediate_values[score.epoch] for row in others)
         return f"{mine:.4f}, where the median of {len(others)} others was {middle:.4f}"
 
-    def finish(self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None) -> None:
-        """End the trial with its outcome and its costs. `infeasible` names why no sampler should go there again."""
+    def finish(
+        self, state: TrialState, facts: dict[str, Any], *, value: float | None = None, infeasible: str | None = None, violation: float = 1.0
+    ) -> None:
+        """End the trial with its outcome and its costs.
+
+        `infeasible` names why no sampler should go there again, and `violation` says how far it was from where it may.
+        """
 
         def end() -> None:
             self._keep(facts)
             if infeasible is not None:
-                optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, 1.0)
-            self.optuna_study().tell(self.lease.number, value, state=state)
+                optuna.Trial(self.optuna_study(), self.lease.trial_id).set_constraint(infeasible, violation)
+            self.optuna_study().tell(self.lease.number, make_values(self.study.config, value, self.cost), state=state)
 
         self.study.leases.finish(self.lease, end)
 
@@ -274,9 +255,9 @@ class LeasedTrial:
                 self.storage.set_trial_intermediate_value(self.lease.trial_id, step, value)
             self._put(config=theirs["config"], curve=theirs.get("curve", []))
             reason = f"same configuration as trial {other.number}: took over its figures"
-            self._put_run({**theirs.get("run", {}), "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number})
+            self._put_run({**theirs.get("run", {}), **self.cost, "reason": reason, "outcome": Outcome.SAME_AS, "same_as": other.number})
             self.storage.set_trial_user_attr(self.lease.trial_id, "same_as", other.number)
-            self.optuna_study().tell(self.lease.number, other.value, state=TrialState.COMPLETE)
+            self.optuna_study().tell(self.lease.number, other.values, state=TrialState.COMPLETE)
 
         self.study.leases.finish(self.lease, copy)
 

@@ -14,20 +14,24 @@ from optuna.trial import TrialState
 from ..config.trial_config import TrialConfig
 from ..data.parts import Parts
 from ..placement import Placement
+from ..study.front import find_front_rows
 from ..study.lease import EndedByOtherTool, Lease, LeaseLost
+from ..study.objectives import read_accuracy
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
 from ..study.study import Study
-from ..study.trials import find_best
+from ..study.trials import find_best, list_trials
 from ..training import checkpoint, memory
 from ..training.checkpoint_writer import CheckpointWriter
 from ..training.cuda_graph import choose_recorder
 from ..training.run import Run
 from .budget import OutOfBudget, TrialBudget
+from .draws import CannotDraw
 from .ending import Ending, collect_facts, judge, name_ending
 from .events import Event, Message, TrialEnded, TrialStarted
 from .foresight import Foresight, look_ahead
-from .leased_trial import CannotDraw, LeasedTrial
+from .latency import check_latency
+from .leased_trial import LeasedTrial
 from .pace import Pace
 from .reporter import BelowOthers, Paused, Reporter
 from .watch import Watch, share
@@ -97,7 +101,7 @@ def _bring_to_end(
     parts = parts.split_by(config.data.seed)
     if other is not None:
         trial.take_over(other)
-        return Ending(outcome=Outcome.SAME_AS, value=other.value, reason=f"same configuration as trial {other.number}"), False
+        return Ending(outcome=Outcome.SAME_AS, value=read_accuracy(other), reason=f"same configuration as trial {other.number}"), False
     path, notes = study.checkpoint_path(trial.lease.number), trial.notes
     if trial.code_was is not None:
         _note(f"the file of its network was changed, SHA-256 before: {trial.code_was}", notes, trial, say)
@@ -122,7 +126,7 @@ def _bring_to_end(
     if ending.outcome is Outcome.STOPPED:
         study.leases.requeue(trial.lease)
         return ending, heap_full
-    trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible)
+    trial.finish(TrialState[ending.outcome.state], facts, value=ending.value, infeasible=ending.infeasible, violation=ending.violation)
     if ending.outcome is Outcome.ERROR:
         _discard(study, trial.lease.number)
     return ending, heap_full
@@ -182,6 +186,7 @@ def _train(
                 return stop()
 
             watch.begin("start of training")
+            check_latency(trial, config, parts.classes, placement)
             memory.reset_peak(placement.device)
             run = make_run(
                 config,
@@ -236,7 +241,10 @@ def _discard(study: Study, number: int) -> None:
 
 
 def tidy(study: Study, keep: int) -> None:
-    """Leave the checkpoints of the best `keep` trials and of unfinished ones that may go on; the others keep their curves only."""
+    """Leave the checkpoints of the best `keep` trials, of a front that is searched, and of unfinished ones that may go on.
+
+    The others keep their curves only.
+    """
     found: set[int] = set()
     with contextlib.suppress(OSError):  # a folder that is not read today is tidied after the next trial
         found = study.files.numbers()
@@ -245,7 +253,9 @@ def tidy(study: Study, keep: int) -> None:
             for number in found & study.retry(study.leases.find_hopeless):
                 _discard(study, number)
         finished = {trial.number for trial in study.finished_trials()}
-        for number in (found & finished) - {row.number for row in find_best(study, keep, copies=False)}:
+        front = list_trials(study) if study.config.cost is not None else []
+        worth = [*find_best(study, keep, copies=False), *find_front_rows(front, study.config.cost or "")]
+        for number in (found & finished) - {row.number for row in worth}:
             _discard(study, number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..language import Language
 from . import tested
+from .costs_en import COSTS
 from .endings import ENGLISH as ENDINGS
 from .objective_en import MORE
 
@@ -294,4 +295,4 @@ NOUNS = {
 TERMS = {"lr": "learning rate"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
-ENGLISH = Language(code="en", texts=TEXTS | MORE | ENDINGS, nouns=NOUNS, numbers=NUMBERS, terms=TERMS)
+ENGLISH = Language(code="en", texts=TEXTS | MORE | ENDINGS | COSTS, nouns=NOUNS, numbers=NUMBERS, terms=TERMS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..language import Language
 from . import tested
+from .costs_ko import COSTS
 from .endings import KOREAN as ENDINGS
 from .objective_ko import MORE
 
@@ -295,4 +296,4 @@ TERMS = {
     "precision": "정밀도",
 }
 
-KOREAN = Language(code="ko", texts=TEXTS | MORE | ENDINGS, nouns=NOUNS, numbers=(), terms=TERMS)
+KOREAN = Language(code="ko", texts=TEXTS | MORE | ENDINGS | COSTS, nouns=NOUNS, numbers=(), terms=TERMS)

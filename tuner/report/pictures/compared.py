@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from .cost import find_front
+from ...study.front import find_front
 from .names import name_models
 from .style import BLACK, BLUE, VERMILLION, make_figure, set_log_axis, set_percent_axis, styled, to_png
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from ...config.objective import ACCURACY, Objective
+from ...study.front import find_front
 from ...study.trials import TrialRow
 from ..language import Language
 from ..languages.en import ENGLISH
@@ -35,13 +35,9 @@ def draw_against_seconds(rows: Sequence[TrialRow], words: Language = ENGLISH) ->
     return _scatter(rows, count_seconds, "time", words)
 
 
-def find_front(points: Sequence[tuple[float, float]], objective: Objective = ACCURACY) -> list[tuple[float, float]]:
-    """The points (cost, value) that no cheaper or equal one beats, cheapest first."""
-    best: list[tuple[float, float]] = []
-    for cost, value in sorted(points, key=lambda point: (point[0], objective.place(point[1]))):
-        if not best or objective.is_better(value, best[-1][1]):
-            best.append((cost, value))
-    return best
+def draw_front(rows: Sequence[TrialRow], cost: str, words: Language = ENGLISH) -> bytes | None:
+    """Accuracy against a cost of `config/limits.py`, with the front as a line; None where no trial has both."""
+    return _scatter(rows, lambda row: row.run.get(cost), cost, words)
 
 
 def _scatter(rows: Sequence[TrialRow], cost: Callable[[TrialRow], float | None], kind: str, words: Language) -> bytes | None:

@@ -80,11 +80,12 @@ def find_importances(study: Study) -> Mapping[str, float]:
     names = [s.name for s in list_scales(study) if not s.dimension.when and any(s.name in trial.params for trial in complete)]
     if len(complete) < FEWEST_TRIALS or len(names) < 2:
         return {}
+    target = None if study.config.cost is None else lambda trial: -float(trial.values[0])  # for accuracy; lower is better there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             found = optuna.importance.get_param_importances(
-                study.optuna_study(), evaluator=optuna.importance.PedAnovaImportanceEvaluator(), params=names
+                study.optuna_study(), evaluator=optuna.importance.PedAnovaImportanceEvaluator(), params=names, target=target
             )
         except (ValueError, RuntimeError):  # all values equal, or each seen once
             return {}
