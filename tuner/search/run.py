@@ -108,7 +108,7 @@ def estimate(request: Request) -> None:
 
 def supervise(study: Study, request: Request, engine: Engine | None = None) -> None:
     """Run workers on a study to the end, and say how it ended."""
-    _check_target(request, study.config)
+    _check_ends(request, study.config)
     tell, show = _speak(request)
     counts = study.leases.counts()
     left = counts.n_trials - counts.finished
