@@ -20,7 +20,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from . import find_model
-from .size import Size
 
 MOST_KEPT = 10_000
 # Layers whose output has the shape of their input, and that are not counted.
@@ -33,8 +32,8 @@ KEEP_SHAPE: tuple[type[nn.Module], ...] = (
 @lru_cache(maxsize=MOST_KEPT)
 def count_network(
     model: str, channels: tuple[tuple[str, int], ...], options: tuple[tuple[str, Any], ...], classes: int, pixels: tuple[int, int]
-) -> Size:
-    """As `size.measure_size`, of a network whose description does not tell."""
+) -> tuple[int, int]:
+    """Parameters and multiply-accumulates, as `size.measure_size` has them, of a network whose description does not tell."""
 
     def build(device: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]), torch.device(device), _Undrawn():
@@ -48,7 +47,7 @@ def count_network(
         return count(build("cpu"), image)  # whose errors are the network's own
 
 
-def count(network: nn.Module, image: Tensor) -> Size:
+def count(network: nn.Module, image: Tensor) -> tuple[int, int]:
     """Pass an image (1, 3, H, W) through a network in evaluation mode, which is of no use afterwards: its layers no longer compute."""
     counter = _Counter()
     for module in network.modules():
@@ -64,7 +63,7 @@ def count(network: nn.Module, image: Tensor) -> Size:
     # With gradients wanted, and in plain steps, PyTorch computes attention in products of matrices.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         network(image)
-    return Size(parameters=sum(p.numel() for p in network.parameters()), macs=counter.macs)
+    return sum(p.numel() for p in network.parameters()), counter.macs
 
 
 def _keep(x: Tensor) -> Tensor:

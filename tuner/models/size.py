@@ -24,7 +24,8 @@ def measure_size(model: str, channels: Mapping[str, int], options: Mapping[str, 
     """
     if (count := find_model(model).count) is not None:
         parameters, macs = count(channels, classes, pixels)
-        return Size(parameters=parameters, macs=macs)
-    from .counting import count_network  # imports torch
+    else:
+        from .counting import count_network  # imports torch
 
-    return count_network(model, tuple(channels.items()), tuple(options.items()), classes, pixels)
+        parameters, macs = count_network(model, tuple(channels.items()), tuple(options.items()), classes, pixels)
+    return Size(parameters=parameters, macs=macs)
