@@ -8,6 +8,7 @@ import random
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -320,10 +321,17 @@ def fill(folder: Path, objective: str, accuracies: list[float], *, images: int |
     return study
 
 
-def read_texts(study: Study, language: Any = ENGLISH) -> str:
-    """What a report says. Its pictures are laid out, but not painted, which takes the most of its time."""
+@contextmanager
+def not_painted() -> Iterator[None]:
+    """Within it pictures are laid out, but not painted, which takes the most of a report's time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.savefig", lambda *args, **options: None)
+        yield
+
+
+def read_texts(study: Study, language: Any = ENGLISH) -> str:
+    """What a report says."""
+    with not_painted():
         blocks = list(make_report(study, "cpu", language).walk())
     return "\n".join(
         block.text if isinstance(block, Paragraph) else "\n".join([*block.headings, *(" ".join(row) for row in block.rows)])
@@ -556,7 +564,7 @@ def test_a_search_that_minimises_the_loss_end_to_end(tuner: Tuner, small_study: 
     method = {"name": "median", "n_startup_trials": 1} if pruner == "median" else "promote"
     changed = {**plain, "objective": "val_loss", "pruner": method, "space": space, "sampler": {"name": "tpe", "n_startup_trials": 2}}
     small_study.write_text(yaml.safe_dump(changed))
-    searched = tuner("search", "small.yaml", "--trials", "5", *ALONE)
+    searched = tuner("search", "small.yaml", "--trials", "4", *ALONE)
     assert re.search(r"trial \d complete: validation loss \d\.\d{4}", searched.stderr) and "val loss" in searched.stdout
     rows = json.loads(invoke("show", "small", "--json", *AT))["trials"]
     complete = [row for row in rows if row["state"] == "COMPLETE"]
@@ -577,7 +585,8 @@ def test_a_search_that_minimises_the_loss_end_to_end(tuner: Tuner, small_study: 
     shown = invoke("show", "small", *AT)
     assert f"* best: trial {best['number']}, validation loss {best['value']:.4f}" in shown
     assert json.loads(invoke("best", "small", "--json", *AT))["number"] == best["number"]
-    invoke("report", "small", "--out", "r.md", *AT)
+    with not_painted():
+        invoke("report", "small", "--out", "r.md", *AT)
     report = (tmp_path / "r.md").read_text(encoding="utf-8")
     assert f"has a validation loss of {best['value']:.4f}" in report and "most accurate" not in report
     more = CliRunner().invoke(main, ["search", "small.yaml", "--more", "1", "--target", f"{best['value'] + 0.01:.6f}", *ALONE])

@@ -28,8 +28,8 @@ class Curve:
 
 
 def draw(console: Console, title: str, curves: Sequence[Curve], *, share: bool = True) -> None:
-    """The curves, the last one on top, with axes that count in whole epochs and round percents, or round numbers of what is no
-    share. Nothing where none has a point."""
+    """The curves, the last one on top, with axes that count in whole epochs and round percents, or round losses where they are no
+    shares. Nothing where none has a point."""
     curves = [curve for curve in curves if curve.values and all(map(math.isfinite, curve.values))]
     if not curves:
         return
@@ -43,7 +43,7 @@ def draw(console: Console, title: str, curves: Sequence[Curve], *, share: bool =
     figure.width, figure.height = COLUMNS * ticks, round((high - low) / step)
     figure.set_x_limits(1, 1 + stride * ticks)
     figure.set_y_limits(low, high)
-    figure.x_label, figure.y_label = "epoch", "%" if share else ""
+    figure.x_label, figure.y_label = "epoch", "%" if share else "loss"
     figure.color_mode = "names"
     figure.with_colors = console.color_system is not None
     figure.x_ticks_fkt = lambda value, _: f"{value:.0f}"
