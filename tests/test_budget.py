@@ -176,6 +176,40 @@ def test_no_search_overshoots_by_more_than_an_epoch_of_each_worker(storage: Stor
     assert spent(study) <= 400 + 20 and done <= {row.number for row in list_trials(study) if row.state == "COMPLETE"}
 
 
+def test_what_a_trial_in_training_is_still_to_take_is_set_aside_for_it(sqlite: Storage) -> None:
+    """Two workers in turns, and a budget in which one of their trials can finish: that one does."""
+    study = make(sqlite)
+    study.leases.set_rules(budget=50.0)
+    workers = [Worker(study, lambda number: 10.0) for _ in range(2)]
+    while not all(worker.over for worker in workers):
+        for worker in workers:
+            if not worker.over:
+                worker.step()
+    assert states(study) == ["COMPLETE", "WAITING"] and spent(study) == 50
+    [left] = [row for row in list_trials(study) if row.state == "WAITING"]
+    assert len(left.epochs) == 1 and study.leases.counts().ended is not None
+
+
+def test_those_that_pause_stay_paused_where_another_waits_for_a_larger_budget(sqlite: Storage) -> None:
+    """All ten have begun; one was trained to its end, eight that pause cannot win any more, one was interrupted."""
+    study = make_promoting(sqlite, 10, pruner={"name": "promote", "fraction": 0.2, "audit": 0})
+    workers = [Worker(study, lambda number: 10.0, lambda number, epoch: 0.1 - 0.001 * number if number else 0.9) for _ in range(10)]
+    for worker in workers:
+        worker.step()
+    for epoch in range(1, EPOCHS + 1):
+        workers[0].report(epoch)
+    assert workers[0].trial is not None
+    study.leases.finish(workers[0].trial.lease, lambda: study.optuna_study().tell(0, 0.9))
+    for worker in workers[1:9]:
+        worker.step()
+    workers[9].report(1)
+    workers[9].leave()
+    before = states(study)
+    study.leases.set_rules(budget=spent(study) + 5)
+    run([Worker(load(sqlite, "s"), lambda number: 10.0)])
+    assert states(study) == before == ["COMPLETE"] + ["WAITING"] * 9 and study.leases.counts().ended is not None
+
+
 def test_what_was_trained_before_the_budget_was_given_counts(sqlite: Storage) -> None:
     study = make(sqlite, trials=2)
     run([Worker(study, lambda number: 10.0)])

@@ -14,13 +14,14 @@ from optuna.trial import TrialState
 
 from tests.test_leases import claim as claim_one
 from tests.test_leases import config, finish
-from tests.test_promote import EPOCHS, make, play, states
+from tests.test_promote import EPOCHS, make, play, states, train
 from tuner.report.ended import tell_end as tell_reported
 from tuner.report.languages.en import ENGLISH
 from tuner.report.languages.ko import KOREAN
 from tuner.search.ended import is_over, tell_end
 from tuner.study.flat import find_flat, measure_noise
 from tuner.study.lease import Lease, NothingToClaim
+from tuner.study.pausing import PausingLeases
 from tuner.study.stopping import Cause, Ended
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
@@ -171,8 +172,13 @@ def test_where_trials_pause_the_race_still_happens_and_nothing_is_left_waiting(s
     good = [[0.5 + 0.05 * epoch for epoch in range(1, EPOCHS + 1)]]
     flat = [*good, *[[round(each - 0.001 * (n % 3), 4) for each in good[0]] for n in range(40)]]
     study = make(sqlite, 40)
+    assert isinstance(study.leases, PausingLeases)
     study.leases.set_rules(patience=6, images=200)
-    done = play(study, flat)
+    done: list[str] = []
+    while isinstance(lease := study.leases.claim(WorkerId.here(), study.new_trial), Lease):
+        if lease.taken == "race":
+            assert not study.leases.read_standing().is_racing(40, ("race",)), "who goes on to 40 has had no race"
+        done += train(study, lease, flat[lease.number])
     counts = study.leases.counts()
     assert counts.ended is not None and counts.ended.cause is Cause.FLAT and is_over(counts)
     assert set(states(study)) == {"COMPLETE", "PRUNED"} and 7 <= len(states(study)) < 30 and counts.finished == len(states(study))

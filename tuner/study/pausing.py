@@ -102,8 +102,6 @@ class PausingLeases(StoppingLeases):
             return found
         if not racing and (lease := take(PROMOTION, far=True)):
             return lease
-        if found.refused and not found.full:
-            return found  # there is no race before all trials have begun
         n_trials = self._rules.limit(n_trials)  # which is less where the study was just found to be flat
         lease = take(RACE, far=False) or (None if held else take(RACE, far=True)) or take(AUDIT, far=not held)
         if lease is None and self._refused:
