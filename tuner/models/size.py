@@ -68,7 +68,7 @@ def count(network: nn.Module, image: Tensor) -> Size:
     for module in network.modules():
         forward = type(module).forward
         if any(isinstance(module, kind) and forward is kind.forward for kind in KEEP_SHAPE):
-            module.forward = _keep  # type: ignore[method-assign]
+            module.forward = _keep
         elif isinstance(module, nn.Conv2d) and forward is nn.Conv2d.forward and not isinstance(module.padding, str):
             module.forward = partial(counter.convolve, module)  # type: ignore[method-assign]
         elif isinstance(module, nn.MaxPool2d) and forward is nn.MaxPool2d.forward and not (module.ceil_mode or module.return_indices):
@@ -106,11 +106,11 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts multiply-accumulates: of layers that it stands in for, and of every operation that PyTorch has a formula for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.macs = 0
 
     @classmethod
