@@ -124,9 +124,9 @@ def _draw_curve(row: TrialRow, width: int = 12) -> str:
 
 
 def print_trials_csv(rows: Sequence[TrialRow], config: StudyConfig) -> None:
-    """A line a trial, figures unrounded: those of `FIGURES`, every hyper-parameter, those that were searched first, and the reason."""
+    """A line a trial, figures unrounded: every hyper-parameter, those that were searched first, then the costs and the reason."""
     names = [name for name in dict.fromkeys([*list_names(config, rows), *DEFAULTS]) if name not in FIGURES]
-    columns = [*FIGURES, *names]
+    columns = [*(name for name in FIGURES if name not in COSTS), *names, *COSTS]
     print_csv([{**{name: read_figure(row, name) for name in columns}, "reason": row.reason} for row in rows], [*columns, "reason"])
 
 

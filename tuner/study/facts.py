@@ -66,7 +66,7 @@ def write_run(storage: Storage, study_id: int, trial_id: int, run: Mapping[str, 
 
 def describe(run: Mapping[str, Any]) -> dict[str, Any]:
     """What people should see of it in a column each. No code reads it again."""
-    named = {"parameters": "parameters", "macs": "multiply-adds", "images_per_second": "images/s", "device": "device"}
+    named = {"parameters": "parameters", "images_per_second": "images/s", "device": "device"}
     words = _describe_outcome(run)
     return ({"outcome": words} if words else {}) | {name: run[key] for key, name in named.items() if key in run}
 
