@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, Background
 from tests.runs import part, same
-from tests.test_promote import claim
+from tests.test_promote import claim, get
 from tuner.commands import main
 from tuner.config.data_config import DataConfig
 from tuner.config.named_code import name_code, name_stored_code
@@ -46,6 +46,7 @@ from tuner.training import checkpoint
 from tuner.training.run import Run
 from tuner.training.self_check import check_resuming
 from tuner.training.weights_file import make_weights_file
+from tuner.workers.leased_trial import LeasedTrial
 from tuner.workers.objective import train_trial
 
 NET = """\
@@ -294,13 +295,20 @@ def test_a_change_of_the_file_that_is_accepted_stands_with_the_study_and_its_tri
     config = StudyConfig.from_file(write(tmp_path))
     storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
     create_or_load(storage, "own", config, "f", trials=1)
+    begun = LeasedTrial(load(storage, "own"), get(load(storage, "own")))
+    assert begun.configure(threads=1, precision="fp32").code == digest(NET)
+    begun.study.leases.requeue(begun.lease)
     changed = replace(config, code={"net.py:build": "1" * 64})
     with pytest.raises(TunerError, match=r"the file of net.py:build was changed .* go on with --accept-changed-code"):
         create_or_load(storage, "own", changed, "f")
     study = create_or_load(storage, "own", changed, "f", accept_changed_code=True)
     assert study.config.code == changed.code
+    going_on = LeasedTrial(study, get(study))
+    assert going_on.configure(threads=1, precision="fp32").code == "1" * 64 and going_on.code_was == digest(NET)
+    [kept] = study.read_facts(study.frozen_trials(), "config")
+    assert kept["config"]["code"] == "1" * 64, "what is exported says which file it was trained with"
     noted = storage.optuna.get_study_user_attrs(study.leases.study_id)["code changes"]
-    assert noted == [{"code": "net.py:build", "was": digest(NET), "is": "1" * 64, "after_trials": 0}]
+    assert noted == [{"code": "net.py:build", "was": digest(NET), "is": "1" * 64, "after_trials": 1}]
     values = {"model": "net.py:build", "lr": 0.1, "batch_size": 8, "epochs": 1, "network.depth": 2}
     assert assemble(values, study.config, seed=0, threads=1, precision="fp32").code == "1" * 64
 

@@ -120,7 +120,7 @@ class LeasedTrial:
         if code == config.code:
             return config
         self.code_was, config = config.code, replace(config, code=code)
-        self.storage.set_trial_user_attr(self.lease.trial_id, "config", config.to_dict())
+        self._put(config=config.to_dict())
         return config
 
     def split_batches(self, config: TrialConfig) -> TrialConfig | None:
