@@ -201,18 +201,18 @@ def test_what_is_drawn_is_what_optuna_draws(sqlite: Storage, sampler: str) -> No
     assert [row.params for row in limited] == ours and {row.run["draws"] for row in limited} == {1}
 
 
-@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "grid"])
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "qmc"])
 def test_every_trial_is_within_the_limits_and_an_interrupted_search_is_the_same(sqlite: Storage, sampler: str) -> None:
     limit = size(10.0)
     options = {"n_startup_trials": 3} if sampler in ("tpe", "gp") else {}
     plain = {**PLAIN, "sampler": {"name": sampler, **options}, "limits": {"parameters": limit}}
-    rows = search(make(sqlite, plain, "whole", 8))
-    assert [row.state for row in rows] == ["COMPLETE"] * 8
+    rows = search(make(sqlite, plain, "whole", 6))
+    assert [row.state for row in rows] == ["COMPLETE"] * 6
     assert all(row.run["parameters"] <= limit and row.run["macs"] > 0 for row in rows)
     assert all(row.run["parameters"] == size(row.params["widths.stem"]) for row in rows)
     assert max(row.run["draws"] for row in rows) > 1, "some were drawn again"
-    assert len({str(row.params) for row in rows}) == 8
-    again = search(make(sqlite, plain, "parts", 8), kills=(0, 2, 5))
+    assert len({str(row.params) for row in rows}) == 6
+    again = search(make(sqlite, plain, "parts", 6), kills=(0, 2, 5))
     assert [(row.params, row.run["draws"]) for row in again] == [(row.params, row.run["draws"]) for row in rows]
 
 

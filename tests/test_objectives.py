@@ -24,6 +24,7 @@ from tests.test_limits import ask as ask_tuner
 from tests.test_promote import pause
 from tests.test_publish import ask
 from tuner.config.study_config import StudyConfig
+from tuner.config.trial_config import TrialConfig
 from tuner.dashboard.publish import publish
 from tuner.errors import UsageError
 from tuner.report.languages.ko import KOREAN
@@ -37,12 +38,12 @@ from tuner.study.objectives import read_accuracy
 from tuner.study.outcome import Outcome
 from tuner.study.promotion import Promotion, estimate_chances, find_promoted, find_raced, to_curve
 from tuner.study.search_space import compare_definitions, define
-from tuner.study.sizes import find_size
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
 from tuner.study.study import Study
 from tuner.study.trials import find_best, list_trials
 from tuner.study.trying import try_methods
+from tuner.workers.leased_trial import LeasedTrial
 
 TWO = {**PLAIN, "objectives": ["accuracy", "parameters"]}
 EPOCHS = 8
@@ -90,8 +91,20 @@ def finish(study: Study) -> None:
     """A search with one worker that trains nothing: the wider the stem, the more accurate, whatever else."""
     while (trial := claim(study)) is not None:
         config = trial.configure(threads=1, precision="fp32")
-        facts = {"outcome": "trained", "reason": "test", **find_size(config, len(CLASSES)), **trial.cost}
-        trial.finish(TrialState.COMPLETE, facts, value=0.5 + config.widths["stem"] / 100 - abs(config.lr - 0.05))
+        end(trial, config)
+
+
+def end(trial: LeasedTrial, config: TrialConfig) -> None:
+    """The second one diverges, and the third is pruned for another reason, as a tool might."""
+    if trial.lease.number == 1:
+        trial.finish(TrialState.PRUNED, {"outcome": "diverged", "reason": "test", **trial.cost}, infeasible="diverged")
+        return
+    if trial.lease.number == 2:
+        trial.storage.set_trial_intermediate_value(trial.lease.trial_id, 1, 0.3)
+        trial.finish(TrialState.PRUNED, {"outcome": "below_others", "reason": "test", **trial.cost})
+        return
+    facts = {"outcome": "trained", "reason": "test", **trial.cost}
+    trial.finish(TrialState.COMPLETE, facts, value=0.5 + config.widths["stem"] / 100 - abs(config.lr - 0.05))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random", "grid"])
@@ -114,9 +127,7 @@ def test_samplers_search_a_front_and_an_interrupted_search_is_the_same(sqlite: S
                     trial = claim(study)
                     assert trial is not None and trial.lease.number == number
                 config = trial.configure(threads=1, precision="fp32")
-                value = 0.5 + config.widths["stem"] / 100 - abs(config.lr - 0.05)
-                facts = {"outcome": "trained", "reason": "test", **trial.cost}
-                trial.finish(TrialState.COMPLETE, facts, value=value)
+                end(trial, config)
         finish(study)
         found.append([(row.params, row.value) for row in list_trials(study)])
     assert found[0] == found[1] and len(found[0]) == 9
@@ -125,7 +136,8 @@ def test_samplers_search_a_front_and_an_interrupted_search_is_the_same(sqlite: S
     assert stored.metric_names == ["validation accuracy", "parameters"]
     rows = find_front_rows(list_trials(study), "parameters")
     assert {(row.value, row.run["parameters"]) for row in rows} == {tuple(trial.values) for trial in stored.best_trials}, "as Optuna's"
-    assert all(trial.values == [read_accuracy(trial), size(trial.params["widths.stem"])] for trial in stored.trials)
+    ended = [trial for trial in stored.trials if trial.state is TrialState.COMPLETE]
+    assert len(ended) == 7 and all(trial.values == [read_accuracy(trial), size(trial.params["widths.stem"])] for trial in ended)
     assert measure_certainty(study) is None and find_best(study)[0].value == max(value for _, value in found[0] if value is not None)
 
 
@@ -239,6 +251,8 @@ def test_a_trial_stands_by_how_far_it_is_behind_the_best_that_costs_no_more() ->
     assert find_promoted(rule, best, {1: 1}, {**alike, 4: 99.0}) is None, "which takes a place"
     assert find_promoted(rule, best, {1: 1}, {**alike, 0: 101.0}) == 1
     assert find_promoted(rule, best, {2: 1}, {**alike, 0: 101.0, 1: 101.0}) == 2
+    falling = {number: 500.0 - 100 * number for number in best}
+    assert [find_promoted(rule, best, {number: 1}, falling) for number in best] == list(best), "all on the front"
     best[0] = to_curve([0.1] * 8)
     final = {0: best[0][-1]}
     assert estimate_chances(rule, best, final, {3: 1}, {**alike, 3: 99.0}) == {3: 1.0}, "nothing finished that costs no more"
@@ -351,7 +365,7 @@ space:
     assert "--target 0.9 is an accuracy, and objectives names parameters too: leave --target out" in ask_tuner(
         "search", "net.yaml", "--target", "0.9", "--no-progress", *where, code=2
     )
-    told = tuner("search", "net.yaml", "--trials", "4", "--workers", "2", "--no-progress", *where)
+    told = tuner("search", "net.yaml", "--trials", "4", "--workers", "2", "--keep", "1", "--no-progress", *where)
     assert "Study 'net' is finished: 4 of 4 trials." in told.stderr, told.stderr
     assert "Front of study net: no trial of no more parameters is more accurate" in told.stdout
     storage = Storage("sqlite:///s.db")

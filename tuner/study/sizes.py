@@ -79,10 +79,14 @@ class Fitting:
 
     @cached_property
     def count(self) -> int | None:
-        """How many configurations of a finite space fit. None where there are too many networks to try them all.
+        """How many configurations of a finite space fit. None where there are too many networks to try them all, or one of them fails:
+        the trial that draws it will say why."""
+        try:
+            return self._count()
+        except Exception:
+            return None
 
-        Errors: as of building a network.
-        """
+    def _count(self) -> int | None:
         total = 0
         for case, axes in list_spaces(self._config):
             sized = {name: values for name, values in axes.items() if is_of_size(name)}
