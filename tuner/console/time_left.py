@@ -69,7 +69,7 @@ class TimeLeft:
         `remaining` are the trials without an outcome, those in training included: of these `trained` has the epochs so far, by number.
         """
         whole = {number: each * seen.epochs for number, seen in self._seen.items() if (each := self._expect(seen)) is not None}
-        ended = [number for number in whole if self._seen[number].ended is not None]
+        ended = [number for number, seconds in whole.items() if seconds > 0 and self._seen[number].ended is not None]
         if not ended or remaining <= 0:
             return None
         part = min(1.0, sum(sum(self._seen[number].measured) for number in ended) / sum(whole[number] for number in ended))

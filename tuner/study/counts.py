@@ -16,7 +16,7 @@ from .tables import is_copy, pauses, stopping, studies, trials
 
 def read_counts(storage: Storage, study_id: int) -> Counts:
     storage.check_file()
-    ours = trials.c.study_id == study_id
+    ours, has_rules = trials.c.study_id == study_id, storage.has(stopping)  # asked first: a process has one connection to a server
     with storage.connect() as connection:
         found = connection.execute(sa.select(studies.c.slots, studies.c.stops).where(studies.c.study_id == study_id)).one()
         by_state = sa.select(trials.c.state, sa.func.count()).where(ours).group_by(trials.c.state)
@@ -29,7 +29,7 @@ def read_counts(storage: Storage, study_id: int) -> Counts:
             paused = {row.epoch: row.trials for row in connection.execute(by_epoch)}
             went_on = (pauses.c.study_id == study_id, pauses.c.taken.is_not(None))
             promoted = connection.execute(sa.select(sa.func.count()).select_from(pauses).where(*went_on)).scalar_one()
-        rules = read_rules(connection, study_id) if storage.has(stopping) else Rules()
+        rules = read_rules(connection, study_id) if has_rules else Rules()
         spent = 0.0 if rules.budget is None else read_spent(connection, study_id)
     return Counts(
         n_trials=found.slots,

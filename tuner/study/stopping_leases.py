@@ -57,8 +57,10 @@ class StoppingLeases(Leases):
         """As they stand now."""
 
         def read() -> Rules:
+            if not self.storage.has(stopping):
+                return Rules()
             with self.storage.connect() as connection:
-                return read_rules(connection, self.study_id) if self.storage.has(stopping) else Rules()
+                return read_rules(connection, self.study_id)
 
         return self.retry(read)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..config.duration import format_duration
 from ..config.trial_config import TrialConfig
+from ..study.cost_model import expect_epoch
 from ..study.costs import Cost, read_set_aside, read_spent, write_cost
 from ..study.facts import read_seconds
 from ..study.forecast import Forecast, read_forecast
@@ -28,13 +29,16 @@ class TrialBudget:
         self._study = trial.study
         self._config = config
         self._forecast: Forecast | None = None
+        self._stored = 0.0  # seconds that it had when it was begun: where its checkpoint is lost its curve begins anew
 
     def begin(self) -> str | None:
         """Before the trial is trained, or goes on: set aside what it is to take. Why not, where it cannot be finished."""
         if self._study.leases.read_rules().budget is None:
             return None
         [facts] = self._study.read_facts([self._study.retry(self._trial.frozen)], "curve", "run")
-        return self._set_aside(read_seconds(facts), begun=False)
+        measured = read_seconds(facts)
+        self._stored = sum(measured)
+        return self._set_aside(measured, begun=False)
 
     def note(self) -> str | None:
         """After an epoch was reported. Why the trial has to stop, where its next one does not fit."""
@@ -53,7 +57,7 @@ class TrialBudget:
         epoch = self._expect_epoch(measured)
         ahead = leases.count_ahead(lease.number, len(measured), epochs)
         whole, rest = (None, 0.0) if epoch is None else (epoch * epochs, epoch * ahead)
-        cost = Cost(seconds=sum(measured), epoch=epoch, whole=whole, rest=rest)
+        cost = Cost(seconds=max(self._stored, sum(measured)), epoch=epoch, whole=whole, rest=rest)
 
         def write() -> str | None:
             with self._study.storage.transaction() as connection:
@@ -75,6 +79,8 @@ class TrialBudget:
 
     def _expect_epoch(self, measured: Sequence[float]) -> float | None:
         """Seconds of the next epoch. Others' epochs are asked about where the trial has too few of its own."""
-        if len(measured) < 2 and self._forecast is None:
+        if len(measured) > 1:
+            return expect_epoch(measured)
+        if self._forecast is None:
             self._forecast = read_forecast(self._study)
-        return (self._forecast or Forecast(classes=0)).predict(self._config, measured)
+        return self._forecast.predict(self._config, measured)
