@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def retrain(
             "config": str(path),
             "model": config.model,
             "parameters": run.parameters,
-            "epochs": [asdict(score) for score in run.curve],
+            "epochs": [score.to_dict() for score in run.curve],
             "val_accuracy": run.counted.val_accuracy,
             "objective": config.objective,
             "value": value,
