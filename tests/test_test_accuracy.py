@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def test_a_configuration_that_is_changed_is_its_trial_s_no_longer(study: Study, 
     assert again["trial"]["changed"] and again["test_accuracy"] == longer["test_accuracy"]
     assert [look.changed for look in read_tests(study)] == [False, True, True, True, True]
     assert "(Its configuration was changed since the search" in str(write_answer(study, list_trials(study), find_best(study)[0]))
+    path.write_text(re.sub(r"  configuration: .*\n", "", text))
+    assert retrain(path, tmp_path / "earlier", epochs=2, progress=False)["trial"]["changed"], "a file of an earlier version, by option"
     path.write_text(text)
     for given in ("many", "-1", "0", "1.5"):
         with pytest.raises(UsageError, match=r"train.images"):

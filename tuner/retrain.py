@@ -65,8 +65,8 @@ def retrain(
         config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
-    config = change(config, epochs=epochs, train_images=train_images)
-    origin = note_change(config, origin)
+    given, config = config, change(config, epochs=epochs, train_images=train_images)
+    origin = note_change(config, origin, by_option=config != given)
     wanted = read_data_record(path).code if source is None else None
     images = name_trained_code(config.data.source, wanted, path.parent, str(path), accept=accept_changed_code)
     tell = say if progress else say_nothing

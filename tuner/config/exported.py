@@ -36,9 +36,10 @@ def change(config: TrialConfig, *, epochs: int | None, train_images: str | None)
     return config
 
 
-def note_change(config: TrialConfig, origin: Mapping[str, Any]) -> dict[str, Any]:
+def note_change(config: TrialConfig, origin: Mapping[str, Any], *, by_option: bool) -> dict[str, Any]:
     """The origin of a configuration that is trained now. Where it is not what was exported, that stands there, and no figure of the
-    trial does."""
-    if DIGEST not in origin or (origin[DIGEST] == digest_config(config) and not origin.get(CHANGED)):
+    trial does. Files of earlier versions do not say what was exported: of these only a change `by_option` is known."""
+    changed = origin[DIGEST] != digest_config(config) if DIGEST in origin else by_option
+    if not origin or not (changed or origin.get(CHANGED)):
         return dict(origin)
     return {name: value for name, value in origin.items() if not name.startswith("validation_")} | {CHANGED: True}
