@@ -17,6 +17,7 @@ from tests.test_objective import STUDY, make_study, train
 from tuner.config.study_config import StudyConfig
 from tuner.config.trial_config import TrialConfig
 from tuner.console.live import LiveProgress
+from tuner.console.progress import PlainProgress
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.placement import Placement
@@ -111,6 +112,19 @@ def test_the_view_shows_steps_speeds_and_the_trials_that_ended_last_with_the_bes
     ]
     narrow = show(live, 40)
     assert max(len(line) for line in narrow) <= 40 and any("2/4 45%" in line and "0.1250" in line for line in narrow)
+
+
+def test_the_last_summary_names_the_best_trial_though_the_database_knew_of_its_end_first(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = PlainProgress(study, [Placement()], Counts(n_trials=2))
+    view.event(0, TrialEnded(number=0, outcome=Outcome.TRAINED, reason="", value=0.5))
+    view.counts(Counts(n_trials=2, complete=2))
+    view.event(0, TrialEnded(number=1, outcome=Outcome.TRAINED, reason="", value=0.75))
+    view.counts(Counts(n_trials=2, complete=2))
+    view.counts(Counts(n_trials=2, complete=2))
+    summaries = [line for line in capsys.readouterr().err.splitlines() if " of 2 trials" in line]
+    assert [line.partition(", best ")[2] for line in summaries] == ["0.5000 (trial 0)", "0.7500 (trial 1)"]
 
 
 def test_a_trial_that_says_its_steps_trains_to_the_same_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ class PlainProgress(Progress):
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts) -> None:
         super().__init__(study, placements, counts)
         self._told: dict[int, set[int]] = {}  # epochs by trial; those of an earlier search count as told
+        self._summed_up = (counts.finished, counts.fail, self.best)
 
     def event(self, worker: int, event: Event) -> None:
         super().event(worker, event)
@@ -193,9 +194,10 @@ class PlainProgress(Progress):
                     say(text)
 
     def counts(self, counts: Counts) -> None:
-        changed = (counts.finished, counts.fail) != (self.standing.finished, self.standing.fail)
         super().counts(counts)
-        if changed:
+        standing = (counts.finished, counts.fail, self.best)  # the database may know of an end before its worker has said the value
+        if standing != self._summed_up:
+            self._summed_up = standing
             say("; ".join(part for part in (self.summary(), self.describe_rungs(), self.left()) if part))
 
     def say(self, line: str) -> None:

@@ -137,7 +137,8 @@ class Supervisor:
                     self._check_signals_and_clock()
                     if time.monotonic() - counted > COUNT_SECONDS:
                         counted = time.monotonic()
-                        self._count()
+                        self._heed_stops(self._count())
+                self._count()  # trials that ended since the last look
             finally:
                 self._kill_all()
         if self._stop is None:
@@ -283,11 +284,15 @@ class Supervisor:
         for _, worker in self._living():
             worker.tell(command)
 
-    def _count(self) -> None:
+    def _count(self) -> Counts | None:
+        """Show how the study stands; None while the database is away, which the workers wait for and say."""
         try:
             counts = self._study.leases.peek()
         except SQLAlchemyError:
-            return  # the database is away; the workers wait for it and say so
+            return None
         self._view.counts(counts)
-        if counts.stops > self._stops:
+        return counts
+
+    def _heed_stops(self, counts: Counts | None) -> None:
+        if counts is not None and counts.stops > self._stops:
             self._end(StopReason.STOPPED, "stopped by `tuner stop`", Command.FINISH)
