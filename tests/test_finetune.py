@@ -112,8 +112,12 @@ def make_config(photos: Path, weights: Path, **more: Any) -> TrialConfig:
 
 
 def train(config: TrialConfig, parts: Parts) -> Run:
-    run = Run(config, parts.train(config.augment), parts.val(), classes=parts.classes)
+    told: list[tuple[int, int, int]] = []
+    part = parts.train(config.augment)
+    run = Run(config, part, parts.val(), classes=parts.classes, stepping=lambda *step: told.append(step))
     assert [score.epoch for score in run.epochs()] == list(range(1, config.epochs + 1))
+    steps = -(-len(part) // config.batch_size)
+    assert told == [(epoch, step, steps) for epoch in range(1, config.epochs + 1) for step in range(steps)], "features are no steps"
     return run
 
 

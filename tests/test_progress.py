@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.progress import ProgressSample, Task
 
 from tests import fabricated
 from tests.test_leases import claim
 from tests.test_objective import STUDY, make_study, train
 from tuner.config.study_config import StudyConfig
 from tuner.config.trial_config import TrialConfig
+from tuner.console import training
 from tuner.console.live import LiveProgress
 from tuner.console.progress import PlainProgress
 from tuner.data import load as load_data
@@ -41,18 +44,36 @@ def steps(step: int, *, epoch: int = 1, of: int = 10, speed: float = 2.0) -> Ste
 def test_steps_are_counted_and_said_twice_a_second_without_evaluations() -> None:
     now, said = [0.0], list[StepsTaken]()
     pace = Pace(3, CONFIG, said.append, clock=lambda: now[0])
-    pace.begin(images=310, epochs=1)  # ten steps, the last of 22 images; one epoch was trained before an interruption
-    for _ in range(10):
-        pace.step()
+    for step in range(10):  # one epoch was trained before an interruption
+        pace.step(2, step, 10)
         now[0] += 0.2
     assert [(event.epoch, event.step, event.steps) for event in said] == [(2, 3, 10), (2, 6, 10), (2, 9, 10)]
     assert [event.images_per_second for event in said] == pytest.approx([160.0] * 3), "five steps of 32 images a second"
     now[0] += 100  # an evaluation and a checkpoint
-    pace.step()
+    pace.step(3, 0, 10)
     assert len(said) == 3
     now[0] += 0.5
-    pace.step()
+    pace.step(3, 1, 10)
     assert (said[3].epoch, said[3].step, said[3].steps_per_second) == (3, 1, 2.0)
+
+
+def test_training_outright_shows_on_a_terminal_how_far_it_is_and_says_nothing_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(training, "open_console", lambda **_: Console(file=screen, force_terminal=True, width=80))
+    with training.show_steps(CONFIG, 4, shown=True) as step:
+        step(1, 0, 10)
+    assert screen.getvalue() == "", "stderr is no terminal here"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with training.show_steps(CONFIG, 4, shown=True) as step:
+        for number in range(5):
+            step(3, number, 10)
+        step(3, 7, 10)
+    drawn = [line for line in re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "\n", screen.getvalue()).split("\n") if "epoch" in line]
+    assert any("epoch 3/4  70%" in line for line in drawn)
+    task = Task(0, "", 40, 30, _get_time=lambda: 10.0)
+    task.start_time = 0.0
+    task._progress.extend([ProgressSample(0.0, 0), ProgressSample(5.0, 10)])
+    assert str(training.PaceColumn(32).render(task)) == "64 images/s, about 5 s left"
 
 
 def test_a_supervisor_that_hears_nothing_holds_up_no_step(monkeypatch: pytest.MonkeyPatch) -> None:

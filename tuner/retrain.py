@@ -18,6 +18,7 @@ from .config.named_code import name_trained_code
 from .config.objective import ACCURACY, OBJECTIVES
 from .config.trial_config import TrialConfig, read_config, read_data_record, write_config
 from .console.text import Say, say, say_nothing
+from .console.training import show_steps
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
@@ -92,7 +93,11 @@ def retrain(
     _try_folder(folder)
     if not force and (others := _find_others(folder, config, stamp)):
         raise UsageError(f"{folder} holds another training ({', '.join(others)}): give another --out, or --force to replace it")
-    with catch_signals() as stop, _tell_faults(path, folder, config, device):
+    with (
+        catch_signals() as stop,
+        _tell_faults(path, folder, config, device),
+        show_steps(config, until or config.epochs, shown=progress) as stepping,
+    ):
         parts = Parts(dataset, config.data, device)
         run = Run(
             config,
@@ -101,6 +106,7 @@ def retrain(
             classes=parts.classes,
             device=device,
             stop=stop.is_set,
+            stepping=stepping,
             recorder=choose_recorder(device, capture),
         )
         going_on = _resume(run, folder / "checkpoint", stamp, tell)

@@ -5,6 +5,7 @@ tables.py    trials as tables
 listing.py   a study's trials, sorted, in the columns that there is room for, or as CSV
 curves.py    learning curves in dots
 show.py      a study or a trial, whole
+training.py  how far `tuner train` is
 retrained.py what `tuner train` found
 progress.py  the facts of a running search, and plain lines of them
 live.py      the live view of them

@@ -47,10 +47,11 @@ class Run:
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
-    Without `val` the scores have no validation figures. `stop` is asked before each step, and `evaluating` told before each
-    evaluation. A `recorder` records the step once and replays it; `captured` then says whether it does. `lr` is the learning
-    rate of the next step, on the device. `train` and `val` become their features where these can be reused. A batch larger than the
-    training part is a UsageError. Sets the number of threads of this process.
+    Without `val` the scores have no validation figures. `stop` is asked before each step, `stepping` told of it (its epoch from
+    1, its number from 0, the steps of an epoch), and `evaluating` told before each evaluation. A `recorder` records the step once
+    and replays it; `captured` then says whether it does. `lr` is the learning rate of the next step, on the device. `train` and
+    `val` become their features where these can be reused. A batch larger than the training part is a UsageError. Sets the number
+    of threads of this process.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Run:
         classes: int,
         device: str = "cpu",
         stop: Callable[[], bool] = lambda: False,
+        stepping: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
         evaluating: Callable[[], None] = lambda: None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class Run:
         self.val: Resident | Features | None = val
         self.curve: list[Score] = []
         self._stop = stop
+        self._stepping = stepping
         self._evaluating = evaluating
         self._device = torch.device(device)
         self._class_weights = None if config.class_weights == "none" else weigh_classes(train.labels, classes)
@@ -182,6 +185,7 @@ class Run:
         for index, (rows, draw) in enumerate(zip(batches, draws, strict=True)):
             if self._should_stop():
                 raise Stopped
+            self._stepping(epoch, index, len(batches))
             rate = compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches))
             set_learning_rate(self._optimizer, self.lr, rate)
             self.step(*self.train.gather(rows, draw))

@@ -180,7 +180,6 @@ def _train(
             pace = Pace(number, config, say)
 
             def begin_step() -> bool:
-                pace.step()
                 reporter.look()
                 watch.step()
                 return stop()
@@ -195,12 +194,12 @@ def _train(
                 classes=parts.classes,
                 device=placement.device,
                 stop=begin_step,
+                stepping=pace.step,
                 evaluating=lambda: watch.begin("evaluation"),
                 recorder=choose_recorder(placement.device, placement.capture),
             )
             trained = _resume(run, path, trial, notes, say)
             say(TrialStarted(number=number, config=config, epoch=trained, taken=trial.lease.taken))
-            pace.begin(len(run.train), trained)
             reporter.follow(run)
         ending = Ending(outcome=Outcome.TRAINED, value=run.counted.read(trial.study.objective), reason="trained to its last epoch")
     except Paused as paused:

@@ -24,32 +24,24 @@ class Pace:
         self._batch_size = config.batch_size
         self._say = say
         self._clock = clock
-        self._steps = 0  # of an epoch
-        self._taken = 0  # since the trial's first epoch
-        self._counted = 0  # of them when the speed was last measured
+        self._counted = 0  # steps of this epoch when the speed was last measured
         self._measured = 0.0
 
-    def begin(self, images: int, epochs: int) -> None:
-        """The training of a trial with so many images an epoch begins, or goes on after so many epochs."""
-        self._steps = -(-images // self._batch_size)
-        self._taken = epochs * self._steps
-
-    def step(self) -> None:
-        """Another step begins."""
-        now, epoch, step = self._clock(), *divmod(self._taken, self._steps)
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Another step of an epoch begins: its number from 0, of so many."""
+        now = self._clock()
         if step == 0:
-            self._counted, self._measured = self._taken, now
+            self._counted, self._measured = 0, now
         elif now - self._measured >= PAUSE_SECONDS:
-            speed = (self._taken - self._counted) / (now - self._measured)
-            self._counted, self._measured = self._taken, now
+            speed = (step - self._counted) / (now - self._measured)
+            self._counted, self._measured = step, now
             self._say(
                 StepsTaken(
                     number=self._number,
-                    epoch=epoch + 1,
+                    epoch=epoch,
                     step=step,
-                    steps=self._steps,
+                    steps=steps,
                     steps_per_second=speed,
                     images_per_second=speed * self._batch_size,
                 )
             )
-        self._taken += 1
