@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.conftest import Background, Tuner
+from tests.test_own_network import write
 from tests.test_search import edit, figures, longer, shown  # noqa: F401 - a fixture
 from tuner.study.worker_id import WorkerId
 
@@ -84,7 +85,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             each.kill()
 
 
-def owners(tuner: Tuner) -> dict[int, int]:
+def owners() -> dict[int, int]:
     """The pid of the worker of each RUNNING trial."""
     import sqlalchemy as sa
 
@@ -116,8 +117,8 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     begun: set[str] = set()
     while len(begun) < 2:  # both workers have finished an epoch
         begun.add(search.wait_for(r"trial (\d) epoch 2/60")[1])
-    trial, pid = next((n, p) for n, p in owners(tuner).items() if pid_under(p, cluster.raylets[1]))
-    before = {t["number"]: t["epochs"] for t in shown(tuner)["trials"]}
+    trial, pid = next((n, p) for n, p in owners().items() if pid_under(p, cluster.raylets[1]))
+    before = {t["number"]: t["epochs"] for t in shown()["trials"]}
     if how == "machine":
         psutil.Process(pid).kill()  # it had no time to say goodbye
     started = cluster.lose(1)
@@ -126,30 +127,33 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     cause = "its machine, or its process there, is gone" if how == "raylet" else ""  # a kill may be heard of before its node is lost
     assert any(f"worker died ({cause}" in line for line in search.lines)
     assert not psutil.wait_procs(started, 30)[1], "something of the lost node still runs"
-    facts = shown(tuner)
+    facts = shown()
     assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 4
     for number, epochs in before.items():
         assert facts["trials"][number]["epochs"][: len(epochs)] == epochs, "a reported epoch is gone"
     elsewhere = ("--storage", f"sqlite:///{tmp_path}/through.db")
     tuner("search", "small.yaml", "--trials", "4", "--workers", "2", *elsewhere)
-    assert figures(shown(tuner, "small", *elsewhere)) == figures(facts)
+    assert figures(shown("small", *elsewhere)) == figures(facts)
 
 
-def test_trials_that_ray_places_pause_and_go_on_as_they_do_without_it(tuner: Tuner, longer: Path, cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
-    edit(longer, pruner="promote")
+def test_trials_of_a_network_of_ones_own_that_ray_places_pause_and_go_on_as_they_do_without_it(
+    tuner: Tuner, cluster: Cluster, tmp_path: Path
+) -> None:
+    own = write(tmp_path, pruner="promote", space={"lr": [0.01, 0.1], "epochs": 8, "network": {"dropout": [0.1, 0.2, 0.3]}})
+    own.rename(tmp_path / "small.yaml")
     search = ("search", "small.yaml", "--trials", "6", "--workers", "1")
     said = tuner(*search, "--engine", "ray", "--address", cluster.address).stderr
     assert "paused at epoch" in said and " goes on" in said
     elsewhere = ("--storage", f"sqlite:///{tmp_path}/without.db")
     tuner(*search, *elsewhere)
-    assert figures(shown(tuner)) == figures(shown(tuner, "small", *elsewhere))
+    assert figures(shown()) == figures(shown("small", *elsewhere))
 
 
 def pid_under(pid: int, ancestor: int) -> bool:
     return ancestor in {each.pid for each in psutil.Process(pid).parents()}
 
 
-def test_ctrl_c_ends_a_cluster_of_the_search_s_own_with_its_workers(tuner: Tuner, background: Start, longer: Path) -> None:  # noqa: F811
+def test_ctrl_c_ends_a_cluster_of_the_search_s_own_with_its_workers(background: Start, longer: Path) -> None:  # noqa: F811
     search = background("search", "small.yaml", "--trials", "4", "--engine", "ray", "--workers", "2", env={"RAY_ADDRESS": ""})
     search.wait_for(r"trial 0 epoch 2/8")
     started = psutil.Process(search.process.pid).children(recursive=True)
@@ -160,7 +164,7 @@ def test_ctrl_c_ends_a_cluster_of_the_search_s_own_with_its_workers(tuner: Tuner
     assert search.end() == 130
     assert "the same command goes on" in search.lines[-1]
     assert not psutil.wait_procs(started, 20)[1]
-    assert {t["state"] for t in shown(tuner)["trials"]} == {"WAITING"}
+    assert {t["state"] for t in shown()["trials"]} == {"WAITING"}
 
 
 @pytest.mark.parametrize("cluster", [({"num_cpus": 8, "num_gpus": 1}, [])], indirect=True)

@@ -68,13 +68,13 @@ def test_a_worker_that_wakes_after_its_lease_ran_out_changes_nothing(
     sleeper.resume()
     search.wait_for(r"trial 0 was taken over by another worker")
     assert search.end() == 0
-    facts = shown(tuner)
+    facts = shown()
     assert sum("trial 0 complete" in line for line in search.lines) == 1
     assert facts["trials"][0]["run"]["workers_lost"] == 1
     kept = json.loads(next(Path("studies/checkpoints").glob("small-*/trial-00000.json")).read_text())
     assert kept["epoch"] == 8
     tuner(*command, "--storage", f"sqlite:///{tmp_path}/through.db")
-    assert figures(shown(tuner, "small", "--storage", f"sqlite:///{tmp_path}/through.db")) == figures(facts)
+    assert figures(shown("small", "--storage", f"sqlite:///{tmp_path}/through.db")) == figures(facts)
 
 
 def test_the_third_death_in_one_trial_without_a_further_epoch_is_a_fail_and_its_slot_is_free_again(
@@ -86,7 +86,7 @@ def test_the_third_death_in_one_trial_without_a_further_epoch_is_a_fail_and_its_
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", env=env)
     assert len(re.findall(r"worker died \(SIGKILL.*trial 0 back in the queue", done.stderr)) == 2
     assert re.search(r"worker died \(SIGKILL.*trial 0 its worker died 3 times while training it", done.stderr)
-    first, other = shown(tuner)["trials"]
+    first, other = shown()["trials"]
     assert first["state"] == "FAIL" and first["run"]["reason"] == "its worker died 3 times while training it"
     assert first["epochs"] == [] and first["run"]["workers_lost"] == 3
     assert other["state"] == "COMPLETE"
@@ -122,7 +122,10 @@ def test_workers_that_die_again_and_again_end_the_search_with_the_reason(tuner: 
     assert tuner("search", "small.yaml", "--trials", "3", "--workers", "2").returncode == 0
 
 
-def test_out_of_memory_is_pruned_with_its_reason_and_the_search_goes_on(tmp_path: Path, small_study: Path, tuner: Tuner) -> None:
+def test_out_of_memory_is_pruned_with_its_reason_and_the_search_goes_on(
+    tmp_path: Path,
+    small_study: Path,
+) -> None:
     huge = {"lr": 0.01, "batch_size": 32, "epochs": 1, "widths": {"b5.n3x3*": 20000.0}}
     edit(small_study, start=[huge])
 
@@ -132,7 +135,7 @@ def test_out_of_memory_is_pruned_with_its_reason_and_the_search_goes_on(tmp_path
     command = [sys.executable, "-m", "tuner", "search", "small.yaml", "--trials", "2", "--workers", "1"]
     done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
-    first, second = shown(tuner)["trials"]
+    first, second = shown()["trials"]
     assert first["state"] == "PRUNED" and first["run"]["reason"].startswith("out of memory: ") and first["epochs"] == []
     assert second["state"] == "COMPLETE"
     assert "Traceback" not in done.stderr
@@ -158,7 +161,7 @@ if "--multiprocessing-fork" in sys.orig_argv:
 """
     )
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", env={"PYTHONPATH": str(tmp_path / "limited")})
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     # Where no memory is left the C library may end a process itself, which it says; no worker is lost to anything else.
     aborted = done.stderr.count("cannot allocate memory for thread-local data: ABORT")
     assert trial["state"] == "COMPLETE" and trial["run"]["workers_lost"] == aborted, done.stderr
@@ -192,15 +195,15 @@ def test_a_disk_that_is_full_of_checkpoints_fails_the_trials_with_that_reason(
     search.wait_for(r"trial 0 fail: OSError: .*No space left on device")
     assert search.end() == 1
     assert "3 trials in a row failed the same way: OSError: " in search.lines[-1] and "Traceback" not in "".join(search.lines)
-    failed = shown(tuner)["trials"]
+    failed = shown()["trials"]
     assert [t["state"] for t in failed] == ["FAIL"] * 3
     assert "checkpoint.py" in failed[0]["run"]["traceback"] and len(failed[0]["epochs"]) >= 2
     (small_disk / "other").unlink()
     tuner(*command)
-    assert [t["state"] for t in shown(tuner)["trials"]].count("COMPLETE") == 3
+    assert [t["state"] for t in shown()["trials"]].count("COMPLETE") == 3
 
 
-def test_a_disk_too_full_for_the_database_is_waited_for(tuner: Tuner, background: Start, longer: Path, small_disk: Path) -> None:  # noqa: F811
+def test_a_disk_too_full_for_the_database_is_waited_for(background: Start, longer: Path, small_disk: Path) -> None:  # noqa: F811
     env = {"TUNER_STORAGE": f"sqlite:///{small_disk}/study.db"}
     checkpoints = str(longer.parent / "elsewhere")
     edit(
@@ -215,17 +218,15 @@ def test_a_disk_too_full_for_the_database_is_waited_for(tuner: Tuner, background
     other.unlink()
     search.wait_for(r"database back")
     assert search.end() == 0
-    assert [t["state"] for t in shown(tuner, "small", "--storage", env["TUNER_STORAGE"])["trials"]] == ["COMPLETE"]
+    assert [t["state"] for t in shown("small", "--storage", env["TUNER_STORAGE"])["trials"]] == ["COMPLETE"]
 
 
-def test_eight_searches_at_once_on_an_empty_database_reach_the_exact_total(
-    tuner: Tuner, background: Start, small_study: Path, url: str
-) -> None:
+def test_eight_searches_at_once_on_an_empty_database_reach_the_exact_total(background: Start, small_study: Path, url: str) -> None:
     edit(small_study, space={"lr": {"low": 0.001, "high": 0.1, "log": True}, "epochs": 1, "batch_size": 64})
     env = {"TUNER_STORAGE": url}
     searches = [background("search", "small.yaml", "--trials", "12", "--workers", "1", env=env) for _ in range(8)]
     assert [search.end() for search in searches] == [0] * 8
-    found = shown(tuner, "small", "--storage", url)["trials"]
+    found = shown("small", "--storage", url)["trials"]
     assert [t["number"] for t in found] == list(range(12))
     assert [t["state"] for t in found] == ["COMPLETE"] * 12
     said = "".join(line for search in searches for line in search.lines)

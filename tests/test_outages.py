@@ -117,7 +117,6 @@ def test_a_worker_that_starts_while_the_database_is_away_waits_for_it(server: Da
 
 
 def test_postgresql_stopped_in_mid_search_is_waited_for_also_by_a_worker_killed_meanwhile(
-    tuner: Tuner,
     background: Start,
     longer: Path,  # noqa: F811
     server: Database,
@@ -133,13 +132,12 @@ def test_postgresql_stopped_in_mid_search_is_waited_for_also_by_a_worker_killed_
     search.wait_for("worker died")
     assert search.end() == 0
     assert sum("epoch 1/8" in line for line in search.lines) >= 4
-    trials = shown(tuner, "small", "--storage", server.url)["trials"]
+    trials = shown("small", "--storage", server.url)["trials"]
     assert [t["state"] for t in trials] == ["COMPLETE"] * 4
     assert [len(t["epochs"]) for t in trials] == [8] * 4
 
 
 def test_a_server_that_takes_no_writes_is_waited_for_by_workers_and_by_who_releases_their_trials(
-    tuner: Tuner,
     background: Start,
     longer: Path,  # noqa: F811
     server: Database,
@@ -156,7 +154,7 @@ def test_a_server_that_takes_no_writes_is_waited_for_by_workers_and_by_who_relea
     search.wait_for("worker died")
     assert search.end() == 0
     assert not any("Error" in line or "Traceback" in line for line in search.lines)
-    trials = shown(tuner, "small", "--storage", server.url)["trials"]
+    trials = shown("small", "--storage", server.url)["trials"]
     assert [(t["state"], len(t["epochs"])) for t in trials] == [("COMPLETE", 8)] * 2
 
 
@@ -170,7 +168,6 @@ def test_a_command_of_a_moment_does_not_wait_for_a_server_that_takes_no_writes(s
 
 
 def test_a_search_needs_no_more_connections_than_it_has_processes(
-    tuner: Tuner,
     background: Start,
     small_study: Path,
     server: Database,
@@ -180,7 +177,7 @@ def test_a_search_needs_no_more_connections_than_it_has_processes(
     search = background("search", "small.yaml", "--trials", "6", "--workers", "3", env={"TUNER_STORAGE": server.url})
     assert search.end() == 0
     assert not any("database away" in line or "Error" in line for line in search.lines), search.lines
-    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 6
+    assert [t["state"] for t in shown("small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 6
 
 
 @pytest.fixture
@@ -229,7 +226,6 @@ def test_what_is_decided_once_for_a_study_is_decided_after_an_outage(storage: St
 
 
 def test_a_search_waits_for_a_worker_that_is_started_again_while_the_database_is_away(
-    tuner: Tuner,
     background: Start,
     longer: Path,  # noqa: F811
     server: Database,
@@ -243,7 +239,7 @@ def test_a_search_waits_for_a_worker_that_is_started_again_while_the_database_is
     server.back()
     search.wait_for("database back")
     assert search.end() == 0
-    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 2
+    assert [t["state"] for t in shown("small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 2
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -270,4 +266,4 @@ def test_a_database_that_stays_away_ends_the_search_with_a_clear_line_and_it_can
     assert not any(worker.is_running() for worker in workers)
     server.back()
     tuner(*command, env=env)
-    assert [t["state"] for t in shown(tuner, "small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 3
+    assert [t["state"] for t in shown("small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 3

@@ -14,14 +14,19 @@ import psutil
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
 
 from tests.conftest import Background, Tuner
+from tuner.commands import main
 
 Start = Callable[..., Background]
 
 
-def shown(tuner: Tuner, study: str = "small", *args: str) -> dict[str, Any]:
-    return json.loads(tuner("show", study, "--json", *args).stdout)
+def shown(study: str = "small", *args: str) -> dict[str, Any]:
+    """What `tuner show --json` prints, in this process."""
+    done = CliRunner().invoke(main, ["show", study, "--json", *args], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
 def figures(facts: dict[str, Any]) -> list[Any]:
@@ -48,7 +53,7 @@ def test_a_search_reaches_its_total_and_says_so_and_more_adds_to_it(tuner: Tuner
     first = tuner("search", "small.yaml", "--trials", "3", "--workers", "2")
     assert "Best of study small" in first.stdout
     assert "Study 'small' is finished: 3 of 3 trials." in first.stderr
-    facts = shown(tuner)
+    facts = shown()
     assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 3
     for trial in facts["trials"]:
         assert [e["epoch"] for e in trial["epochs"]] == list(range(1, trial["params"]["epochs"] + 1))
@@ -60,7 +65,7 @@ def test_a_search_reaches_its_total_and_says_so_and_more_adds_to_it(tuner: Tuner
     again = tuner("search", "small.yaml", "--trials", "3")
     assert "is finished: 3 of 3 trials. To go on: tuner search small --more" in again.stderr
     tuner("search", "small.yaml", "--more", "1", "--workers", "1")
-    assert len(shown(tuner)["trials"]) == 4
+    assert len(shown()["trials"]) == 4
 
 
 @pytest.mark.parametrize("number,group", [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)])
@@ -76,18 +81,18 @@ def test_interrupted_and_gone_on_with_it_is_the_same_search(
     assert search.end() == 130
     assert "interrupted" in search.lines[-1] and "the same command goes on" in search.lines[-1]
     assert not any(worker.is_running() for worker in workers)
-    halfway = shown(tuner)
+    halfway = shown()
     assert [t["state"] for t in halfway["trials"]] == ["WAITING"]
     done = len(halfway["trials"][0]["epochs"])
     assert 3 <= done < 8
 
     gone_on = tuner("search", "small.yaml", *one)
     assert f"trial 0 begins from epoch {done + 1}" in gone_on.stderr
-    resumed = shown(tuner)
+    resumed = shown()
     assert [t["state"] for t in resumed["trials"]] == ["COMPLETE"] * 3
 
     tuner("search", "small.yaml", *one, "--storage", f"sqlite:///{tmp_path}/through.db")
-    assert figures(shown(tuner, "small", "--storage", f"sqlite:///{tmp_path}/through.db")) == figures(resumed)
+    assert figures(shown("small", "--storage", f"sqlite:///{tmp_path}/through.db")) == figures(resumed)
 
 
 def test_a_killed_worker_s_trial_goes_on_in_the_same_row_with_the_figures_it_would_have_had(
@@ -100,11 +105,11 @@ def test_a_killed_worker_s_trial_goes_on_in_the_same_row_with_the_figures_it_wou
     search.wait_for(r"worker died \(SIGKILL.*trial 0 back in the queue")
     search.wait_for(r"trial 0 begins from epoch")
     assert search.end() == 0
-    facts = shown(tuner)
+    facts = shown()
     assert facts["trials"][0]["run"]["workers_lost"] == 1
     elsewhere = ("--storage", f"sqlite:///{tmp_path}/through.db")
     tuner("search", "small.yaml", "--trials", "2", "--workers", "1", *elsewhere)
-    assert figures(shown(tuner, "small", *elsewhere)) == figures(facts)
+    assert figures(shown("small", *elsewhere)) == figures(facts)
 
 
 def test_no_worker_outlives_its_supervisor(tuner: Tuner, background: Start, longer: Path) -> None:
@@ -117,7 +122,7 @@ def test_no_worker_outlives_its_supervisor(tuner: Tuner, background: Start, long
     gone, alive = psutil.wait_procs(workers, timeout=60)
     assert len(gone) == 2 and not alive
     tuner("search", "small.yaml", "--trials", "4", "--workers", "2")
-    facts = shown(tuner)
+    facts = shown()
     assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 4
 
 
@@ -180,7 +185,7 @@ def _two_classes(tuner: Tuner, weights: str) -> str:
 def test_a_diverging_trial_is_pruned_with_its_reason_and_the_search_goes_on(tuner: Tuner, small_study: Path) -> None:
     edit(small_study, start=[{"lr": 1e9, "batch_size": 32, "epochs": 3}], space={"lr": {"low": 0.001, "high": 1e10, "log": True}})
     tuner("search", "small.yaml", "--trials", "2", "--workers", "1")
-    first, second = shown(tuner)["trials"]
+    first, second = shown()["trials"]
     assert first["state"] == "PRUNED" and first["run"]["reason"].startswith("diverged: ") and "epoch" in first["run"]["reason"]
     assert second["state"] in ("COMPLETE", "PRUNED")
 
@@ -191,7 +196,7 @@ def test_the_same_failure_three_times_in_a_row_ends_the_search_with_its_reason(t
     done = tuner("search", "small.yaml", "--trials", "9", "--workers", "1", code=1)
     assert "3 trials in a row failed the same way: " in done.stderr and "Not a directory" in done.stderr
     assert "Traceback" not in done.stderr
-    trials = shown(tuner)["trials"]
+    trials = shown()["trials"]
     assert [t["state"] for t in trials] == ["FAIL"] * 3
     assert tuner("best", code=3).stderr.startswith("Error: study 'small' has no COMPLETE trial yet")
 
@@ -201,14 +206,14 @@ def test_a_corrupt_checkpoint_is_trained_again_from_the_start_and_said_so(tuner:
     search.wait_for(r"trial 0 epoch 4/8")
     os.kill(search.process.pid, signal.SIGINT)
     search.end()
-    before = shown(tuner)["trials"][0]["epochs"]
+    before = shown()["trials"][0]["epochs"]
     [weights] = Path("studies/checkpoints").glob("small-*/*.pt")
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 0xFF
     weights.write_bytes(content)
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
     assert "trained again from the start" in done.stderr
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     assert "trained again from the start" in trial["run"]["notes"][0]
     strip = [{k: v for k, v in e.items() if k != "seconds"} for e in trial["epochs"]]
     assert strip[: len(before)] == [{k: v for k, v in e.items() if k != "seconds"} for e in before]
@@ -216,7 +221,7 @@ def test_a_corrupt_checkpoint_is_trained_again_from_the_start_and_said_so(tuner:
 
 def test_the_best_keep_their_weights_and_the_others_their_curves(tuner: Tuner, small_study: Path) -> None:
     tuner("search", "small.yaml", "--trials", "4", "--workers", "2", "--keep", "2")
-    trials = sorted(shown(tuner)["trials"], key=lambda t: (-t["value"], t["number"]))
+    trials = sorted(shown()["trials"], key=lambda t: (-t["value"], t["number"]))
     kept = {int(path.stem.split("-")[1]) for path in Path("studies/checkpoints").glob("small-*/*.json")}
     assert kept == {t["number"] for t in trials[:2]}
     assert all(t["epochs"] for t in trials)
@@ -226,7 +231,7 @@ def test_a_duplicate_takes_over_the_figures_and_an_exhausted_space_ends_the_sear
     edit(small_study, space={"lr": [0.01, 0.02], "epochs": 1}, sampler="random")
     done = tuner("search", "small.yaml", "--trials", "30", "--workers", "1")
     assert "every configuration of its space was tried" in done.stderr
-    trials = shown(tuner)["trials"]
+    trials = shown()["trials"]
     assert len({t["params"]["lr"] for t in trials}) == 2 and len(trials) < 30
     for trial in trials:
         if "same_as" in trial["run"]:
@@ -237,11 +242,11 @@ def test_a_duplicate_takes_over_the_figures_and_an_exhausted_space_ends_the_sear
 def test_target_and_timeout_end_a_search_cleanly(tuner: Tuner, background: Start, small_study: Path, longer: Path) -> None:
     done = tuner("search", "small.yaml", "--trials", "9", "--workers", "1", "--target", "0.01")
     assert "reaches the target 0.01" in done.stderr
-    assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
+    assert shown()["trials"][0]["state"] == "COMPLETE"
     edit(longer, space={"lr": 0.01, "epochs": 100000})
     timed = tuner("search", "small.yaml", "--storage", "sqlite:///t.db", "--workers", "1", "--timeout", "8s")
     assert "the time given with --timeout is over" in timed.stderr
-    [row] = shown(tuner, "small", "--storage", "sqlite:///t.db")["trials"]
+    [row] = shown("small", "--storage", "sqlite:///t.db")["trials"]
     assert row["state"] == "WAITING"
 
 
@@ -250,7 +255,7 @@ def test_stop_lets_running_trials_finish(tuner: Tuner, background: Start, longer
     search.wait_for(r"trial 1 epoch 1/8")
     tuner("stop", "small")
     assert search.end() == 0
-    facts = shown(tuner)
+    facts = shown()
     assert {t["state"] for t in facts["trials"]} == {"COMPLETE"} and len(facts["trials"]) < 50
     assert "stopped by `tuner stop`" in "".join(search.lines)
 
@@ -261,10 +266,10 @@ def test_a_worker_joins_with_nothing_but_the_storage(tuner: Tuner, background: S
     joined = tuner("worker", "small", "--workers", "1")
     assert search.end() == 0
     assert "trial" in joined.stderr
-    assert [t["state"] for t in shown(tuner)["trials"]] == ["COMPLETE"] * 5
+    assert [t["state"] for t in shown()["trials"]] == ["COMPLETE"] * 5
 
 
-def test_a_trial_told_from_outside_is_dropped_and_the_next_one_taken(tuner: Tuner, background: Start, longer: Path, tmp_path: Path) -> None:
+def test_a_trial_told_from_outside_is_dropped_and_the_next_one_taken(background: Start, longer: Path, tmp_path: Path) -> None:
     import optuna
 
     search = background("search", "small.yaml", "--trials", "2", "--workers", "1")
@@ -274,7 +279,7 @@ def test_a_trial_told_from_outside_is_dropped_and_the_next_one_taken(tuner: Tune
     rdb.engine.dispose()
     search.wait_for(r"trial 0 was ended by another tool")
     assert search.end() == 0
-    facts = shown(tuner)
+    facts = shown()
     assert facts["trials"][0]["value"] == 0.123 and facts["trials"][1]["state"] == "COMPLETE"
 
 
@@ -366,14 +371,14 @@ def test_a_worker_that_waits_joins_every_search_until_it_is_told_to_end(tuner: T
     waiting.wait_for("waiting for searches in")
     os.kill(waiting.process.pid, signal.SIGTERM)
     assert waiting.end() == 130 and "no trial was being trained" in waiting.lines[-1]
-    assert [t["state"] for t in shown(tuner)["trials"]] == ["COMPLETE"] * 4
+    assert [t["state"] for t in shown()["trials"]] == ["COMPLETE"] * 4
 
 
 def test_a_target_that_is_reached_already_trains_nothing(tuner: Tuner, small_study: Path) -> None:
     tuner("search", "small.yaml", "--trials", "1", "--workers", "1")
     done = tuner("search", "small.yaml", "--trials", "9", "--workers", "1", "--target", "0.01")
     assert "of trial 0 reaches the target 0.01" in done.stderr and "Best of study small" in done.stdout
-    assert len(shown(tuner)["trials"]) == 1
+    assert len(shown()["trials"]) == 1
 
 
 def test_a_row_that_another_tool_runs_is_named_with_what_mends_it(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:

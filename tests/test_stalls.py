@@ -116,7 +116,7 @@ def test_data_that_never_comes_end_the_worker_and_the_trial_goes_on(tuner: Tuner
     env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "8", env=env)
     assert "worker died (a training step of the first epoch took longer than 8 s, see --stall), trial 0 back in the queue" in done.stderr
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     assert trial["state"] == "COMPLETE" and trial["run"]["workers_lost"] == 1
 
 
@@ -126,7 +126,7 @@ def test_a_worker_that_was_stopped_within_a_step_is_ended(tuner: Tuner, small_st
     env = {"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"}
     done = tuner("search", "small.yaml", "--trials", "1", "--workers", "1", "--stall", "8", env=env)
     assert "took longer than 8 s, see --stall), trial 0 back in the queue" in done.stderr
-    assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
+    assert shown()["trials"][0]["state"] == "COMPLETE"
 
 
 def test_a_trial_s_time_limit_ends_its_worker(tuner: Tuner, small_study: Path, tmp_path: Path) -> None:
@@ -144,5 +144,5 @@ def test_a_trial_s_time_limit_ends_its_worker(tuner: Tuner, small_study: Path, t
         env={"PYTHONPATH": str(tmp_path / "hangs"), "TUNER_SELF_CHECK": "0"},
     )
     assert "worker died (a trial took longer than 10 s, see --trial-timeout), trial 0 back in the queue" in done.stderr
-    assert shown(tuner)["trials"][0]["state"] == "COMPLETE"
+    assert shown()["trials"][0]["state"] == "COMPLETE"
     assert "--trial-timeout takes a time" in tuner("search", "small.yaml", "--trial-timeout", "abc", code=2).stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Background, Tuner
+from tests.conftest import Background
 from tests.test_failures import longer, shown  # noqa: F401
 
 Start = Callable[..., Background]
@@ -27,7 +27,6 @@ def _hears_hangups() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_to_all_of_its_processes_is_a_clean_stop(
-    tuner: Tuner,
     background: Start,
     longer: Path,  # noqa: F811
     number: signal.Signals,
@@ -38,11 +37,11 @@ def test_a_signal_to_all_of_its_processes_is_a_clean_stop(
     assert search.end() == 130
     assert "the same command goes on" in search.lines[-1]
     assert not [line for line in search.lines if "worker died" in line]
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     assert trial["state"] == "WAITING" and len(trial["epochs"]) >= 2
 
 
-def test_a_closed_pipe_on_stderr_is_a_clean_stop(tuner: Tuner, background: Start, longer: Path) -> None:  # noqa: F811
+def test_a_closed_pipe_on_stderr_is_a_clean_stop(background: Start, longer: Path) -> None:  # noqa: F811
     search = background("search", "small.yaml", "--trials", "2", "--workers", "1")
     search.wait_for(r"trial 0 epoch 2/8")
     workers = search.workers()
@@ -50,7 +49,7 @@ def test_a_closed_pipe_on_stderr_is_a_clean_stop(tuner: Tuner, background: Start
     search.process.stderr.close()
     assert search.process.wait() == 130
     assert not any(each.is_running() for each in workers)
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     assert trial["state"] == "WAITING" and len(trial["epochs"]) >= 2
 
 
@@ -77,7 +76,6 @@ def test_a_signal_before_the_command_sees_to_it_is_one_line(background: Start, n
 
 
 def test_a_trial_that_goes_on_after_every_death_is_trained_to_its_end(
-    tuner: Tuner,
     background: Start,
     longer: Path,  # noqa: F811
 ) -> None:
@@ -87,6 +85,6 @@ def test_a_trial_that_goes_on_after_every_death_is_trained_to_its_end(
         search.workers()[0].kill()
         search.wait_for(r"worker died \(SIGKILL.*trial 0 back in the queue")
     assert search.end() == 0
-    [trial] = shown(tuner)["trials"]
+    [trial] = shown()["trials"]
     assert trial["state"] == "COMPLETE" and len(trial["epochs"]) == 8
     assert trial["run"]["workers_lost"] == 4
