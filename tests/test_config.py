@@ -162,6 +162,7 @@ def test_the_shipped_studies_are_those_of_the_design() -> None:
         "mynet",
         "googlenet",
         "mynet-fast",
+        "mynet-cpu",
         "journal",
         "quickstart",
         "finetune",

@@ -63,12 +63,12 @@ def test_commands_options_and_studies_are_offered(monkeypatch: pytest.MonkeyPatc
     assert offer("s") == ["search", "studies", "show", "simulate", "stop"]
     assert offer("show", "--t") == ["--trial", "--top"] and offer("search", "--precision", "b") == ["bf16"]
     assert offer("show", "") == [] and not Path("studies").exists(), "a storage was made"
-    assert offer("search", "my") == ["mynet", "mynet-fast"] and offer("search", "./s") == ["(file)"]
+    assert offer("search", "my") == ["mynet", "mynet-cpu", "mynet-fast"] and offer("search", "./s") == ["(file)"]
     Path("studies").mkdir()
     make("studies/tuner.db", "mine", "고양이")
     make("other.db", "theirs")
     assert offer("show", "") == ["mine", "고양이"] and offer("delete", "m") == ["mine"]
-    assert offer("search", "m") == ["mine", "mynet", "mynet-fast"]
+    assert offer("search", "m") == ["mine", "mynet", "mynet-cpu", "mynet-fast"]
     assert offer("best", "--storage", "sqlite:///other.db", "") == ["theirs"]
     monkeypatch.setenv("TUNER_STORAGE", "postgresql://nobody@192.0.2.1/none")
     assert offer("show", "") == []
