@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.placement import count_cores
 
-from .measure import Comparison, arguments, compare, conclude
+from .measure import Comparison, arguments, compare, conclude, figure
 from .sides import Side
 
 # (width, batch) -> ratio to reach
@@ -53,7 +53,10 @@ def _more(parser: argparse.ArgumentParser) -> None:
 
 def _compare(setting: str, sides: list[Side], options: Any, least: float | None) -> Comparison:
     print(f"measuring: {setting}", file=sys.stderr, flush=True)
-    return compare(setting, sides, options, least=least)
+    found = compare(setting, sides, options, least=least)
+    told = (f"{name} {figure(side['median'])}" for name, side in found.plain()["sides"].items())
+    print(f"measured: {setting}: {', '.join(told)} images/s", file=sys.stderr, flush=True)  # what follows may take longer than one waits
+    return found
 
 
 if __name__ == "__main__":
