@@ -10,7 +10,7 @@ quickstart: setup  ## set up and run a real search on embedded data
 	$(BIN)/tuner best quickstart --export best.yaml
 
 test: setup-dev    ## set up and run the tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --durations=40
 
 lint: setup-dev    ## ruff and mypy
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Decoded images are kept between tests, but apart from the user's own."""
     os.environ.pop("TUNER_STORAGE", None)
     os.environ["TUNER_PUBLISH"] = "0"  # seconds a search; the tests that look at notes and pictures ask for them
+    os.environ["TUNER_SELF_CHECK"] = "0"  # half a second a worker; test_self_check has it, and the quickstart as users run it
     os.environ.setdefault("TUNER_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -53,6 +54,11 @@ def postgres_server() -> Iterator[str]:
         # Not under pytest's own folder, which is its user's alone: run by root, the server is another user's.
         folder = tempfile.mkdtemp(prefix="tuner-pg-")
         server = pgserver.get_server(folder, cleanup_mode="stop")
+    engine = sa.create_engine(sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:  # no test cuts this machine's power, and making a database waits for the disk
+        connection.execute(sa.text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

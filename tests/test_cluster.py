@@ -111,12 +111,12 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     longer: Path,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    space = yaml.safe_load(longer.read_text())["space"] | {"epochs": 60}
+    space = yaml.safe_load(longer.read_text())["space"] | {"epochs": 40}
     edit(longer, sampler="random", space=space)  # what is drawn does not depend on which trial ended first
-    search = background("search", "small.yaml", "--trials", "4", "--engine", "ray", "--address", cluster.address, "--workers", "2")
+    search = background("search", "small.yaml", "--trials", "3", "--engine", "ray", "--address", cluster.address, "--workers", "2")
     begun: set[str] = set()
     while len(begun) < 2:  # both workers have finished an epoch
-        begun.add(search.wait_for(r"trial (\d) epoch 2/60")[1])
+        begun.add(search.wait_for(r"trial (\d) epoch 2/40")[1])
     trial, pid = next((n, p) for n, p in owners().items() if pid_under(p, cluster.raylets[1]))
     before = {t["number"]: t["epochs"] for t in shown()["trials"]}
     if how == "machine":
@@ -128,11 +128,11 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     assert any(f"worker died ({cause}" in line for line in search.lines)
     assert not psutil.wait_procs(started, 30)[1], "something of the lost node still runs"
     facts = shown()
-    assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 4
+    assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 3
     for number, epochs in before.items():
         assert facts["trials"][number]["epochs"][: len(epochs)] == epochs, "a reported epoch is gone"
     elsewhere = ("--storage", f"sqlite:///{tmp_path}/through.db")
-    tuner("search", "small.yaml", "--trials", "4", "--workers", "2", *elsewhere)
+    tuner("search", "small.yaml", "--trials", "3", "--workers", "2", *elsewhere)
     assert figures(shown("small", *elsewhere)) == figures(facts)
 
 

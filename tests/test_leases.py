@@ -9,17 +9,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import optuna
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from optuna.trial import TrialState
 
+from tuner.commands import main
 from tuner.config.study_config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
 from tuner.study import connections
-from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released
+from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released, read_lease_seconds
 from tuner.study.retry import Retry, StorageAway
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, delete, list_studies, load
@@ -191,6 +195,27 @@ def test_a_stale_trial_of_another_tool_holds_nothing_up_and_can_be_mended(study:
     assert study.leases.requeue_stale([stale]) == 1
     assert study.leases.requeue_stale([stale]) == 0
     assert claim(study).number == 0
+
+
+def test_repair_gives_a_silent_worker_elsewhere_a_lease_s_time_for_a_heartbeat(
+    study: Study, elsewhere: WorkerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database's clock was set, the lease of a living worker looks run out, and this process saw no time before."""
+    lives, died = claim(study, elsewhere), claim(study, replace(elsewhere, pid=2))
+    for held in (lives, died):
+        silence(study, held)
+    waited = []
+
+    def beat(seconds: float) -> None:
+        waited.append(seconds)
+        study.leases.heartbeat(lives)
+
+    monkeypatch.setattr(import_module("tuner.commands.repair"), "sleep", beat)
+    done = CliRunner().invoke(main, ["repair", "s", "--yes", "--storage", study.storage.url.render_as_string(hide_password=False)])
+    assert done.exit_code == 0 and waited == [read_lease_seconds()]
+    assert "no word from the workers of trials 0, 1 on other machines: giving them" in done.stderr
+    assert done.stdout == "trial 1: RUNNING, its worker is gone\n" and "1 trials are back in the queue" in done.stderr
+    assert states(study) == ["RUNNING", "WAITING"]
 
 
 def test_after_an_outage_every_owner_has_a_lease_s_time_to_beat_again(study: Study, elsewhere: WorkerId) -> None:

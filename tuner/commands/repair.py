@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shlex import quote
+from time import sleep
 
 import click
 
@@ -22,11 +23,18 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
     """
     from ..config.study_files import find
     from ..console.text import print_json, say
+    from ..study.lease import read_lease_seconds
     from ..study.storage import Storage
     from ..study.studies import load
 
     loaded = load(Storage(storage), find(study)[0])
     found = loaded.leases.stale_trials()
+    if silent := [str(stale.number) for stale in found if stale.silent]:
+        # Where the database's clock was just set, those of living workers look like this, and this process saw no time before.
+        seconds = read_lease_seconds()
+        say(f"no word from the workers of trials {', '.join(silent)} on other machines: giving them {seconds:g} s for a heartbeat")
+        sleep(seconds)
+        found = loaded.leases.stale_trials()
     if as_json:
         print_json([{"number": stale.number, "why": stale.why} for stale in found])
     elif not found:

@@ -64,11 +64,12 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class StaleTrial:
-    """A RUNNING row that no worker trains, and how that is known."""
+    """A RUNNING row that no worker trains, and how that is known. `silent`: its worker, on another machine, was only not heard of."""
 
     trial_id: int
     number: int
     why: str
+    silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

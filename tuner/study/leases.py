@@ -269,8 +269,15 @@ class Leases:
             with self.storage.connect() as connection:
                 return [row for row in self._unfinished(connection) if self._stale(row)]
 
-        why = {True: "no worker of tuner ever held it", False: "its worker is gone"}
-        return [StaleTrial(trial_id=row.trial_id, number=row.number, why=why[row.owner is None]) for row in self.retry(read)]
+        def tell(row: Any) -> tuple[str, bool]:
+            if row.owner is None:
+                return "no worker of tuner ever held it", False
+            return "its worker is gone", not WorkerId.parse(row.owner).is_dead()
+
+        return [
+            StaleTrial(trial_id=row.trial_id, number=row.number, why=why, silent=silent)
+            for row, (why, silent) in ((row, tell(row)) for row in self.retry(read))
+        ]
 
     def requeue_stale(self, found: list[StaleTrial]) -> int:
         """Put stale trials back in the queue. How many still were stale."""
