@@ -37,6 +37,7 @@ from tuner.study.front import find_front, find_front_rows
 from tuner.study.objectives import read_accuracy
 from tuner.study.outcome import Outcome
 from tuner.study.promotion import Promotion, estimate_chances, find_promoted, find_raced, to_curve
+from tuner.study.safety import describe_safety
 from tuner.study.search_space import compare_definitions, define
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
@@ -292,6 +293,7 @@ def planted(tmp_path: Path) -> Iterator[Study]:
             study, {"lr": 0.002 * (number + 1), "epochs": 2}, [0.1, accuracy], state=state, parameters=parameters, number=number
         )
         row.values = [accuracy, parameters] if state is TrialState.COMPLETE else None
+        row.user_attrs["run"] |= {"chance": 0.02} if number == 4 else {}
         fabricated.put(study, row)
     yield study
     storage.close()
@@ -326,6 +328,9 @@ def test_the_front_is_in_best_report_note_and_copy(tmp_path: Path, planted: Stud
     )
     assert "| 2 | 70.00 % | 2,000 |" in english and "pictures/front.png" in english
     assert "## 파레토 경계" in korean and "경계에 있는 시도는 4개이다" in korean
+    left = "1 trials were left where they paused; the chance that any of them would have been on the front is about 2 %."
+    assert left in english and left in describe_safety(planted) and "그중 하나가 경계에 올랐을 확률은 약 2 %이다." in korean
+    assert "only those went on that still stood a chance of a place on the front" in english
     publish(planted)
     assert "cheapest first: trials 0, 2, 3 and 5." in optuna_dashboard.get_note(planted.optuna_study())
     shown = json.loads(ask(optuna_dashboard.wsgi(planted.storage.optuna), f"/api/studies/{planted.leases.study_id}"))

@@ -156,7 +156,8 @@ def _tell_safety(study: Study, words: Language) -> list[str]:
         figures = [words.say("agreement_part", value=f"{each.shrunk:.2f}", epoch=each.epoch, trials=each.trials) for each in found.measured]
         told.append(words.say("agreement", figures=", ".join(figures)))
     if found.left:
-        told.append(words.say("left_paused", number=found.left, chance=f"{100 * found.chance:.2g}"))
+        key = "left_paused" if study.config.cost is None else "left_paused_front"
+        told.append(words.say(key, number=found.left, chance=f"{100 * found.chance:.2g}"))
     if found.audit is not None:
         audit = found.audit
         told.append(words.say("audited", sentence=audit.sentence, checked=audit.checked, won=audit.won))

@@ -36,7 +36,8 @@ def write_search(study: Study, words: Language) -> list[Block]:
         given = words.count(max(1, len(config.start)), "configuration")
         return [*blocks, Paragraph(text=words.say("nothing_searched", given=given))]
     sampler, pruner = config.sampler[0], config.pruner[0]
-    key = "pruned_pauses" if PRUNERS[pruner].pauses else "pruned_none" if pruner == "none" else "pruned_behind"
+    pauses = "pruned_pauses" if config.cost is None else "pruned_pauses_front"
+    key = pauses if PRUNERS[pruner].pauses else "pruned_none" if pruner == "none" else "pruned_behind"
     told = [words.say("sampled", sampler=sampler.upper(), pruning=words.say(key, pruner=pruner))]
     if config.start:
         told.append(words.say("began_with", given=words.count(len(config.start), "configuration")))

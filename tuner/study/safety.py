@@ -13,7 +13,8 @@ from .study import Study
 @dataclass(frozen=True, kw_only=True)
 class Safety:
     """`measured` is how well ranks at the rungs foretell the end. `left` trials stayed where they paused, and `chance` is that any
-    of them would have been the best. `audit` is None where no trial was trained to the end to check the pruner."""
+    of them would have been the best, or with two objectives on the front. `audit` is None where no trial was trained to the end to
+    check the pruner."""
 
     measured: list[Agreement]
     left: int
@@ -47,8 +48,9 @@ def describe_safety(study: Study) -> list[str]:
         figures = ", ".join(f"{each.shrunk:.2f} at epoch {each.epoch} ({each.trials} trials)" for each in found.measured)
         told.append(f"How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.")
     if found.left:
+        place = "the best" if study.config.cost is None else "on the front"
         told.append(
-            f"{found.left} trials were left where they paused; the chance that any of them would have been the best is about "
+            f"{found.left} trials were left where they paused; the chance that any of them would have been {place} is about "
             f"{100 * found.chance:.2g} %."
         )
     if found.audit is not None:

@@ -18,6 +18,8 @@ COSTS = {
     "front_one": "경계에 있는 시도는 {first} 하나이다(정확도 {first_accuracy}, 비용 {first_cost}). 기준이 되는 비용은 {cost}.",
     "front_rule": "각 시도는 비용이 비슷하거나 더 적은 시도와만 비교했으므로, 작은 신경망이 큰 신경망에 밀려 중단되지 않았다.",
     "front_caption": "각 시도의 정확도와 비용({cost}). 선은 경계를 잇는다.",
+    "left_paused_front": "멈춘 채로 남긴 시도는 {number}개이다. 그중 하나가 경계에 올랐을 확률은 약 {chance} %이다.",
+    "pruned_pauses_front": "모든 시도는 첫 에폭들 뒤에 멈추었고, 아직 경계에 오를 가능성이 있는 것만 이어서 학습했다",
     "p_macs": "정확도와 곱셈-덧셈 횟수",
     "p_macs_axis": "이미지 한 장의 곱셈-덧셈 횟수",
     "p_milliseconds": "정확도와 처리 시간",
