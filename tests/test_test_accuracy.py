@@ -61,6 +61,10 @@ def test_a_configuration_that_is_changed_is_its_trial_s_no_longer(study: Study, 
     text = export_config(study, find_best(study)[0])
     path.write_text(text)
     assert not retrain(path, tmp_path / "same", storage=url, progress=False)["trial"]["changed"]
+    threaded = retrain(path, tmp_path / "threaded", threads=2, progress=False)
+    assert (threaded["trial"]["trial"], threaded["trial"]["changed"]) == (1, False), "threads only round otherwise"
+    assert yaml.safe_load((tmp_path / "threaded/config.yaml").read_text())["threads"] == 2
+    assert not retrain(tmp_path / "threaded/config.yaml", tmp_path / "thrice", progress=False)["trial"]["changed"]
     longer = retrain(path, tmp_path / "longer", storage=url, epochs=2, train_images="all", progress=False)
     assert longer["trial"] == {"study": "made", "trial": 1, "validation_accuracy": None, "value": None, "changed": True}
     kept = yaml.safe_load((tmp_path / "longer/config.yaml").read_text())

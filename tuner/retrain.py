@@ -42,6 +42,7 @@ def retrain(
     all_data: bool = False,
     epochs: int | None = None,
     train_images: str | None = None,
+    threads: int | None = None,
     accept_changed_code: bool = False,
     source: str | None = None,
     storage: str | None = None,
@@ -52,8 +53,9 @@ def retrain(
 ) -> dict[str, Any]:
     """Train the configuration in a file and test it once; everything it makes goes to `folder`, with `force` over another training.
 
-    `epochs` and `train_images`, a number or `all`, replace what the file says. A configuration that is not as it was exported is no
-    longer its trial's: the figures of both are not compared, and its look at the test images is written down as that.
+    `epochs`, `threads`, and `train_images`, a number or `all`, replace what the file says. A configuration that is not as it was exported
+    is no longer its trial's, but for its threads: the figures of both are not compared, and its look at the test images is written down
+    as that.
     After an interrupted call it goes on after the last finished epoch; after a finished one it only returns the figures again.
     The test accuracy is written to the study where the configuration came from, where `storage` has it.
     Returns the figures: `epochs`, `val_accuracy`, `test_accuracy`, those of the objective (`value`, `test_value`) and what they belong to.
@@ -66,8 +68,8 @@ def retrain(
         config = replace(config, code=code.digest)
     if source is not None:
         config = replace(config, data=replace(config.data, source=source))
-    given, config = config, change(config, epochs=epochs, train_images=train_images)
-    origin = note_change(config, origin, by_option=config != given)
+    given, config = config, change(config, epochs=epochs, train_images=train_images, threads=threads)
+    origin = note_change(config, origin, by_option=replace(config, threads=given.threads) != given)
     wanted = read_data_record(path).code if source is None else None
     images = name_trained_code(config.data.source, wanted, path.parent, str(path), accept=accept_changed_code)
     tell = say if progress else say_nothing

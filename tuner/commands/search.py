@@ -123,8 +123,8 @@ def search(
     """Run STUDY, or go on with it.
 
     STUDY is a name (looked for in ./studies, then among the shipped ones: mynet, googlenet, mynet-cpu, mynet-fast,
-    journal, quickstart, finetune) or the path of a YAML file. Run the same command again to go on after any interruption; --trials is
-    the study's total, not a number to add. Ctrl-C puts running trials back in the queue.
+    journal, quickstart, finetune) or the path of a YAML file. The same command again goes on after any interruption:
+    the number of --trials is the study's total, and not one to add. Ctrl-C puts running trials back in the queue.
 
     \b
     Examples:

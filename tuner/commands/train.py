@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..config.trial_config import MOST_THREADS
 from .options import (
     accept_code_option,
     capture_option,
@@ -30,6 +31,12 @@ from .options import (
 @click.option("--all-data", is_flag=True, help="Train on the training and the validation part together.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Train so many epochs instead of the trial's.")
 @click.option("--train-images", metavar="N|all", help="Train on so many images, or on all, instead of the part that was searched on.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1, max=MOST_THREADS),
+    metavar="T",
+    help="CPU threads. With others than the trial's the figures come again nearly, not bit for bit.  [default: the trial's]",
+)
 @accept_code_option
 @force_option
 @data_option
@@ -45,6 +52,7 @@ def train(
     all_data: bool,
     epochs: int | None,
     train_images: str | None,
+    threads: int | None,
     accept_changed_code: bool,
     force: bool,
     data: str | None,
@@ -73,6 +81,7 @@ def train(
         all_data=all_data,
         epochs=epochs,
         train_images=train_images,
+        threads=threads,
         accept_changed_code=accept_changed_code,
         source=data,
         storage=storage,

@@ -18,14 +18,17 @@ ALL = "all"
 
 
 def digest_config(config: TrialConfig) -> str:
-    """16 hex digits of a configuration, wherever its images lie."""
+    """16 hex digits of a configuration, wherever its images lie and with however many threads: these only round otherwise."""
     plain = config.identity()
+    plain.pop("threads")
     plain["data"] = {name: value for name, value in plain["data"].items() if name != "source"}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def change(config: TrialConfig, *, epochs: int | None, train_images: str | None) -> TrialConfig:
-    """With other epochs, and another part of the training images: a number of them, or `all`. Errors: UsageError."""
+def change(config: TrialConfig, *, epochs: int | None, train_images: str | None, threads: int | None) -> TrialConfig:
+    """With other epochs, threads, and another part of the training images: a number of them, or `all`. Errors: UsageError."""
+    if threads is not None:
+        config = replace(config, threads=threads)
     if epochs is not None:
         config = replace(config, epochs=epochs)
     if train_images is not None:
