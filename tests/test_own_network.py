@@ -291,6 +291,23 @@ def test_a_search_that_is_killed_goes_on_bit_for_bit_and_every_command_takes_its
         find_kept_weights(study, find_best(study)[0], "cpu")
 
 
+def test_a_worker_of_another_machine_trains_with_the_copy_of_the_file_that_it_was_given(tmp_path: Path) -> None:
+    config = StudyConfig.from_file(write(tmp_path / "here"))
+    url = f"sqlite:///{tmp_path}/shared.db"
+    storage = Storage(url, make=True)
+    study = create_or_load(storage, "own", config, load_data(config.data).fingerprint, trials=1)
+    (tmp_path / "here").rename(tmp_path / "there")
+    alone = ("--workers", "1", "--device", "cpu", "--storage", url)
+    done = invoke("worker", "own", *alone)
+    assert done.exit_code in (1, 2) and "net.py" in done.stderr and study.leases.counts().finished == 0, "the database names no file to run"
+    own_code._permitted.clear()
+    done = invoke("worker", "there/own.yaml", *alone)
+    assert done.exit_code == 0, done.output
+    [row] = find_best(study)
+    assert row.config is not None and row.config.code == digest(NET)
+    storage.close()
+
+
 def test_a_change_of_the_file_that_is_accepted_stands_with_the_study_and_its_trials(tmp_path: Path) -> None:
     config = StudyConfig.from_file(write(tmp_path))
     storage = Storage(f"sqlite:///{tmp_path}/x.db", make=True)
