@@ -174,7 +174,7 @@ def test_repair_mends_what_another_tool_left(tuner: Tuner, small_study: Path, tm
     rdb.remove_session()
     rdb.engine.dispose()
     assert json.loads(tuner("repair", "small", "--json").stdout) == [{"number": 2, "why": "no worker of tuner ever held it"}]
-    assert "1 trials are back in the queue" in tuner("repair", "small", "--yes").stderr
+    assert "1 trial is back in the queue" in tuner("repair", "small", "--yes").stderr
     tuner("search", "small.yaml", "--trials", "3", "--workers", "1", "--device", "cpu")
     states = [t["state"] for t in json.loads(tuner("show", "--json").stdout)["trials"]]
     assert states == ["COMPLETE"] * 3

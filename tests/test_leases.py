@@ -214,7 +214,7 @@ def test_repair_gives_a_silent_worker_elsewhere_a_lease_s_time_for_a_heartbeat(
     done = CliRunner().invoke(main, ["repair", "s", "--yes", "--storage", study.storage.url.render_as_string(hide_password=False)])
     assert done.exit_code == 0 and waited == [read_lease_seconds()]
     assert "no word from the workers of trials 0, 1 on other machines: giving them" in done.stderr
-    assert done.stdout == "trial 1: RUNNING, its worker is gone\n" and "1 trials are back in the queue" in done.stderr
+    assert done.stdout == "trial 1: RUNNING, its worker is gone\n" and "1 trial is back in the queue" in done.stderr
     assert states(study) == ["RUNNING", "WAITING"]
 
 

@@ -180,7 +180,7 @@ def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
     show_study(study)
     shown = " ".join(capsys.readouterr().out.split())
     answer, journal = str(write_answer(study, rows, find_best(study)[0])), str(write_journal(list_attempts(rows)))
-    lost = f"{len(left)} trials were left where they paused; the chance that any of them would have been the best is about "
+    lost = f"Of the trials that paused, {len(left)} stayed there; the chance that any of them would have been the best is about "
     assert left and lost in shown and lost in answer
     for row in left:
         assert f"It was {row.reason.partition(';')[0]}, at " in journal and row.reason.split("; ")[1] in shown

@@ -44,4 +44,5 @@ def repair(study: str, yes: bool, storage: str | None, as_json: bool) -> None:
             click.echo(f"trial {stale.number}: RUNNING, {stale.why}")
     if found and not as_json and (yes or click.confirm(f"Put {len(found)} back in the queue?", err=True)):
         mended = loaded.leases.requeue_stale(found)
-        say(f"{mended} trials are back in the queue: `tuner search {quote(loaded.name)}` goes on with them")
+        trials = "1 trial is" if mended == 1 else f"{mended} trials are"
+        say(f"{trials} back in the queue: `tuner search {quote(loaded.name)}` goes on with them")

@@ -82,7 +82,8 @@ TEXTS = {
     "paused_one": "{trial} ({reason})",
     "agreement": "How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.",
     "agreement_part": "{value} at epoch {epoch} ({trials} trials)",
-    "left_paused": "{number} trials were left where they paused; the chance that any of them would have been the best is about {chance} %.",
+    "left_paused": "Of the trials that paused, {number} stayed there; the chance that any of them would have been the best is "
+    "about {chance} %.",
     "audited": "Trained to the end all the same, to check the pruner: {sentence}.",
     # How it was searched.
     "the_search": "How it was searched",
