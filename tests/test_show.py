@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,14 @@ def test_trials_are_sorted_by_a_figure_or_a_hyper_parameter(made: Study) -> None
     wrong = run("--sort", "valeu")
     assert wrong.exit_code == 2 and "--sort 'valeu' is no figure or hyper-parameter of the study: did you mean 'value'?" in wrong.stderr
     assert "leave --sort and --top out" in run("--trial", "1", "--top", "2").stderr
+
+
+def test_a_trial_that_may_go_on_shows_what_it_has_reached(made: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = fabricated.trial(made, {"lr": 0.03, "batch_size": 8, "widths.*.n1x1": 1.0}, (0.4375,), state=TrialState.WAITING)
+    waits.value = None
+    fabricated.add(made, [waits])
+    assert next(line.split()[2] for line in show_at(monkeypatch, made, 80) if line.startswith("    4  ")) == "0.4375"
+    assert any(re.fullmatch(r"4  .*  0\.4375  1 epoch  .*", line.strip()) for line in show_at(monkeypatch, made, 40))
 
 
 def test_csv_has_a_line_a_trial_with_every_hyper_parameter(made: Study) -> None:

@@ -109,14 +109,16 @@ def _print_pairs(console: Console, rows: Sequence[TrialRow], marks: Mapping[int,
     """Two lines a trial: its figures, and below them its hyper-parameters."""
     for row in rows:
         number, state, value = _head_cells(row, marks)
-        figures = f"{number}  {state}  {value}  {len(row.epochs)} epochs  "
+        figures = f"{number}  {state}  {value}  {len(row.epochs)} epoch{'' if len(row.epochs) == 1 else 's'}  "
         console.print(figures + _draw_curve(row, min(12, max(1, console.width - len(figures)))), highlight=False, overflow="ellipsis")
         below = format_params(row.params) + (f" ({row.remark})" if row.remark else "")
         console.print(Padding(Text(below), (0, 0, 0, 2)), highlight=False)
 
 
 def _head_cells(row: TrialRow, marks: Mapping[int, str]) -> tuple[str, str, str]:
-    return f"{row.number} {marks.get(row.number, '')}".rstrip(), row.standing, "-" if row.value is None else f"{row.value:.4f}"
+    """Number, standing and value; of a trial that may go on, what it has reached so far."""
+    reached = row.curve[-1] if row.value is None and row.state in ("RUNNING", "WAITING") and row.curve else row.value
+    return f"{row.number} {marks.get(row.number, '')}".rstrip(), row.standing, "-" if reached is None else f"{reached:.4f}"
 
 
 def _draw_curve(row: TrialRow, width: int = 12) -> str:
