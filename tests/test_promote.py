@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
+from rich.console import Console
 
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
@@ -517,6 +520,12 @@ def test_the_view_of_a_search_tells_of_pauses(tmp_path: Path, capsys: pytest.Cap
     live.console.print(live)
     shown = " ".join(capsys.readouterr().out.split())
     assert "1 of 12 trials, 9 paused, 5 promoted" in shown and "paused are 7 at epoch 1, 2 at epoch 2" in shown
+    live.console = Console(file=io.StringIO(), width=80)
+    live.counts(Counts(n_trials=30, complete=7, waiting=21, rungs={1: 10, 2: 8, 3: 1, 4: 2}, promoted=20))
+    live.console.print(live)
+    lines = live.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert any(re.match(r"━{10,}╸? .*so far *$", line) for line in lines), "however many rungs there are, there is room for the bar"
+    assert any(line.startswith("paused are 10 at epoch 1, 8 at epoch 2, 1 at epoch 3, 2 at epoch 4") for line in lines)
 
 
 def test_a_study_file_that_names_no_pruner_promotes_and_a_study_that_is_there_keeps_its_own(storage: Storage) -> None:

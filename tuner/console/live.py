@@ -46,9 +46,10 @@ class LiveProgress(Progress):
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         elapsed = f"{format_duration(time.monotonic() - self.began)} so far"
-        times = ", ".join(part for part in (self.describe_rungs(), elapsed, self.left()) if part)
+        times = ", ".join(part for part in (elapsed, self.left()) if part)
         bar.add_row(ProgressBar(total=counts.n_trials, completed=counts.finished), times)
-        return Group(head, bar, self._make_workers(), *([self._make_finished()] if self.finished else []))
+        rungs = [Text(told, style="dim", overflow="ellipsis", no_wrap=True)] if (told := self.describe_rungs()) else []
+        return Group(head, bar, *rungs, self._make_workers(), *([self._make_finished()] if self.finished else []))
 
     def _make_workers(self) -> Table:
         """A line a worker: its trial, how far that is, and how well it does."""
