@@ -169,7 +169,7 @@ def make_font(path: Path) -> None:
 
 
 def test_pictures_are_in_korean_where_a_font_has_hangul_and_else_in_english_and_the_report_says_so(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = list_trials(study)
     monkeypatch.setattr(names, "FALLBACKS", ())
@@ -188,6 +188,7 @@ def test_pictures_are_in_korean_where_a_font_has_hangul_and_else_in_english_and_
             warnings.simplefilter("error")  # matplotlib's, of letters that are drawn as boxes
             drawn, english = draw_course(rows, KOREAN), draw_course(rows)
         assert drawn is not None and drawn != english
+        assert not [each.getMessage() for each in caplog.records if each.name.startswith("matplotlib")], "it has no bold face"
         assert Image.open(io.BytesIO(drawn)).width >= 600
     finally:
         monkeypatch.undo()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import matplotlib
@@ -47,9 +48,20 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def styled() -> AbstractContextManager[None]:
-    """Within it everything is drawn in our style; nothing outside changes."""
-    return matplotlib.rc_context({**STYLE, "font.family": list(find_families())})
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it everything is drawn in our style; nothing outside changes.
+
+    matplotlib does not say there which weight it took in place of a bold one: in the middle of a search that is no news.
+    """
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        with matplotlib.rc_context({**STYLE, "font.family": list(find_families())}):
+            yield
+    finally:
+        fonts.setLevel(level)
 
 
 def make_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
