@@ -178,7 +178,9 @@ def test_pictures_are_in_korean_where_a_font_has_hangul_and_else_in_english_and_
     assert "그림 속 글자는 영어이다" in make_report(study, "cpu", KOREAN).subtitle
     make_font(tmp_path / "NanumGothic.ttf")
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist])
-    font_manager.fontManager.addfont(tmp_path / "NanumGothic.ttf")
+    (tmp_path / "none.ttf").write_text("no font")
+    installed = [str(tmp_path / name) for name in ("none.ttf", "NanumGothic.ttf")]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: installed)  # since matplotlib listed them
     monkeypatch.setattr(names, "FALLBACKS", ("NanumGothic",))
     for each in (names.find_families, names._letters):
         each.cache_clear()

@@ -36,7 +36,7 @@ def _curves(ranked: Sequence[TrialRow], words: Language) -> go.Figure:
     traces = []
     for name, colour, dash, mark, complete in (
         ("trained to the end", BLUE, "solid", "circle", True),
-        ("pruned or failed", ORANGE, "dot", "x", False),
+        ("not trained to the end", ORANGE, "dot", "x", False),
     ):
         group = [row for row in shown if (row.state == "COMPLETE") == complete]
         if not group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..console.text import format_value
@@ -16,7 +17,6 @@ from .language import Language
 from .languages.en import ENGLISH
 from .pictures.course import draw_course
 from .question import ask
-from .telling import tell_place
 from .words import model_name
 
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
@@ -140,9 +140,10 @@ def _tell_cost(study: Study, rows: Sequence[TrialRow], words: Language) -> str:
     if left > 0:
         key = "to_come_one" if left == 1 else "to_come_many"
         text += f" {words.say(key, trials=words.count(left, 'more trial').capitalize())}"
-    waiting = [words.say("paused_one", trial=words.trial(row.number), reason=tell_place(row.reason, words)) for row in rows if row.paused]
+    waiting = Counter(len(row.epochs) for row in rows if row.paused)
     if waiting:
-        text += f" {words.say('paused_are', trials=words.joined(waiting))}"
+        places = [words.say("paused_place", epoch=epoch, number=number) for epoch, number in sorted(waiting.items())]
+        text += f" {words.say('paused_are', places=words.joined(places))}"
     return text
 
 

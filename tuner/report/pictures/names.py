@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 
 from matplotlib import font_manager
@@ -26,8 +27,18 @@ MOST_IN_LEGEND = 60
 @cache
 def find_families() -> tuple[str, ...]:
     """The fonts to draw text with, each for the letters that those before it lack."""
+    _list_new_fonts()
     there = set(font_manager.get_font_names())
     return (BASE, *(family for family in FALLBACKS if family in there))
+
+
+def _list_new_fonts() -> None:
+    """Add the fonts that were installed since matplotlib listed them, which it does once for a user and never again by itself."""
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    for path in font_manager.findSystemFonts():
+        if path not in known:
+            with suppress(OSError, RuntimeError):  # no font after all
+                font_manager.fontManager.addfont(path)
 
 
 def can_draw(text: str) -> bool:

@@ -190,8 +190,8 @@ def draw_slices(searched: Sequence[Scale], rows: Sequence[TrialRow], words: Lang
             if place % columns == 0:
                 set_value_axis(axes, words)
         drawn.suptitle(words.say("p_slices"), fontsize=12, fontweight="bold", x=0.01, ha="left")
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside lower right", ncols=3)
+        shown = {label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        drawn.legend(shown.values(), shown.keys(), loc="outside lower right", ncols=3)
         return to_png(drawn)
 
 
@@ -201,6 +201,8 @@ def _slice(axes: Axes, scale: Scale, rows: Sequence[TrialRow], words: Language) 
         points = [
             (row.params[scale.name], row.value) for row in rows if row.state == state and row.value is not None and scale.name in row.params
         ]
+        if not points:
+            continue
         if isinstance(scale.dimension, Choice):
             # Trials with the same choice lie side by side, always in the same places.
             order = list(scale.dimension.values)
