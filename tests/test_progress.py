@@ -60,14 +60,16 @@ def test_steps_are_counted_and_said_twice_a_second_without_evaluations() -> None
 def test_training_outright_shows_on_a_terminal_how_far_it_is_and_says_nothing_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(training, "open_console", lambda **_: Console(file=screen, force_terminal=True, width=80))
-    with training.show_steps(CONFIG, 4, shown=True) as step:
-        step(1, 0, 10)
+    with training.show_steps(CONFIG, 4, shown=True) as view:
+        view.step(1, 0, 10)
     assert screen.getvalue() == "", "stderr is no terminal here"
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with training.show_steps(CONFIG, 4, shown=True) as step:
+    with training.show_steps(CONFIG, 4, shown=True) as view:
         for number in range(5):
-            step(3, number, 10)
-        step(3, 7, 10)
+            view.step(3, number, 10)
+        view.say("epoch 2/4: train loss 1.0")
+        view.step(3, 7, 10)
+    assert re.search(r"\x1b\[2K(\x1b\[\w+)*epoch 2/4: train loss 1.0\r?\n", screen.getvalue()), "the line that lives makes room for it"
     drawn = [line for line in re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "\n", screen.getvalue()).split("\n") if "epoch" in line]
     assert any("epoch 3/4  70%" in line for line in drawn)
     task = Task(0, "", 40, 30, _get_time=lambda: 10.0)

@@ -98,7 +98,7 @@ def retrain(
     with (
         catch_signals() as stop,
         _tell_faults(path, folder, config, device),
-        show_steps(config, until or config.epochs, shown=progress) as stepping,
+        show_steps(config, until or config.epochs, shown=progress) as view,
     ):
         parts = Parts(dataset, config.data, device)
         run = Run(
@@ -108,25 +108,25 @@ def retrain(
             classes=parts.classes,
             device=device,
             stop=stop.is_set,
-            stepping=stepping,
+            stepping=view.step,
             recorder=choose_recorder(device, capture),
         )
-        going_on = _resume(run, folder / "checkpoint", stamp, tell)
+        going_on = _resume(run, folder / "checkpoint", stamp, view.say)
         try:
             with CheckpointWriter(folder / "checkpoint", uid=stamp) as writer:
                 try:
                     for score in run.epochs():
-                        _tell_of(score if score.epoch <= going_on else writer.commit(), config, tell)
+                        _tell_of(score if score.epoch <= going_on else writer.commit(), config, view.say)
                         if score.epoch > going_on:
                             writer.begin(run, score)
                         if score.epoch == until:
                             break
                 finally:
-                    _tell_of(writer.commit(), config, tell)
+                    _tell_of(writer.commit(), config, view.say)
         except Stopped:
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
         if run.captured is not None and run.captured.refusal:
-            tell(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
+            view.say(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         run.take_counted()
         tested, objective = run.evaluate(parts.test()), OBJECTIVES[config.objective]
         value = run.counted.read(objective)

@@ -5,15 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from ..config.trial_config import TrialConfig
-from .text import format_duration, open_console
+from .text import Say, format_duration, open_console, say, say_nothing
 
-Stepping = Callable[[int, int, int], None]  # an epoch from 1, a step of it from 0, the steps of an epoch
 SPEED_SECONDS = 30.0  # over which a speed is measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is told of each step before it is taken (its epoch from 1, its number from 0, the steps of an epoch), and what prints a line."""
+
+    step: Callable[[int, int, int], None]
+    say: Say
 
 
 class PaceColumn(ProgressColumn):
@@ -32,10 +40,10 @@ class PaceColumn(ProgressColumn):
 
 
 @contextmanager
-def show_steps(config: TrialConfig, epochs: int, *, shown: bool) -> Iterator[Stepping]:
-    """Yields what is to be told of each step before it is taken. Where stderr is no terminal nothing is shown: a log has the epochs."""
+def show_steps(config: TrialConfig, epochs: int, *, shown: bool) -> Iterator[View]:
+    """Where stderr is no terminal, steps are not shown: a log has the epochs."""
     if not shown or not sys.stderr.isatty():
-        yield lambda epoch, step, steps: None
+        yield View(step=lambda epoch, step, steps: None, say=say if shown else say_nothing)
         return
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), PaceColumn(config.batch_size))
     with Progress(*columns, console=open_console(stderr=True), transient=True, speed_estimate_period=SPEED_SECONDS) as progress:
@@ -48,4 +56,4 @@ def show_steps(config: TrialConfig, epochs: int, *, shown: bool) -> Iterator[Ste
                 bar = progress.add_task("", total=epochs * steps, completed=taken)
             progress.update(bar, completed=taken, description=f"epoch {epoch}/{epochs} {step / steps:4.0%}")
 
-        yield step_on
+        yield View(step=step_on, say=lambda line: progress.console.print(line, highlight=False))
