@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from concurrent.futures import wait
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,13 @@ import torch
 from tests.test_failures import small_disk  # noqa: F401 - a fixture
 from tuner.config.data_config import DataConfig
 from tuner.config.trial_config import TrialConfig, write_config
+from tuner.console.training import View
 from tuner.errors import TunerError, UsageError
 from tuner.retrain import retrain
 from tuner.training import checkpoint
+from tuner.training.checkpoint_writer import CheckpointWriter
 from tuner.training.run import Run
+from tuner.training.score import Score
 
 DIGITS = DataConfig(source="digits", train_images=200, image_size=8, validation=0.2)
 CONFIG = TrialConfig(width=0.0625, lr=0.02, batch_size=32, epochs=2, data=DIGITS)
@@ -46,6 +52,28 @@ def test_a_full_disk_is_a_line_and_the_same_command_works_once_there_is_room(
     assert not list(folder.iterdir())
     (small_disk / "other").unlink()
     assert len(retrain(path, folder, progress=False)["epochs"]) == 2
+
+
+def test_an_epoch_is_told_of_as_soon_as_its_checkpoint_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when the next epoch ends, which takes minutes on many images."""
+    told: list[tuple[int, int] | str] = []
+    begin = CheckpointWriter.begin
+
+    def begin_and_wait(writer: CheckpointWriter, run: Run, score: Score) -> None:
+        begin(writer, run, score)
+        assert writer._writing is not None
+        wait([writer._writing[1]])
+
+    @contextmanager
+    def record(*_: Any, **__: Any) -> Iterator[View]:
+        yield View(step=lambda epoch, step, steps: told.append((epoch, step)), say=told.append)
+
+    monkeypatch.setattr(CheckpointWriter, "begin", begin_and_wait)
+    monkeypatch.setattr("tuner.retrain.show_steps", record)
+    retrain(write(tmp_path / "c.yaml"), tmp_path / "out", progress=False)
+    places = [index for index, each in enumerate(told) if isinstance(each, str)]
+    assert [str(told[place])[:9] for place in places] == ["epoch 1/2", "epoch 2/2"]
+    assert told[places[0] - 1] == (2, 0) and places[1] == len(told) - 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,14 @@ def retrain(
         catch_signals() as stop,
         _tell_faults(path, folder, config, device),
         show_steps(config, until or config.epochs, shown=progress) as view,
+        CheckpointWriter(folder / "checkpoint", uid=stamp) as writer,
     ):
+
+        def begin_step(epoch: int, step: int, steps: int) -> None:
+            view.step(epoch, step, steps)
+            if writer.written:  # the epoch before counts, and is told of, as soon as it is on the disk
+                _tell_of(writer.commit(), config, view.say)
+
         parts = Parts(dataset, config.data, device)
         run = Run(
             config,
@@ -108,23 +115,21 @@ def retrain(
             classes=parts.classes,
             device=device,
             stop=stop.is_set,
-            stepping=view.step,
+            stepping=begin_step,
             recorder=choose_recorder(device, capture),
         )
         going_on = _resume(run, folder / "checkpoint", stamp, view.say)
         try:
-            with CheckpointWriter(folder / "checkpoint", uid=stamp) as writer:
-                try:
-                    for score in run.epochs():
-                        _tell_of(score if score.epoch <= going_on else writer.commit(), config, view.say)
-                        if score.epoch > going_on:
-                            writer.begin(run, score)
-                        if score.epoch == until:
-                            break
-                finally:
-                    _tell_of(writer.commit(), config, view.say)
+            for score in run.epochs():
+                _tell_of(score if score.epoch <= going_on else writer.commit(), config, view.say)
+                if score.epoch > going_on:
+                    writer.begin(run, score)
+                if score.epoch == until:
+                    break
         except Stopped:
             raise Interrupted(f"interrupted after epoch {len(run.curve)} of {config.epochs}: the same command goes on") from None
+        finally:
+            _tell_of(writer.commit(), config, view.say)
         if run.captured is not None and run.captured.refusal:
             view.say(f"steps were not replayed from a CUDA graph: {run.captured.refusal}")
         run.take_counted()
