@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .config.exported import CHANGED, change, note_change
-from .config.facts import BESIDE, RESULT, WEIGHTS, unpack_facts
+from .config.facts import RESULT
 from .config.named_code import name_trained_code
 from .config.objective import ACCURACY, OBJECTIVES
 from .config.trial_config import TrialConfig, read_config, read_data_record, write_config
@@ -22,13 +18,13 @@ from .console.training import show_steps
 from .data import load
 from .data.parts import Parts
 from .errors import Interrupted, TunerError, UsageError
-from .models.weights import open_weights
 from .signals import catch_signals
 from .study.test_accuracy import record_test
 from .training import checkpoint
 from .training.checkpoint_writer import CheckpointWriter
 from .training.cuda_graph import choose_recorder
 from .training.evaluation import choose_precision
+from .training.folder import find_finished, find_others, keep_training, stamp_training, try_folder
 from .training.memory import is_out_of_memory
 from .training.run import Diverged, Run, Stopped
 from .training.score import Score
@@ -87,13 +83,13 @@ def retrain(
             f"data {config.data.source!r} is not what {path} was found on (fingerprint {dataset.fingerprint}, "
             f"the file says {fingerprint}): give the same images with --data, or remove the line from the file"
         )
-    stamp = _stamp(config, dataset.fingerprint, all_data)
+    stamp = stamp_training(config, dataset.fingerprint, all_data)
     result = folder / RESULT
-    if result.exists() and (found := _finished(result, stamp)) is not None:
+    if result.exists() and (found := find_finished(result, stamp)) is not None:
         tell(f"{folder} already holds this configuration, trained and tested; remove the folder to do it again")
         return found
-    _try_folder(folder)
-    if not force and (others := _find_others(folder, config, stamp)):
+    try_folder(folder)
+    if not force and (others := find_others(folder, config, stamp)):
         raise UsageError(f"{folder} holds another training ({', '.join(others)}): give another --out, or --force to replace it")
     with (
         catch_signals() as stop,
@@ -173,7 +169,7 @@ def retrain(
                 **describe_machine(device),
             },
         )
-        _keep(folder, weights, written, outcome)
+        keep_training(folder, weights, written, outcome)
     looked = {"accuracy": tested.accuracy, "images": outcome["test_images"], "all_data": all_data}
     record_test(storage, origin, dataset.fingerprint, **looked, by="train", say=tell)
     return outcome
@@ -192,49 +188,6 @@ def _find_last(path: Path, config: TrialConfig, origin: dict[str, Any]) -> int |
     return epoch
 
 
-def _try_folder(folder: Path) -> None:
-    """Make the folder and a file in it, before anything is trained for it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"--out {str(folder)!r} cannot be written to: {error.strerror}: give another --out") from None
-
-
-def _find_others(folder: Path, config: TrialConfig, stamp: str) -> list[str]:
-    """The files in the folder that this training would replace, and that it did not leave there itself."""
-    begun = checkpoint.read_uid(folder / "checkpoint")
-    if begun == stamp:
-        return []
-    found = [] if begun is None else ["checkpoint.json"]
-    if (folder / RESULT).exists() and _read_result(folder / RESULT).get("stamp") != stamp:
-        found.append(RESULT)
-    if (folder / WEIGHTS).exists() and _read_stamp(folder / WEIGHTS) != stamp:
-        found.append(WEIGHTS)
-    if (folder / BESIDE).exists() and not found and not _is_config(folder / BESIDE, config):
-        found.append(BESIDE)
-    return found
-
-
-def _read_stamp(weights: Path) -> object:
-    """The training that a file of weights says it is of; None where it does not."""
-    try:
-        carried = open_weights(weights).carried
-        return None if carried is None else unpack_facts(carried, weights).provenance.get("stamp")
-    except TunerError:
-        return None
-
-
-def _is_config(path: Path, config: TrialConfig) -> bool:
-    """Whether a file holds that configuration, wherever its images are."""
-    try:
-        found = read_config(path)[0]
-    except UsageError:
-        return False
-    return replace(found, data=replace(found.data, source=config.data.source)) == config
-
-
 @contextmanager
 def _tell_faults(path: Path, folder: Path, config: TrialConfig, device: str) -> Iterator[None]:
     """From the first image on the device to the last file in the folder: what goes wrong is a line with its remedy."""
@@ -249,21 +202,6 @@ def _tell_faults(path: Path, folder: Path, config: TrialConfig, device: str) -> 
         if not is_out_of_memory(fault):
             raise
         raise TunerError(f"{path}: out of memory on {device}: micro_batches: {2 * config.micro_batches} in the file may fit") from None
-
-
-def _keep(folder: Path, weights: bytes, config: str, outcome: dict[str, Any]) -> None:
-    """Write what the folder is for. `result.json` comes last: it says that the files beside it belong to it."""
-    (folder / RESULT).unlink(missing_ok=True)  # of another training
-    result = json.dumps(outcome, indent=2) + "\n"
-    for name, content in ((WEIGHTS, weights), (BESIDE, config.encode()), (RESULT, result.encode())):
-        partial = folder / f"{name}.{os.getpid()}.tmp"
-        try:
-            partial.write_bytes(content)
-            partial.replace(folder / name)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    checkpoint.remove(folder / "checkpoint")
 
 
 def _resume(run: Run, path: Path, stamp: str, tell: Say) -> int:
@@ -285,24 +223,3 @@ def _tell_of(score: Score | None, config: TrialConfig, tell: Say) -> None:
             held_out += f" {objective.title} {score.read(objective):.4f}"
         figures = f"train loss {score.train_loss:.4f} accuracy {score.train_accuracy:.4f}{held_out}"
         tell(f"epoch {score.epoch}/{config.epochs}: {figures}, {score.seconds:.1f} s")
-
-
-def _finished(result: Path, stamp: str) -> dict[str, Any] | None:
-    found = _read_result(result)
-    return found if found.get("stamp") == stamp and (result.parent / WEIGHTS).exists() else None
-
-
-def _read_result(path: Path) -> dict[str, Any]:
-    """Empty for what is no result."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _stamp(config: TrialConfig, fingerprint: str, all_data: bool) -> str:
-    """What a finished or interrupted training in a folder must agree on to be this one."""
-    plain = config.identity()
-    plain["data"] = {**plain["data"], "source": fingerprint}
-    return hashlib.sha256(json.dumps([plain, all_data], sort_keys=True).encode()).hexdigest()[:32]

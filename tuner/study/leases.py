@@ -129,8 +129,7 @@ class Leases:
         joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
         # A heartbeat of the future is from before the clock was set back: who lives sends another.
         lives = leases.c.beat.between(self.storage.now - read_lease_seconds(), self.storage.now + tolerated_step())
-        expired = (~lives).label("expired")
-        columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, expired)
+        columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, (~lives).label("expired"))
         where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED), *where)
         return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
 
@@ -269,14 +268,11 @@ class Leases:
             with self.storage.connect() as connection:
                 return [row for row in self._unfinished(connection) if self._stale(row)]
 
-        def tell(row: Any) -> tuple[str, bool]:
-            if row.owner is None:
-                return "no worker of tuner ever held it", False
-            return "its worker is gone", not WorkerId.parse(row.owner).is_dead()
-
+        found = [(row, row.owner is not None) for row in self.retry(read)]
+        why = {False: "no worker of tuner ever held it", True: "its worker is gone"}
         return [
-            StaleTrial(trial_id=row.trial_id, number=row.number, why=why, silent=silent)
-            for row, (why, silent) in ((row, tell(row)) for row in self.retry(read))
+            StaleTrial(trial_id=row.trial_id, number=row.number, why=why[held], silent=held and not WorkerId.parse(row.owner).is_dead())
+            for row, held in found
         ]
 
     def requeue_stale(self, found: list[StaleTrial]) -> int:

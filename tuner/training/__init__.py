@@ -8,6 +8,7 @@ metrics.py     loss and hits, summed on the device
 score.py       the figures of an epoch
 checkpoint.py  a run on disk, whole at any moment; checkpoint_writer.py writes it beside the next epoch
 state.py       what a checkpoint says, checked before it is loaded
+folder.py      what a training outright leaves in its folder, and whose it is
 cuda_graph.py  a step recorded once and replayed
 memory.py      when a device has too little, how much was used
 malloc.py      how the process keeps the memory that training frees

@@ -47,11 +47,10 @@ class Run:
     All that is random in an epoch comes from the trial's seed and the epoch's number, and the learning rate from
     the step's number. So weights, the optimiser's state and the curve are all there is to go on from.
 
-    Without `val` the scores have no validation figures. `stop` is asked before each step, `stepping` told of it (its epoch from
-    1, its number from 0, the steps of an epoch), and `evaluating` told before each evaluation. A `recorder` records the step once
-    and replays it; `captured` then says whether it does. `lr` is the learning rate of the next step, on the device. `train` and
-    `val` become their features where these can be reused. A batch larger than the training part is a UsageError. Sets the number
-    of threads of this process.
+    Without `val` the scores have no validation figures. `stop` is asked before each step, `stepping` told of it (epoch from 1, step from
+    0, steps of an epoch), and `evaluating` told before each evaluation. A `recorder` records the step once and replays it; `captured`
+    then says whether it does. `lr` is the learning rate of the next step, on the device. `train` and `val` become their features
+    where these can be reused. A batch larger than the training part is a UsageError. Sets the number of threads of this process.
     """
 
     def __init__(
@@ -76,9 +75,7 @@ class Run:
         self.train: Resident | Features = train
         self.val: Resident | Features | None = val
         self.curve: list[Score] = []
-        self._stop = stop
-        self._stepping = stepping
-        self._evaluating = evaluating
+        self._stop, self._stepping, self._evaluating = stop, stepping, evaluating
         self._device = torch.device(device)
         self._class_weights = None if config.class_weights == "none" else weigh_classes(train.labels, classes)
         self.further: dict[str, float] = {}  # by name, as of the last evaluation
@@ -131,7 +128,7 @@ class Run:
             yield score
 
     def _reuse_features(self) -> None:
-        """Where no image has other features the next time, train and evaluate on these: each image passes the network once."""
+        """Where no image has other features the next time, train and evaluate on these: each image passes once."""
         if not are_reusable(self.config) or isinstance(self.train, Features):
             return
         assert isinstance(self.network, Tuned) and not isinstance(self.val, Features)
