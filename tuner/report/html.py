@@ -46,7 +46,7 @@ code { font-size: .88em; background: #f5f5f5; padding: .05em .25em; border-radiu
   h1 { font-size: 1.6rem; }
   h2 { margin-top: 1.6rem; }
   nav { display: none; }
-  pre { white-space: pre-wrap; break-inside: auto; }
+  pre { white-space: pre-wrap; break-inside: auto; orphans: 6; widows: 6; }
   p { orphans: 3; widows: 3; }
   .scroll { overflow: visible; }
   /* What is folded stands open on paper. */
