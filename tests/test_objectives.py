@@ -328,7 +328,7 @@ def test_the_front_is_in_best_report_note_and_copy(tmp_path: Path, planted: Stud
     )
     assert "| 2 | 70.00 % | 2,000 |" in english and "pictures/front.png" in english
     assert "## 파레토 경계" in korean and "경계에 있는 시도는 4개이다" in korean
-    left = "Of the trials that paused, 1 stayed there; the chance that any of them would have been on the front is about 2 %."
+    left = "Of the trials that paused, 1 stayed there; the chance that any would have been on the front is about 2 %."
     assert left in english and left in describe_safety(planted) and "그중 하나가 경계에 올랐을 확률은 약 2 %이다." in korean
     assert "only those went on that still stood a chance of a place on the front" in english
     publish(planted)

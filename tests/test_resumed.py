@@ -154,7 +154,7 @@ def test_a_lost_checkpoint_means_training_from_the_start_and_is_said(tmp_path: P
 
 
 def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
-    tmp_path: Path, parts: Parts, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, parts: Parts, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = make(tmp_path / "a")
     while not any(state == "COMPLETE" for state, *_ in facts(study)):
@@ -173,6 +173,10 @@ def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
     assert f"{len(paused)} paused" in shown
     for row in paused:
         assert row.reason in shown and f"trial {row.number}: {row.reason}" in note and f"trial {row.number} ({row.reason})" in answer
+    monkeypatch.setattr("tuner.report.answer.MOST_PAUSED_NAMED", len(paused) - 1)
+    at = {epoch: sum(len(row.epochs) == epoch for row in paused) for epoch in sorted({len(row.epochs) for row in paused})}
+    places = " and ".join(f"{number} at epoch {epoch}" for epoch, number in at.items())
+    assert f"Paused are {places}: `tuner show s` says where each stands." in str(write_answer(study, rows, find_best(study)[0]))
 
     search(study, parts)
     rows = list_trials(study)
@@ -180,7 +184,7 @@ def test_show_report_and_notes_say_where_trials_pause_and_why_they_were_left(
     show_study(study)
     shown = " ".join(capsys.readouterr().out.split())
     answer, journal = str(write_answer(study, rows, find_best(study)[0])), str(write_journal(list_attempts(rows)))
-    lost = f"Of the trials that paused, {len(left)} stayed there; the chance that any of them would have been the best is about "
+    lost = f"Of the trials that paused, {len(left)} stayed there; the chance that any would have been the best is about "
     assert left and lost in shown and lost in answer
     for row in left:
         assert f"It was {row.reason.partition(';')[0]}, at " in journal and row.reason.split("; ")[1] in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from ..console.text import format_value
 from ..study.safety import measure_safety
@@ -17,9 +18,11 @@ from .language import Language
 from .languages.en import ENGLISH
 from .pictures.course import draw_course
 from .question import ask
+from .telling import tell_place
 from .words import model_name
 
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
+MOST_PAUSED_NAMED = 5
 
 
 def write_answer(
@@ -140,10 +143,14 @@ def _tell_cost(study: Study, rows: Sequence[TrialRow], words: Language) -> str:
     if left > 0:
         key = "to_come_one" if left == 1 else "to_come_many"
         text += f" {words.say(key, trials=words.count(left, 'more trial').capitalize())}"
-    waiting = Counter(len(row.epochs) for row in rows if row.paused)
-    if waiting:
-        places = [words.say("paused_place", epoch=epoch, number=number) for epoch, number in sorted(waiting.items())]
-        text += f" {words.say('paused_are', places=words.joined(places))}"
+    waiting = [row for row in rows if row.paused]
+    if len(waiting) > MOST_PAUSED_NAMED:
+        at = sorted(Counter(len(row.epochs) for row in waiting).items())
+        places = words.joined([words.say("paused_place", epoch=epoch, number=number) for epoch, number in at])
+        text += f" {words.say('paused_many', places=places, command=f'`tuner show {quote(study.name)}`')}"
+    elif waiting:
+        named = [words.say("paused_one", trial=words.trial(row.number), reason=tell_place(row.reason, words)) for row in waiting]
+        text += f" {words.say('paused_are', trials=words.joined(named))}"
     return text
 
 

@@ -50,7 +50,7 @@ def describe_safety(study: Study) -> list[str]:
     if found.left:
         place = "the best" if study.config.cost is None else "on the front"
         told.append(
-            f"Of the trials that paused, {found.left} stayed there; the chance that any of them would have been {place} is about "
+            f"Of the trials that paused, {found.left} stayed there; the chance that any would have been {place} is about "
             f"{100 * found.chance:.2g} %."
         )
     if found.audit is not None:

@@ -19,7 +19,7 @@ COSTS = {
     "front_rule": "A trial was held against those alone that cost about as much or less, so that no small network was given up "
     "for a large one.",
     "front_caption": "Accuracy against {cost} of each trial; the line joins the front.",
-    "left_paused_front": "Of the trials that paused, {number} stayed there; the chance that any of them would have been on the front is "
+    "left_paused_front": "Of the trials that paused, {number} stayed there; the chance that any would have been on the front is "
     "about {chance} %.",
     "pruned_pauses_front": "every trial paused after its first epochs, and only those went on that still stood a chance of a place on "
     "the front",

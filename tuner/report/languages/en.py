@@ -78,12 +78,11 @@ TEXTS = {
     "ended_FAIL": "failed",
     "to_come_one": "{trials} is to come.",
     "to_come_many": "{trials} are to come.",
-    "paused_are": "Paused are {places}.",
-    "paused_place": "{number} at epoch {epoch}",
+    "paused_are": "Paused are {trials}.",
+    "paused_one": "{trial} ({reason})",
     "agreement": "How well the rank early on foretells the rank at the end (Spearman, shrunk; 1 is perfectly): {figures}.",
     "agreement_part": "{value} at epoch {epoch} ({trials} trials)",
-    "left_paused": "Of the trials that paused, {number} stayed there; the chance that any of them would have been the best is "
-    "about {chance} %.",
+    "left_paused": "Of the trials that paused, {number} stayed there; the chance that any would have been the best is about {chance} %.",
     "audited": "Trained to the end all the same, to check the pruner: {sentence}.",
     # How it was searched.
     "the_search": "How it was searched",

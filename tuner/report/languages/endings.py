@@ -1,4 +1,4 @@
-"""Why a study ended before it had all its trials: the sentences, in each language."""
+"""Why a study ended before it had all its trials, and how far those are that wait: the sentences, in each language."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ ENGLISH = {
     "noise_repeats": "from configurations that were trained more than once",
     "noise_binomial": "the binomial error on {images} validation images",
     "noise_unknown": "how large it is, is not known",
+    "paused_many": "Paused are {places}: {command} says where each stands.",
+    "paused_place": "{number} at epoch {epoch}",
 }
 KOREAN = {
     "ended_flat": "마지막 시도 {patience}개가 잡음보다 큰 향상을 내지 못해 탐색을 끝냈다. "
@@ -21,4 +23,6 @@ KOREAN = {
     "noise_repeats": "여러 번 학습한 구성에서 계산",
     "noise_binomial": "검증 이미지 {images}장의 이항 오차",
     "noise_unknown": "크기를 알 수 없음",
+    "paused_many": "멈춰 있는 시도: {places}. 각각의 순위는 {command} 명령이 보여 준다.",
+    "paused_place": "에폭 {epoch}에서 {number}개",
 }
