@@ -50,6 +50,7 @@ def find_others(folder: Path, config: TrialConfig, stamp: str) -> list[str]:
 
 
 def find_finished(result: Path, stamp: str) -> dict[str, Any] | None:
+    """The figures of this very training, where it was finished and its weights are still there."""
     found = _read_result(result)
     return found if found.get("stamp") == stamp and (result.parent / WEIGHTS).exists() else None
 

@@ -128,7 +128,7 @@ class Run:
             yield score
 
     def _reuse_features(self) -> None:
-        """Where no image has other features the next time, train and evaluate on these: each image passes once."""
+        """Where no image has other features the next time, train and evaluate on these: each image passes the network once."""
         if not are_reusable(self.config) or isinstance(self.train, Features):
             return
         assert isinstance(self.network, Tuned) and not isinstance(self.val, Features)
