@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ from tuner.study.study import Study
 from tuner.study.trials import TrialRow, export_config, list_trials
 from tuner.training import features
 from tuner.training.evaluation import evaluate_network
-from tuner.training.optimizer import compute_learning_rate, set_learning_rate
+from tuner.training.optimizer import compute_learning_rate
 from tuner.training.run import Run, build_network, make_form
 from tuner.workers.objective import train_trial
 
@@ -212,14 +212,14 @@ def test_the_head_and_the_stages_learn_at_their_own_multiples_of_the_rate(photos
     dataset = load(config.data)
     parts = Parts(dataset, config.data, "cpu")
     run = Run(config, parts.train("none"), None, classes=3)
-    rates = {name: float(group["lr"]) for group in run._optimizer.param_groups for name in names_of(run, group["params"])}
+    rates = {name: float(group.lr) for group in run._optimizer.groups for name in names_of(run, group.parameters)}
     assert rates["fc.weight"] == rates["fc.bias"] == 4.0
     assert rates["layer4.0.conv1.weight"] == 0.25 and rates["layer1.0.bn1.bias"] == 0.03125
     assert rates["conv1.weight"] == rates["bn1.weight"] == 0.015625
 
     before = run.weights()
     images, labels = run.train.batch(torch.arange(9))
-    set_learning_rate(run._optimizer, run.lr, 0.25)
+    run._optimizer.set_learning_rate(run.lr, 0.25)
     run.network.train()
     run.step(images, labels)
     after = run.weights()
@@ -229,7 +229,7 @@ def test_the_head_and_the_stages_learn_at_their_own_multiples_of_the_rate(photos
         assert torch.allclose(before[name] - after[name], rate * gradient, rtol=1e-3, atol=1e-6), name
 
 
-def names_of(run: Run, parameters: list[Tensor]) -> list[str]:
+def names_of(run: Run, parameters: Sequence[Tensor]) -> list[str]:
     return [name.removeprefix("plain.") for name, p in run.network.named_parameters() if any(p is other for other in parameters)]
 
 
@@ -360,7 +360,6 @@ def finish(study: Study) -> list[TrialRow]:
     return list_trials(study)
 
 
-@pytest.mark.timeout(300)
 def test_a_search_is_killed_goes_on_exports_trains_again_and_is_compared(
     background: Start, photos: Path, weights: Path, tmp_path: Path
 ) -> None:

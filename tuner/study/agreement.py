@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .promotion import PRIOR_WEIGHT, Curves, Promotion
 
@@ -41,6 +40,8 @@ def correlate_ranks(pairs: list[tuple[float, float]]) -> float | None:
     """Spearman's correlation, equal values sharing their ranks; None where there is none to speak of."""
     if len(pairs) < 3:
         return None
+    from scipy.stats import rankdata  # slow to import, and most studies that are shown have no such pairs
+
     early, late = (rankdata(values) for values in zip(*pairs, strict=True))
     if np.ptp(early) == 0 or np.ptp(late) == 0:
         return None

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from ..config.trial_config import TrialConfig
@@ -46,6 +45,8 @@ def fit_memory(points: Sequence[tuple[TrialConfig, float]], *, classes: int, pix
     """The model of configurations and the MB that each took; None where there are too few, or they do not follow it."""
     if len(points) < LEAST_TRIALS:
         return None
+    from scipy.optimize import nnls  # slow to import, and only a GPU's memory is foretold
+
     features = np.array([(1.0, *_features(config, classes, pixels)) for config, _ in points])
     peaks = np.array([peak for _, peak in points])
     scale = features.max(axis=0)

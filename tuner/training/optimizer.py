@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from ..config.trial_config import TrialConfig
 from ..models.tuned import Tuned
@@ -33,40 +34,99 @@ def compute_learning_rate(config: TrialConfig, step: int, steps: int) -> float:
     return config.lr
 
 
-def make_optimizer(config: TrialConfig, network: nn.Module, lr: Tensor) -> Optimizer:
-    """SGD or AdamW (whose first beta is the momentum), fused; it reads `lr` at each step.
+@dataclass(frozen=True)
+class Group:
+    """Parameters of one learning rate, which is `scale` times that of the trial."""
 
-    The state is there from the start, zero: that is where SGD and AdamW begin, and so it can be captured, saved and
-    restored like any other tensor.
+    parameters: tuple[nn.Parameter, ...]
+    scale: float
+    lr: Tensor
+
+
+class Optimizer:
+    """SGD, or AdamW whose first beta is the momentum: PyTorch's fused kernels, which read the learning rate from a tensor at each step.
+
+    The figures are those of `torch.optim.SGD` and `torch.optim.AdamW`, bit for bit. Those classes import PyTorch's compiler
+    at their first step, also where nothing is compiled: seconds and some hundred MB a worker.
+    The state is there from the start, zero: that is where both begin, and so it can be captured, saved and restored
+    like any other tensor.
     """
-    groups = group_parameters(config, network)
-    parameters = [parameter for group in groups for parameter in group["params"]]
-    if config.optimizer == "adamw":
-        # Off the CPU the count of steps has to live on the device for a step to be captured.
-        capturable = lr.device.type == "cuda"
-        betas = (config.momentum, 0.999)
-        made: Optimizer = AdamW(groups, config.lr, betas=betas, weight_decay=config.weight_decay, fused=True, capturable=capturable)
-        for p in parameters:
-            step = torch.zeros((), dtype=torch.float32, device=p.device)
-            made.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-        return _reading(made, lr)
-    assert config.optimizer == "sgd", config.optimizer
-    made = SGD(
-        groups,
-        config.lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        nesterov=config.nesterov and config.momentum > 0,
-        fused=True,
-    )
-    if config.momentum > 0:
-        for p in parameters:
-            made.state[p] = {"momentum_buffer": torch.zeros_like(p)}
-    return _reading(made, lr)
+
+    def __init__(self, config: TrialConfig, network: nn.Module, lr: Tensor) -> None:
+        self._config = config
+        self.groups = tuple(
+            Group(tuple(parameters), scale, lr if scale == 1 else lr * scale)
+            for scale, parameters in group_parameters(config, network).items()
+        )
+        self.state: dict[Tensor, dict[str, Tensor]] = {p: self._begin(p) for group in self.groups for p in group.parameters}
+
+    def _begin(self, parameter: Tensor) -> dict[str, Tensor]:
+        if self._config.optimizer == "adamw":
+            step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+        return {"momentum_buffer": torch.zeros_like(parameter)} if self._config.momentum > 0 else {}
+
+    def set_learning_rate(self, lr: Tensor, value: float) -> None:
+        """Set `lr`, and the rates that are multiples of it."""
+        lr.fill_(value)
+        for group in self.groups:
+            if group.lr is not lr:
+                group.lr.fill_(value * group.scale)
+
+    def clear_gradients(self) -> None:
+        for group in self.groups:
+            for parameter in group.parameters:
+                parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step on the gradients there are: a parameter that the loss does not depend on has none, and stays."""
+        for group in self.groups:
+            with_gradient: list[Tensor] = [p for p in group.parameters if p.grad is not None]
+            gradients = [p.grad for p in with_gradient if p.grad is not None]
+            if self._config.optimizer == "adamw":
+                self._step_adamw(with_gradient, gradients, group.lr)
+            else:
+                self._step_sgd(with_gradient, gradients, group.lr)
+
+    def _step_sgd(self, parameters: list[Tensor], gradients: list[Tensor], lr: Tensor) -> None:
+        sgd(
+            parameters,
+            gradients,
+            [self.state[p].get("momentum_buffer") for p in parameters],
+            fused=True,
+            weight_decay=self._config.weight_decay,
+            momentum=self._config.momentum,
+            lr=lr,
+            dampening=0,
+            nesterov=self._config.nesterov and self._config.momentum > 0,
+            maximize=False,
+        )
+
+    def _step_adamw(self, parameters: list[Tensor], gradients: list[Tensor], lr: Tensor) -> None:
+        states = [self.state[p] for p in parameters]
+        adam(
+            parameters,
+            gradients,
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            capturable=lr.device.type == "cuda",  # the count of steps lives on the device, for a step to be captured
+            decoupled_weight_decay=True,
+            amsgrad=False,
+            beta1=self._config.momentum,
+            beta2=0.999,
+            lr=lr,
+            weight_decay=self._config.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
-def group_parameters(config: TrialConfig, network: nn.Module) -> list[dict[str, Any]]:
-    """What is trained, in groups of one learning rate: `scale` is what the trial's is multiplied by."""
+def group_parameters(config: TrialConfig, network: nn.Module) -> dict[float, list[nn.Parameter]]:
+    """What is trained, by what the trial's learning rate is multiplied by."""
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -74,19 +134,4 @@ def group_parameters(config: TrialConfig, network: nn.Module) -> list[dict[str, 
             if isinstance(network, Tuned):
                 scale = network.scale_rate(name, head_lr=config.head_lr, layer_decay=config.layer_decay)
             groups.setdefault(scale, []).append(parameter)
-    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
-
-
-def set_learning_rate(optimizer: Optimizer, lr: Tensor, value: float) -> None:
-    """Set `lr`, and the rates that are multiples of it."""
-    lr.fill_(value)
-    for group in optimizer.param_groups:
-        if group["lr"] is not lr:
-            group["lr"].fill_(value * group["scale"])
-
-
-def _reading(made: Optimizer, lr: Tensor) -> Optimizer:
-    """The optimiser, reading its learning rate from a tensor. If it were built with one, it would compare it, and wait for the device."""
-    for group in made.param_groups:
-        group["lr"] = lr if group["scale"] == 1 else lr * group["scale"]
-    return made
+    return groups

@@ -28,7 +28,7 @@ from .cuda_graph import CapturedStep, Recorder
 from .evaluation import Figures, cast_to, evaluate, prepare
 from .features import NoFeatures, are_reusable, find_features
 from .metrics import Sums
-from .optimizer import compute_learning_rate, make_optimizer, set_learning_rate
+from .optimizer import Optimizer, compute_learning_rate
 from .score import Score, find_counted
 from .state import read_state
 
@@ -88,7 +88,7 @@ class Run:
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._evaluator = self.network.evaluator()
         self.lr = torch.tensor(config.lr, dtype=torch.float32, device=self._device)
-        self._optimizer = make_optimizer(config, self.network, self.lr)
+        self._optimizer = Optimizer(config, self.network, self.lr)
         self.sums = Sums(self._device)
         self.captured = None if recorder is None else CapturedStep(config.batch_size, recorder, self._list_changed())
 
@@ -184,7 +184,7 @@ class Run:
                 raise Stopped
             self._stepping(epoch, index, len(batches))
             rate = compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches))
-            set_learning_rate(self._optimizer, self.lr, rate)
+            self._optimizer.set_learning_rate(self.lr, rate)
             self.step(*self.train.gather(rows, draw))
         loss, accuracy = self.sums.means(len(self.train))
         self._whole = True
@@ -205,7 +205,7 @@ class Run:
             self.captured(self._step, images, labels)
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.clear_gradients()
         count = min(self.config.micro_batches, len(labels))
         for part, theirs in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
             with cast_to(self._device, self.config.precision):
@@ -232,7 +232,7 @@ class Run:
         """The optimiser's tensors by kind, then by parameter."""
         kinds: dict[str, dict[str, Tensor]] = {}
         for name, parameter in self.network.named_parameters():
-            for kind, tensor in self._optimizer.state[parameter].items():
+            for kind, tensor in self._optimizer.state.get(parameter, {}).items():
                 kinds.setdefault(kind, {})[name] = tensor
         return kinds
 
