@@ -105,7 +105,7 @@ def tuner(tmp_path: Path) -> Tuner:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             env=os.environ | (env or {}),
             check=False,
         )

@@ -23,7 +23,7 @@ from tuner.training.run import build_network
 def run(*command: str) -> str:
     """What it prints."""
     env = os.environ | {"PYTHON": sys.executable}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -85,7 +85,6 @@ def test_the_split_of_a_search_adds_up(tmp_path: Path) -> None:
     assert [c["setting"] for c in written["comparisons"]] == ["10 trials there", "20 trials there"]
 
 
-@pytest.mark.timeout(240)
 def test_everything_for_a_gpu_runs_to_the_end_on_a_cpu(tmp_path: Path) -> None:
     # Two calls, the stages shared between them, so that each stays short.
     script = str(ROOT / "benchmarks" / "gpu.sh")
@@ -101,7 +100,7 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
         pytest.skip("there is one")
     command = ["bash", str(ROOT / "benchmarks" / "gpu.sh"), "--device", "cuda:0", "--quick"]
     env = os.environ | {"PYTHON": sys.executable, "OUT": str(Path.cwd())}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1 and "cuda:0" in done.stderr and "--device cpu" in done.stderr
 
 

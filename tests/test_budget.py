@@ -286,7 +286,6 @@ def test_a_wrong_argument_from_python_is_a_line(small_study: Path, arguments: di
     assert caught.value.message == message and not Path("studies").exists()
 
 
-@pytest.mark.timeout(300)
 def test_real_workers_of_two_searches_end_by_one_budget_and_go_on_with_a_larger_one(
     background: Start, small_study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

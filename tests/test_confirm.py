@@ -316,7 +316,6 @@ def test_parts_of_another_seed_hold_out_others_of_the_same_images() -> None:
     assert set(parts._val) != set(other._val) and set(parts._val) | set(parts._train) == set(other._val) | set(other._train)
 
 
-@pytest.mark.timeout(240)
 def test_it_is_interrupted_helped_and_added_to_and_each_training_is_what_it_would_have_been(
     background: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ class Copy:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             env=os.environ | {"PYTHONPATH": str(self.folder / "copy")},
             check=False,
         )

@@ -133,7 +133,7 @@ def test_out_of_memory_is_pruned_with_its_reason_and_the_search_goes_on(
         resource.setrlimit(resource.RLIMIT_AS, (64 * 2**30, 64 * 2**30))
 
     command = [sys.executable, "-m", "tuner", "search", "small.yaml", "--trials", "2", "--workers", "1"]
-    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     first, second = shown()["trials"]
     assert first["state"] == "PRUNED" and first["run"]["reason"].startswith("out of memory: ") and first["epochs"] == []

@@ -34,7 +34,7 @@ def gpu(null_device: NullDevice, tmp_path: Path) -> Gpu:
 
     def run(*args: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "ignore", "-m", "tuner", *args]
-        done = subprocess.run(command, cwd=tmp_path, env=null_device.env(**env), capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, cwd=tmp_path, env=null_device.env(**env), capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -140,13 +140,12 @@ def test_networks_are_compared_on_a_gpu(gpu: Gpu, study: str, tmp_path: Path) ->
     assert [row["device"] for row in found] == ["cuda:0"] * 2 and all(row["peak_memory_mb"] > 0 for row in found)
 
 
-@pytest.mark.timeout(240)
 def test_the_script_that_measures_a_gpu_runs(null_device: NullDevice, tmp_path: Path) -> None:
     """But for its checks: there are no values to check here."""
     script = ROOT / "benchmarks" / "gpu.sh"
     command = [str(script), "--quick", "--device", "cuda:0", "--out", str(tmp_path), "--only", "speed,workers,journal,search"]
     env = null_device.env(PYTHON=sys.executable, PYTHONWARNINGS="ignore")
-    done = subprocess.run(["bash", *command], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=220, check=False)
+    done = subprocess.run(["bash", *command], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     assert "Null CUDA device, cuda" in done.stdout
     sides = json.loads((tmp_path / "speed.json").read_text())["speed"]["comparisons"][0]["sides"]
@@ -154,7 +153,6 @@ def test_the_script_that_measures_a_gpu_runs(null_device: NullDevice, tmp_path: 
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'optuna-tuner[ray]'")
 @pytest.mark.parametrize("cluster", [({"num_cpus": 2, "num_gpus": 1}, [])], indirect=True)
 def test_two_workers_of_a_cluster_share_a_gpu(preloaded: None, cluster: Cluster, gpu: Gpu, study: str) -> None:  # noqa: F811
@@ -388,7 +386,7 @@ def test_a_step_launches_no_more_than_it_has_to(null_device: NullDevice, precisi
 def test_the_command_that_counts_launches_runs(null_device: NullDevice, tmp_path: Path) -> None:
     del null_device  # it builds its own
     command = [sys.executable, "-m", "benchmarks.launches", "--quick", "--json", str(tmp_path / "found.json")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "found.json").read_text())["rows"]
     assert [row["precision"] for row in rows] == ["fp32", "bf16"] and all(row["launches"] > 100 for row in rows)

@@ -51,7 +51,7 @@ class NullDevice:
     def python(self, code: str, **env: str) -> Any:
         """Run code that ends with `tell(...)`, and return what it told."""
         command = [sys.executable, "-W", "ignore", "-c", PRELUDE + textwrap.dedent(code)]
-        done = subprocess.run(command, env=self.env(**env), capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, env=self.env(**env), capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout.splitlines()[-1])
 
