@@ -6,8 +6,10 @@ import io
 import multiprocessing
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -21,6 +23,7 @@ from tuner.config.trial_config import TrialConfig
 from tuner.console import training
 from tuner.console.live import LiveProgress
 from tuner.console.progress import PlainProgress
+from tuner.console.time_left import TimeLeft
 from tuner.data import load as load_data
 from tuner.data.parts import Parts
 from tuner.placement import Placement
@@ -30,7 +33,7 @@ from tuner.study.storage import Storage
 from tuner.study.study import Study
 from tuner.training.score import Score
 from tuner.workers import pace as pace_file
-from tuner.workers.events import EpochReported, StepsTaken, TrialEnded, TrialStarted
+from tuner.workers.events import EpochReported, StepsTaken, TrialEnded, TrialStarted, Waiting
 from tuner.workers.pace import Pace
 from tuner.workers.worker import Signals
 
@@ -135,6 +138,32 @@ def test_the_view_shows_steps_speeds_and_the_trials_that_ended_last_with_the_bes
     ]
     narrow = show(live, 40)
     assert max(len(line) for line in narrow) <= 40 and any("2/4 45%" in line and "0.1250" in line for line in narrow)
+    assert not any("…" in line for line in narrow), "nothing is cut: what has no room is left out"
+    assert "best 0.7500 (trial 1)" in " ".join(" ".join(narrow).split())
+    live.event(0, Waiting(held=1))
+    waiting = show(live, 40)
+    assert "…" not in "".join(waiting) and all(word in " ".join(waiting) for word in ["waiting", "for", "other", "workers'", "trials"])
+
+
+def test_a_trial_that_begins_while_the_view_is_drawn_waits_for_the_drawing(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich draws from a thread of its own, at any moment: here it is met in the middle of the time left."""
+    live = LiveProgress(study, [Placement(), Placement()], Counts(n_trials=9), Console(file=io.StringIO()))
+    for number in range(2):
+        live.event(number, TrialStarted(number=number, config=CONFIG, epoch=0))
+        live.event(number, EpochReported(number=number, epochs=4, score=score(1, 0.5), new=True))
+    expect, begun = TimeLeft._expect, list[threading.Thread]()
+
+    def meet(self: TimeLeft, seen: Any) -> float | None:
+        if not begun:
+            begun.append(threading.Thread(target=live.event, args=(0, TrialStarted(number=2, config=CONFIG, epoch=0))))
+            begun[0].start()
+            begun[0].join(0.5)  # as long as it is given to come in between
+        return expect(self, seen)
+
+    monkeypatch.setattr(TimeLeft, "_expect", meet)
+    assert any("1/4" in line for line in show(live, 80))
+    begun[0].join()
+    assert any(" 2 " in line and "0/4" in line for line in show(live, 80))
 
 
 def test_the_last_summary_names_the_best_trial_though_the_database_knew_of_its_end_first(

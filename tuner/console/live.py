@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,22 +18,25 @@ from ..placement import Placement
 from ..study.lease import Counts
 from ..study.study import Study
 from ..workers.events import Event
-from .listing import NARROW, WIDE
+from .listing import WIDE
+from .narrow import NARROW
 from .progress import PlainProgress, Progress, remark
 from .text import draw_sparkline, format_duration, open_console
 
 
 class LiveProgress(Progress):
-    """A small screen that is drawn again as things change."""
+    """A small screen that is drawn again as things change, by a thread of Rich's that waits for no event."""
 
     shows = True
 
     def __init__(self, study: Study, placements: Sequence[Placement], counts: Counts, console: Console) -> None:
         super().__init__(study, placements, counts)
         self.console = console
+        self._changing = threading.Lock()  # never held while a line is printed, which waits for a drawing to end
 
     def event(self, worker: int, event: Event) -> None:
-        super().event(worker, event)
+        with self._changing:
+            super().event(worker, event)
         if text := remark(event, self.objective):
             self.say(text)
 
@@ -40,8 +44,14 @@ class LiveProgress(Progress):
         self.console.print(line, highlight=False)
 
     def __rich__(self) -> RenderableType:
+        with self._changing:
+            return self._draw()
+
+    def _draw(self) -> RenderableType:
         counts = self.standing
-        head = Text.assemble(("tuner ", "bold"), (self.name, "bold cyan"), "  ", self.summary(), overflow="ellipsis", no_wrap=True)
+        head = Text.assemble(("tuner ", "bold"), (self.name, "bold cyan"), "  ", self.summary())
+        if self.console.width >= NARROW:
+            head.overflow, head.no_wrap = "ellipsis", True
         bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
@@ -57,21 +67,23 @@ class LiveProgress(Progress):
         roomy, wide = self.console.width >= NARROW, self.console.width >= WIDE
         speeds = ("steps/s",) * wide + ("images/s",) * roomy
         for heading in ("worker", "trial", "epoch", *speeds, self.objective.title):
-            table.add_column(heading, justify="left" if heading == "epoch" else "right", no_wrap=True)
+            status_too = heading == self.objective.title and not roomy  # which may be a sentence
+            table.add_column(heading, justify="left" if heading == "epoch" else "right", no_wrap=not status_too)
         if roomy:
             table.add_column("curve", no_wrap=True)
-        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
+            table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
         for number, row in enumerate(self.rows, start=1):
             if row.trial is None:
-                table.add_row(str(number), *[""] * (len(table.columns) - 2), Text(row.status, style="dim"))
+                status = Text(row.status, style="dim")
+                table.add_row(str(number), *([""] * (len(table.columns) - 2) if roomy else ["", ""]), status)
                 continue
             figures = [""] * len(speeds)
             if row.steps is not None:
                 figures = [f"{row.steps.steps_per_second:,.1f}"] * wide + [f"{row.steps.images_per_second:,.0f}"] * roomy
             value = f"{row.values[-1]:.4f}" if row.values else ""
             cells: list[str | Text] = [str(number), str(row.trial), row.place, *figures, value]
-            cells += [Text(draw_sparkline(row.values), style="green")] if roomy else []
-            table.add_row(*cells, row.config)
+            cells += [Text(draw_sparkline(row.values), style="green"), row.config] if roomy else []
+            table.add_row(*cells)
         return table
 
     def _make_finished(self) -> Table:
@@ -79,11 +91,13 @@ class LiveProgress(Progress):
         table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
         for heading in ("ended", "state", self.objective.title, "best so far"):
             table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
-        table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
+        roomy = self.console.width >= NARROW
+        if roomy:
+            table.add_column("configuration", ratio=1, no_wrap=True, overflow="ellipsis")
         for row in reversed(self.finished):
             reached = row.value if row.value is not None else row.values[-1] if row.values else None
             figures = ["" if figure is None else f"{figure:.4f}" for figure in (reached, row.best)]
-            table.add_row(str(row.trial), row.state, *figures, row.config)
+            table.add_row(str(row.trial), row.state, *figures, *([row.config] if roomy else []))
         return table
 
 
