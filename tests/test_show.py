@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tests import fabricated
 from tuner.commands import main
+from tuner.console import listing
 from tuner.console import show as show_file
 from tuner.study.storage import Storage
 from tuner.study.study import Study
@@ -99,6 +100,8 @@ def test_a_wide_terminal_has_a_column_for_each_hyper_parameter(monkeypatch: pyte
     assert lines[2].split()[-1] == "remark" and {"lr", "batch_size", "x *.n1x1"} <= {word.strip() for word in lines[2].split("  ")}
     assert lines[4].split()[:7] == ["1", "*", "complete", "0.7500", "3", "▁▅█", "0.002"]
     assert any("configuration" in line for line in show_at(monkeypatch, made, 90))
+    monkeypatch.setattr(listing, "WIDE", 76)  # which has no room for these: they are not cut, but stand in one column
+    assert any("configuration" in line for line in show_at(monkeypatch, made, 76))
 
 
 def test_at_forty_columns_nothing_is_cut(monkeypatch: pytest.MonkeyPatch, made: Study) -> None:

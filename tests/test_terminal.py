@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from tuner.console.curves import Curve, draw
+from tuner.console.narrow import print_table
 from tuner.console.text import draw_sparkline
 
 
@@ -58,6 +60,40 @@ def test_the_live_view_keeps_to_the_terminal_s_width_when_that_changes(small_stu
     view = shown[slice(*narrow)]
     assert b"accuracy" in view and b"best 0." in view and 50 < width(view) <= 60
     assert search.returncode == 0
+
+
+def print_at(width: int, table: Table) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    print_table(console, table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def test_a_table_that_has_no_room_has_its_rows_one_below_the_other_and_nothing_is_cut() -> None:
+    table = Table(title="Best of study s", title_justify="left", box=None, pad_edge=False)
+    for heading in ("trial", "state", "", "accuracy"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    table.add_row("7", "complete", "start row", "0.9652", "lr 0.00239, batch_size 16, epochs 4, augment flip")
+    table.add_row("12", "pruned", "", "-", "lr 0.1")
+    wide = print_at(100, table)
+    assert len(wide) == 4 and wide[1].split() == ["trial", "state", "accuracy", "configuration"]
+    assert len(print_at(76, table)) == 5, "a cell is folded where there is room for that"
+    assert print_at(40, table) == [
+        "Best of study s",
+        "trial 7",
+        "  state complete, start row, accuracy",
+        "  0.9652, configuration lr 0.00239,",
+        "  batch_size 16, epochs 4, augment flip",
+        "trial 12",
+        "  state pruned, accuracy -,",
+        "  configuration lr 0.1",
+    ]
+    many = Table(*(f"figure {number}" for number in range(12)), box=None)
+    for column in many.columns:
+        column.no_wrap = True
+    many.add_row(*("0.9652" for _ in many.columns))
+    assert len(print_at(130, many)) == 2
+    assert print_at(90, many)[0] == "figure 0 0.9652" and "…" not in "".join(print_at(90, many)), "a cut figure is none"
 
 
 def drawn(*curves: Curve) -> list[str]:

@@ -98,6 +98,7 @@ def best(
     """
     from ..config.study_files import find
     from ..console.confirmed import collect_confirmation, print_confirmation
+    from ..console.narrow import print_table
     from ..console.outputs import check_free, write_output
     from ..console.tables import make_trial_table, print_best, print_within
     from ..console.text import open_console, print_json, say
@@ -146,7 +147,7 @@ def best(
     elif trial is None:
         print_best(loaded, 5)
     else:
-        open_console().print(make_trial_table([row], f"Trial {trial} of study {loaded.name}", loaded.val_images))
+        print_table(open_console(), make_trial_table([row], f"Trial {trial} of study {loaded.name}", loaded.val_images))
     click.echo()
     click.echo(text.split("\n", 1)[1].rstrip())
     _say_written(export, weights)

@@ -61,6 +61,7 @@ def simulate(
     """
     from ..config.objective import ACCURACY
     from ..config.study_files import find
+    from ..console.narrow import print_table
     from ..console.text import open_console, print_json, say, say_nothing
     from ..errors import UsageError
     from ..simulate.run import describe, make_table, name_unit
@@ -106,10 +107,10 @@ def simulate(
         )
         return
     aim = ACCURACY if opened is None else opened.objective
-    open_console().print(make_table(rows, seeds=seeds, unit=name_unit(aim)))
+    print_table(open_console(), make_table(rows, seeds=seeds, unit=name_unit(aim)))
     for line in describe(rows, opened, seeds=seeds):
         open_console().print(line, highlight=False)
     if sampled:
-        open_console().print(make_sampler_table(sampled, aim))
+        print_table(open_console(), make_sampler_table(sampled, aim))
         for line in describe_samplers(surrogate, sampled):
             open_console().print(line, highlight=False)

@@ -19,6 +19,7 @@ def studies(storage: str | None, as_json: bool) -> None:
     from ..compare import rows as comparisons
     from ..compare.figures import list_results
     from ..config.study_files import list_available
+    from ..console.narrow import print_table
     from ..console.text import open_console, print_json, say
     from ..study.confirmation import find_confirmation
     from ..study.storage import NoStudyYet, Storage
@@ -79,7 +80,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         if row["confirmation_trials"] is not None:
             table.add_row("  confirmation", "", f"{row['confirmation_finished']} of {row['confirmation_trials']}", "", "", "", "")
     if found:
-        open_console().print(table)
+        print_table(open_console(), table)
     if compared:
         side = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("comparison", "data", "images", "networks", "unfinished", "best"):
@@ -87,7 +88,7 @@ def studies(storage: str | None, as_json: bool) -> None:
         for row in compared:
             best_text = f"{row['best_value']:.4f} ({row['best_model']})" if row["best_model"] else "-"
             side.add_row(row["study"], row["data"], f"{row['images']:,}", str(len(row["models"])), str(row["unfinished"]), best_text)
-        open_console().print(side)
+        print_table(open_console(), side)
     if not (found or compared):
         say("no study yet: make one with `tuner search`")
     say(f"study files: {', '.join(sorted(list_available()))}")

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from ..console.listing import print_csv
+from ..console.narrow import print_table
 from ..console.text import open_console, print_json
 from ..study.storage import Storage
 from .figures import FACTS, list_results
@@ -37,7 +38,7 @@ def show_comparison(storage: Storage, name: str, *, as_json: bool = False, as_cs
 
 def print_rows(rows: Sequence[dict[str, Any]], name: str, source: str) -> None:
     """The table with its words."""
-    open_console().print(make_table(rows, f"Study {name}: {format_count(rows[0]['images'], 'image')} of {source}"))
+    print_table(open_console(), make_table(rows, f"Study {name}: {format_count(rows[0]['images'], 'image')} of {source}"))
     for line in explain(rows):
         click.echo(line)
 

@@ -3,6 +3,7 @@
 text.py      numbers, names and small curves as people read them
 tables.py    trials as tables
 listing.py   a study's trials, sorted, in the columns that there is room for, or as CSV
+narrow.py    tables on terminals that are too narrow for them
 curves.py    learning curves in dots
 show.py      a study or a trial, whole
 training.py  how far `tuner train` is

@@ -11,6 +11,7 @@ from ..study.confirmation import Confirmed, Result, find_confirmation, read_resu
 from ..study.contestants import Plan
 from ..study.paired import Difference
 from ..study.study import Study
+from .narrow import print_table
 from .text import open_console
 
 SMALLER = 0.9  # of the winner's parameters: from there on a network is worth naming for its size
@@ -175,9 +176,9 @@ def print_confirmation(study: Study) -> None:
         for line in describe_confirmation(study):
             console.print(line, highlight=False)
         return
-    console.print(_make_means(study, found))
+    print_table(console, _make_means(study, found))
     if found.differences:
-        console.print(_make_differences(found))
+        print_table(console, _make_differences(found))
     console.print(tell_method(found), highlight=False)
     console.print(tell_verdict(found), highlight=False)
 

@@ -22,10 +22,10 @@ from ..config.objective import OBJECTIVES
 from ..config.study_config import StudyConfig
 from ..errors import UsageError, nearest
 from ..study.trials import TrialRow
+from .narrow import NARROW, fits
 from .text import draw_sparkline, format_params, format_value
 
-NARROW = 72  # columns of a terminal below which a trial has two lines
-WIDE = 100  # and from which its hyper-parameters have columns, where they fit
+WIDE = 100  # columns of a terminal from which hyper-parameters have some of their own, where they fit
 FIGURES = ("number", "state", "value", "epochs_trained", "seconds", *COSTS)
 
 
@@ -73,7 +73,7 @@ def print_rows(console: Console, rows: Sequence[TrialRow], config: StudyConfig, 
     """The rows in the form that the console has room for; `marks` stand beside numbers of trials."""
     if console.is_terminal and console.width >= WIDE:
         table = _make_table(rows, config, list_names(config, rows), marks)
-        if console.measure(table).maximum <= console.width:
+        if fits(console, table):
             console.print(table)
             return
     if console.width < NARROW:

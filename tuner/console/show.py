@@ -13,7 +13,8 @@ from ..study.safety import describe_safety
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best, list_trials
 from .curves import Curve, draw
-from .listing import NARROW, choose_rows, print_csv, print_rows
+from .listing import choose_rows, print_csv, print_rows
+from .narrow import NARROW
 from .rules import collect_rules, describe_rules
 from .text import format_params, open_console
 from .winners import collect_certainty, describe_best

@@ -13,6 +13,7 @@ from ..study.certainty import find_row_interval, measure_certainty
 from ..study.front import list_front, rank_within
 from ..study.study import Study
 from ..study.trials import TrialRow, find_best
+from .narrow import print_table
 from .text import format_params, open_console
 from .winners import describe_best, describe_certainty
 
@@ -63,7 +64,7 @@ def print_best(study: Study, count: int = 10) -> None:
     top = find_best(study, count)
     if top:
         console = open_console()
-        console.print(make_trial_table(top, f"Best of study {study.name}", study.val_images, list_costs(study.config)))
+        print_table(console, make_trial_table(top, f"Best of study {study.name}", study.val_images, list_costs(study.config)))
         for line in describe_best(study):
             console.print(line, highlight=False)
         if study.config.cost is not None:
@@ -80,7 +81,8 @@ def print_within(study: Study, limits: Limits, count: int) -> None:
     """The best trials whose networks are within the limits, as a table, and how sure the first of them is."""
     ranked = rank_within(study, limits)
     console = open_console()
-    console.print(make_trial_table(ranked[:count], f"Best of study {study.name} within {limits}", study.val_images, limits.to_dict()))
+    title = f"Best of study {study.name} within {limits}"
+    print_table(console, make_trial_table(ranked[:count], title, study.val_images, limits.to_dict()))
     if (found := measure_certainty(study, ranked[0].number)) is not None:
         console.print(describe_certainty(found), highlight=False)
     console.print(f"{len(ranked):,} of its COMPLETE trials are within.", highlight=False)
@@ -90,4 +92,4 @@ def print_front(study: Study, cost: str) -> None:
     """The trials on the front of accuracy against a cost, cheapest first. Errors: NothingToShow where none has that cost."""
     front = list_front(study, cost)
     title = f"Front of study {study.name}: no trial of no more {COSTS[cost]} is more accurate"
-    open_console().print(make_trial_table(front, title, study.val_images, [cost]))
+    print_table(open_console(), make_trial_table(front, title, study.val_images, [cost]))

@@ -11,6 +11,7 @@ from ..config.dimension import Choice, Dimension
 from ..config.hyperparameters import DEFAULTS, find_width_pattern, list_fixed
 from ..config.objective import describe_optimised
 from ..config.study_config import StudyConfig
+from ..console.narrow import print_table
 from ..console.text import format_duration, format_params, format_value, open_console, say
 from ..console.ticker import tell_time
 from ..data import Dataset
@@ -51,7 +52,7 @@ def dry_run(name: str, config: StudyConfig, dataset: Dataset, request: Request) 
         speed = (f"{e.images_per_second:,.0f}", format_duration(e.epoch_seconds), f"{e.memory_mb:,.0f} MB")
         cells = speed if e.fits else ("", "", "does not fit")
         table.add_row(f"{e.title} {e.config.model}", f"{e.parameters:,}", f"{e.config.batch_size}{pieces}", *cells)
-    open_console().print(table)
+    print_table(open_console(), table)
     if not all(e.fits for e in estimates):
         remedy = "narrow the space, or its batch sizes"
         raise TunerError(
