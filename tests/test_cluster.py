@@ -18,7 +18,7 @@ import yaml
 
 from tests.conftest import Background, Tuner
 from tests.test_own_network import write
-from tests.test_search import edit, figures, longer, shown  # noqa: F401 - a fixture
+from tests.test_search import edit, figures, longer, search_undisturbed, shown  # noqa: F401 - a fixture
 from tuner.study.worker_id import WorkerId
 
 pytestmark = [
@@ -104,11 +104,9 @@ def owners() -> dict[int, int]:
 @pytest.mark.parametrize("how", ["raylet", "machine"])
 def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     how: str,
-    tuner: Tuner,
     background: Start,
     cluster: Cluster,
     longer: Path,  # noqa: F811
-    tmp_path: Path,
 ) -> None:
     space = yaml.safe_load(longer.read_text())["space"] | {"epochs": 40}
     edit(longer, sampler="random", space=space)  # what is drawn does not depend on which trial ended first
@@ -130,9 +128,7 @@ def test_a_lost_node_s_trials_go_on_elsewhere_and_nothing_is_lost(
     assert [t["state"] for t in facts["trials"]] == ["COMPLETE"] * 3
     for number, epochs in before.items():
         assert facts["trials"][number]["epochs"][: len(epochs)] == epochs, "a reported epoch is gone"
-    elsewhere = ("--storage", f"sqlite:///{tmp_path}/through.db")
-    tuner("search", "small.yaml", "--trials", "3", "--workers", "2", *elsewhere)
-    assert figures(shown("small", *elsewhere)) == figures(facts)
+    assert figures(facts) == search_undisturbed(longer.read_text(), trials=3, workers=2)
 
 
 def test_trials_of_a_network_of_ones_own_that_ray_places_pause_and_go_on_as_they_do_without_it(
