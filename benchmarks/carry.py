@@ -34,6 +34,7 @@ from .measure import console, machine_line, write_json
 from .noop import EPOCHS
 
 KEPT_UP = 0.9  # what counts as carried
+OPENING = threading.Semaphore(4)  # of a process: so many workers open the storage at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,8 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, t
         if isinstance(event, TrialEnded):
             told.counts[event.outcome.value] += 1
 
-    storage = open_again(url, stop=threading.Event(), say=say)
+    with OPENING:  # a machine of their own would open them: here a thousand share two cores
+        storage = open_again(url, stop=threading.Event(), say=say)
     retry = Retry(storage, say=say)
     study = retry(lambda: load(storage, NAME, retry))
     worker_id = WorkerId.here()

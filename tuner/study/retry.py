@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -54,23 +53,32 @@ def open_again(url: str | None, *, stop: threading.Event, say: Callable[[str], N
 
     Errors: NotOpen when it stays away, Interrupted when `stop` is set meanwhile.
     """
-    began = time.monotonic()
     away = False
-    while True:
-        try:
-            storage = Storage(url)
-        except NotOpen as error:
-            if time.monotonic() - began > read_outage_seconds():
+
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(NotOpen),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=5.0),  # hundreds that begin at once do not come back at once
+        stop=tenacity.stop_after_delay(read_outage_seconds()),
+        sleep=sleep,
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt:
+            if away and stop.is_set():
+                raise Interrupted("stopped while the database was away")
+            try:
+                storage = Storage(url)
+            except NotOpen as error:
+                if not away:
+                    say(f"{error.message}: waiting for it")
+                away = True
                 raise
-            if not away:
-                say(f"{error.message}: waiting for it")
-            away = True
-            if stop.wait(1.0):
-                raise Interrupted("stopped while the database was away") from None
-        else:
-            if away:
-                say("database back")
-            return storage
+    if away:
+        say("database back")
+    return storage
 
 
 class Retry:

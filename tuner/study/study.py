@@ -46,6 +46,7 @@ class Study:
     _finished: Finished = field(repr=False)
     _carried: Carried | None = field(default=None, repr=False)
     earlier: tuple[FrozenTrial, ...] = field(default=(), repr=False)  # of another study, for the sampler alone
+    _row_points: dict[int, tuple[tuple[str, Any], ...]] = field(default_factory=dict, repr=False)  # of COMPLETE rows, by their ids
     plan: Plan | None = field(default=None, repr=False)  # of a confirmation: its trials are these, and no others
 
     @property
@@ -88,6 +89,15 @@ class Study:
     def finished_trials(self) -> list[FrozenTrial]:
         """The rows that no longer change, by number. Not copies: do not change them."""
         return self.retry(self._finished)
+
+    def find_alike(self, params: Mapping[str, Any]) -> list[FrozenTrial]:
+        """The COMPLETE trials for which the same was drawn, by number. A worker asks at every trial: a row's point is made once."""
+        point = find_point(self.config, params)
+        rows = [row for row in self.finished_trials() if row.state is TrialState.COMPLETE]
+        for row in rows:
+            if row._trial_id not in self._row_points:
+                self._row_points[row._trial_id] = find_point(self.config, row.params)
+        return [row for row in rows if self._row_points[row._trial_id] == point]
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All rows by number. Not copies: do not change them."""

@@ -21,7 +21,7 @@ from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.objectives import make_values
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
-from ..study.search_space import count_configurations, find_point, put_on_steps
+from ..study.search_space import count_configurations, put_on_steps
 from ..study.storage import read_first_line
 from ..study.study import Study
 from ..training.score import Score
@@ -234,16 +234,16 @@ class LeasedTrial:
         """A COMPLETE trial of the very same configuration, but for its seed and what depends on the machine."""
         assert self._frozen is not None, "configure comes first"
         space = self.study.config
-        drawn, mine = find_point(space, self._frozen.params), put_on_steps(space, config)
-        for other in self.study.finished_trials():
-            # What was drawn is compared first: in a study of thousands few configurations are looked at whole.
-            if other.state is TrialState.COMPLETE and find_point(space, other.params) == drawn and other.number != self.lease.number:
-                [facts] = self.study.read_facts([other], "config")
-                theirs = facts.get("config")
-                if theirs is not None and put_on_steps(space, TrialConfig.from_dict(theirs)).same_but_for(
-                    mine, "seed", "threads", "micro_batches"
-                ):
-                    return other
+        mine = put_on_steps(space, config)
+        for other in self.study.find_alike(self._frozen.params):  # in a study of thousands few configurations are looked at whole
+            if other.number == self.lease.number:
+                continue
+            [facts] = self.study.read_facts([other], "config")
+            theirs = facts.get("config")
+            if theirs is not None and put_on_steps(space, TrialConfig.from_dict(theirs)).same_but_for(
+                mine, "seed", "threads", "micro_batches"
+            ):
+                return other
         return None
 
     def take_over(self, other: FrozenTrial) -> None:
