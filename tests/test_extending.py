@@ -43,6 +43,13 @@ class Copy:
         self._path(name).write_text("".join(lines), encoding="utf-8")
         self.lines.append(name)
 
+    def change_line(self, name: str, old: str, new: str) -> None:
+        """Replace what stands in one line alone."""
+        text = self._path(name).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        self._path(name).write_text(text.replace(old, new), encoding="utf-8")
+        self.lines.append(name)
+
     def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "tuner", *args],
@@ -80,7 +87,7 @@ def test_a_hyperparameter_is_three_files_and_orphans_nothing_that_was_made_befor
         "config/hyperparameters.py", 'name="nesterov"', 'Hyperparameter(name="dampening", kind=float, default=0.0, low=0, high=1),'
     )
     copy.add_line("config/trial_config.py", 'nesterov: bool = DEFAULTS["nesterov"]', 'dampening: float = DEFAULTS["dampening"]')
-    copy.add_line("training/optimizer.py", "nesterov=config.nesterov", "dampening=config.dampening,")
+    copy.change_line("training/optimizer.py", "dampening=0,", "dampening=self._config.dampening,")
     assert len({*copy.files, *copy.lines}) == 3
     unpack(tmp_path)
 
