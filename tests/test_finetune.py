@@ -219,7 +219,7 @@ def test_the_head_and_the_stages_learn_at_their_own_multiples_of_the_rate(photos
 
     before = run.weights()
     images, labels = run.train.batch(torch.arange(9))
-    run._optimizer.set_learning_rate(run.lr, 0.25)
+    run._optimizer.set_learning_rate(0.25)
     run.network.train()
     run.step(images, labels)
     after = run.weights()

@@ -50,7 +50,7 @@ def test_its_steps_are_those_of_torch_optim_bit_for_bit(changes: dict[str, Any])
     reference.param_groups[0]["lr"] = lr.clone()
     generator = torch.Generator().manual_seed(5)
     for step in range(6):
-        optimizer.set_learning_rate(lr, 0.3 / (step + 1))
+        optimizer.set_learning_rate(0.3 / (step + 1))
         reference.param_groups[0]["lr"].fill_(0.3 / (step + 1))
         optimizer.clear_gradients()
         for name, parameter in ours.named_parameters():
@@ -75,6 +75,12 @@ def test_training_imports_no_compiler() -> None:
 import sys
 from tuner.training.self_check import check_training
 check_training("mynet", "cpu", "fp32")
+import torch
+from tuner.config.trial_config import TrialConfig
+from tuner.training.optimizer import Optimizer
+network = torch.nn.Linear(2, 2)
+network(torch.ones(1, 2)).sum().backward()
+Optimizer(TrialConfig(optimizer="adamw"), network, torch.tensor(0.1)).step()
 assert "torch.optim" in sys.modules
 print(sorted({name.split(".")[1] for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor"))}))
 """

@@ -47,13 +47,14 @@ class Optimizer:
     """SGD, or AdamW whose first beta is the momentum: PyTorch's fused kernels, which read the learning rate from a tensor at each step.
 
     The figures are those of `torch.optim.SGD` and `torch.optim.AdamW`, bit for bit. Those classes import PyTorch's compiler
-    at their first step, also where nothing is compiled: seconds and some hundred MB a worker.
+    at their first step, also where nothing is compiled: seconds and 150 MB a worker.
     The state is there from the start, zero: that is where both begin, and so it can be captured, saved and restored
     like any other tensor.
     """
 
     def __init__(self, config: TrialConfig, network: nn.Module, lr: Tensor) -> None:
-        self._config = config
+        assert config.optimizer in ("sgd", "adamw"), config.optimizer
+        self._config, self._lr = config, lr
         self.groups = tuple(
             Group(tuple(parameters), scale, lr if scale == 1 else lr * scale)
             for scale, parameters in group_parameters(config, network).items()
@@ -66,11 +67,11 @@ class Optimizer:
             return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
         return {"momentum_buffer": torch.zeros_like(parameter)} if self._config.momentum > 0 else {}
 
-    def set_learning_rate(self, lr: Tensor, value: float) -> None:
-        """Set `lr`, and the rates that are multiples of it."""
-        lr.fill_(value)
+    def set_learning_rate(self, value: float) -> None:
+        """Set the trial's rate, in its tensor, and those that are multiples of it."""
+        self._lr.fill_(value)
         for group in self.groups:
-            if group.lr is not lr:
+            if group.lr is not self._lr:
                 group.lr.fill_(value * group.scale)
 
     def clear_gradients(self) -> None:

@@ -184,7 +184,7 @@ class Run:
                 raise Stopped
             self._stepping(epoch, index, len(batches))
             rate = compute_learning_rate(config, (epoch - 1) * len(batches) + index, config.epochs * len(batches))
-            self._optimizer.set_learning_rate(self.lr, rate)
+            self._optimizer.set_learning_rate(rate)
             self.step(*self.train.gather(rows, draw))
         loss, accuracy = self.sums.means(len(self.train))
         self._whole = True
