@@ -4,8 +4,9 @@ Two questions to each set of curves. How many epochs until a configuration of th
 no pruning, when configurations come in random order; a search that has spent 60 whole trainings is given up as missed. And:
 of a search of 50 trials, which part of the epochs is trained, and how many points of accuracy does the winner lack.
 
-`--curves FILE` takes an .npz of arrays [configurations, epochs] of errors in place of the three sets that come with tuner.
-`--cut E` looks at the first E epochs only. `--ray` replays Ray's ASHA too, by its own code.
+`--curves FILE` takes an .npz of arrays [configurations, epochs] of errors in place of the three sets that come with tuner,
+`--crossing` curves made to cross (`crossing.py`). `--cut E` looks at the first E epochs only. `--ray` replays Ray's ASHA
+too, by its own code.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from tuner.simulate.recording import Recording, load_shipped, read_recordings
 from tuner.simulate.rules import Nothing, Step, find_rule
 from tuner.simulate.run import make_table, replay_all, sum_up
 
+from .crossing import make_crossing
+
+AGREEMENTS = (0.0, 0.3, 0.6, 0.9)
 RULES = {
     "none": find_rule("none"),
     "median": find_rule("median"),
@@ -50,13 +54,18 @@ class RaysAsha(Nothing):
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", type=Path, metavar="FILE")
+    parser.add_argument("--crossing", action="store_true", help="curves whose first half says nothing, little, more and much of their end")
     parser.add_argument("--cut", type=int, metavar="E")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--workers", type=int, action="append")
     parser.add_argument("--ray", action="store_true", help="Ray's ASHA too; wants `pip install 'ray[tune]'`")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(given)
+    if options.crossing and options.curves is not None:
+        parser.error("--crossing makes its own curves: leave --curves away")
     sets: list[Recording] = load_shipped() if options.curves is None else read_recordings(options.curves)
+    if options.crossing:
+        sets = [make_crossing(agreement) for agreement in AGREEMENTS]
     if options.cut is not None:
         sets = [each.cut(options.cut) for each in sets]
     rules = RULES | ({"ray's asha, eta 3": lambda epochs, seed: RaysAsha(epochs)} if options.ray else {})
@@ -69,7 +78,7 @@ def main(given: Sequence[str] | None = None) -> None:
             print(f"{line}, {workers} workers" if workers > 1 else line)
         told += [row.to_dict() for row in rows]
     if options.json is not None:
-        curves = "shipped" if options.curves is None else options.curves.name
+        curves = "made to cross" if options.crossing else "shipped" if options.curves is None else options.curves.name
         options.json.write_text(json.dumps({"curves": curves, "cut": options.cut, "seeds": options.seeds, "rows": told}, indent=1) + "\n")
 
 

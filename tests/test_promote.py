@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from rich.console import Console
 
+from benchmarks.crossing import make_crossing
 from tests.test_leases import elsewhere, gone, silence, stock  # noqa: F401 - fixtures
 from tests.test_outages import fail_once
 from tuner.config.study_config import StudyConfig
@@ -251,7 +252,7 @@ def test_the_end_settles_all_that_are_left_and_says_why(storage: Storage) -> Non
     assert left and {row.outcome for row in left} == {Outcome.BELOW_OTHERS}
     for row in left:
         assert row.reason.startswith("paused at epoch ") and "left there: its chance of a new best was " in row.reason
-        assert row.run["chance"] < 0.005 and row.value is not None
+        assert row.run["chance"] < 0.01 and row.value is not None
     assert study.leases.counts().paused == 0
     more = create_or_load(storage, "s", study.config, "f", more=2)
     assert {get(more).number, get(more).number} == {12, 13}, "what was left is not taken up again"
@@ -477,6 +478,17 @@ def test_the_audit_trains_some_of_those_left_to_the_end_and_says_what_it_found(t
     assert 1 <= checked <= 4 and "race" in reasons[: reasons.index("audit")], "after the race"
     assert f"Trained to the end all the same, to check the pruner: of {checked} checked, none would have won." in describe_safety(study)
     assert any(sentence.startswith("How well the rank early on foretells") for sentence in describe_safety(study))
+
+
+def test_where_the_audit_speaks_against_the_rule_the_race_goes_on(tmp_path: Path) -> None:
+    """Curves whose first half says nothing of their end: what was given up first is trained on after the audit."""
+    study = make(Storage(f"sqlite:///{tmp_path}/x.db", make=True), 40, pruner={"name": "promote", "audit": 0.1})
+    reasons, accuracies = [], 1 - make_crossing(0.0, count=40, epochs=EPOCHS).errors
+    while isinstance(lease := claim(study), Lease):
+        reasons.append(lease.taken)
+        train(study, lease, accuracies[lease.number].tolist())
+    assert "race" in reasons[: reasons.index("audit")] and "race" in reasons[reasons.index("audit") :]
+    assert study.leases.counts().finished == 40 and set(states(study)) == {"COMPLETE", "PRUNED"}
 
 
 def test_a_paused_trial_that_can_hardly_go_on_loses_its_checkpoint(storage: Storage) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tuner.study.agreement import measure_agreement
 from tuner.study.audit import AUDITED_FROM, find_audited, is_audited, read_audit
-from tuner.study.promotion import Promotion, find_promoted, to_curve
+from tuner.study.promotion import Promotion, estimate_chances, find_promoted, find_raced, to_curve
 
 
 def promote_all(rule: Promotion, best: dict[int, list[float]], paused: dict[int, int]) -> list[int]:
@@ -94,6 +94,28 @@ def test_what_the_audit_found_is_said_with_what_it_cannot_exclude() -> None:
     assert none.most == pytest.approx(1 - 0.05 ** (1 / 6))  # none of n: the rule of three's exact form
     assert read_audit(final, {7, 6}).sentence == "of 2 checked, 1 would have won"
     assert read_audit({0: -1.0}, set()).sentence == "none of the trials left paused was checked"
+
+
+def test_the_race_goes_on_only_for_what_speaks_against_the_rule() -> None:
+    """Five that the search finished keep their order, so a sixth that is behind them is given up. The audit trained a seventh."""
+    rule = Promotion(epochs=2)
+    best = {trial: to_curve([0.50 + 0.01 * trial, 0.40 + 0.01 * trial]) for trial in range(5)}
+    final = {trial: curve[-1] for trial, curve in best.items()}
+    best |= {5: to_curve([0.65]), 6: to_curve([0.7, 0.5])}
+    alone = estimate_chances(rule, best, final, {5: 1})[5]
+    assert alone < rule.chance and find_raced(rule, best, final, {5: 1}) is None
+    for end, goes_on in ((0.41, True), (0.57, False), (0.7, False)):  # 0.57 is as foretold
+        audited = {6: math.log(end)}
+        assert find_raced(rule, best, final, {5: 1}, audited=audited) == (5 if goes_on else None)
+        assert (estimate_chances(rule, best, final, {5: 1}, audited=audited)[5] > alone) is goes_on
+
+
+def test_what_the_audit_trained_to_the_best_end_has_to_be_beaten() -> None:
+    rule = Promotion(epochs=2)
+    best = {0: to_curve([0.5, 0.4]), 1: to_curve([0.5]), 2: to_curve([0.5, 0.2])}
+    final = {0: math.log(0.4)}
+    better, best_of_all = (estimate_chances(rule, best, final, {1: 1}, audited={2: math.log(end)})[1] for end in (0.41, 0.2))
+    assert better > 0.3 > best_of_all
 
 
 @pytest.mark.parametrize(

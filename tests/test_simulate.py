@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.crossing import make_crossing
 from tests import fabricated
 from tests.conftest import Tuner
 from tuner.errors import NothingToShow
@@ -61,6 +62,17 @@ def test_where_early_ranks_mislead_promote_loses_less_than_successive_halving() 
         search_all(curves, find_rule(name), seeds=range(5), workers=1, trials=40).points.mean for name in ("promote", "sha")
     )
     assert promote < halving
+
+
+def test_where_early_ranks_say_nothing_the_race_goes_on_for_what_the_audit_found() -> None:
+    def lose(agreement: float, audit: float) -> tuple[float, float]:
+        found = search_all(make_crossing(agreement), find_rule("promote", {"audit": audit}), seeds=range(8), workers=1, trials=50)
+        return found.points.mean, found.share.mean
+
+    (blind, blind_share), (seeing, seeing_share) = lose(0.0, 0.0), lose(0.0, 0.05)
+    assert seeing < blind / 3 and seeing_share > blind_share + 0.1
+    points, share = lose(0.9, 0.05)
+    assert points < 0.1 and share < 0.35, "where they say much, it hardly costs anything"
 
 
 def test_a_search_that_never_finds_a_top_one_is_counted_as_missed() -> None:

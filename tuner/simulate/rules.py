@@ -86,7 +86,8 @@ class Stopping(Nothing):
 
 
 class Promoting:
-    """Pause and promote, as a search does it: promotions, and new trials, until there are neither; then the race; then the audit.
+    """Pause and promote, as a search does it: promotions, and new trials, until there are neither; then the race; then the
+    audit, and the race again as far as what that found makes it worth while.
 
     What is kept is what a study's rows hold.
     """
@@ -107,11 +108,12 @@ class Promoting:
         chosen = None if self.racing else find_promoted(self.rule, self.best, self.paused)
         if chosen is None and not more and self.paused:
             self.racing = True
-            ended = {trial: error for trial, error in self.final.items() if trial not in self._audited}
-            chosen = find_raced(self.rule, self.best, ended, self.paused)
-            if chosen is None:
-                chosen = find_audited(self.rule, self.best, self.paused, seed=self._seed)
-                self._audited |= {chosen} if chosen is not None else set()
+            searched = {trial: error for trial, error in self.final.items() if trial not in self._audited}
+            audited = {trial: error for trial, error in self.final.items() if trial in self._audited}
+            if (chosen := find_raced(self.rule, self.best, searched, self.paused, audited=audited)) is not None:
+                self._audited.discard(chosen)
+            elif (chosen := find_audited(self.rule, self.best, self.paused, seed=self._seed)) is not None:
+                self._audited.add(chosen)
         if chosen is not None:
             del self.paused[chosen]
         return chosen

@@ -2,7 +2,8 @@
 
 Which ones is settled by the study's seed and the trial's number alone, one in each stretch of 1 / `audit` numbers: so any
 worker comes to the same answer, an interruption changes nothing, and those checked are a fair sample of those left.
-They are taken up after the race has given up, so that the search itself goes as it would have gone.
+They are taken up after the race has given up, so that the search itself goes as it would have gone; where they end better than
+the rule had foretold, the race goes on (`promotion.estimate_changes`).
 """
 
 from __future__ import annotations

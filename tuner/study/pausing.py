@@ -123,13 +123,8 @@ class PausingLeases(StoppingLeases):
             return find_promoted(self.rule, best, paused, costs)
         if why == AUDIT:
             return find_audited(self.rule, best, paused, seed=self._seed)
-        return find_raced(self.rule, best, self._ended, paused, costs)
-
-    @property
-    def _ended(self) -> dict[int, float]:
-        """The trials that the search itself trained to their end: the audit's would change what the race learns, and prolong it."""
-        audited = self._standing.list_taken(AUDIT)
-        return {number: error for number, error in self._standing.final.items() if number not in audited}
+        searched, audited = self._standing.split_final(AUDIT)
+        return find_raced(self.rule, best, searched, paused, costs, audited)
 
     def _is_far(self, number: int) -> bool:
         """Whether only another machine has the trial's checkpoint."""
@@ -195,7 +190,8 @@ class PausingLeases(StoppingLeases):
     def _settle(self, connection: sa.Connection) -> int:
         """End the paused trials: none of them is likely enough to win. How many there were."""
         standing, paused = self._standing, self._standing.paused(self.rule.levels)
-        chances = estimate_chances(self.rule, standing.best, self._ended, paused, self._costs) if paused else {}
+        searched, audited = standing.split_final(AUDIT)
+        chances = estimate_chances(self.rule, standing.best, searched, paused, self._costs, audited) if paused else {}
         aim = "a new best" if self._cost is None else "a place on the front"
         for number in paused:
             trial_id = standing.decided[number].trial_id
@@ -274,7 +270,8 @@ class PausingLeases(StoppingLeases):
         paused = standing.paused(rule.levels)
         if not standing.final or not paused or 0 in paused.values() or self._cost is not None:
             return set()  # with a cost, the places of a size class change with every trial
-        return find_hopeless(rule, standing.best, standing.final, paused)
+        searched, audited = standing.split_final(AUDIT)
+        return find_hopeless(rule, standing.best, searched, paused, audited)
 
     @contextmanager
     def _ending(self, lease: Lease) -> Iterator[sa.Connection]:

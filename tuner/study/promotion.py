@@ -2,7 +2,8 @@
 
 A trial pauses at its first rung and at each later rung where it is not among the best. When no new trial may start,
 the paused ones race: the one most likely to end better than the best so far goes on by one level, until none is
-likely enough. Any worker, after any interruption, comes to the same answer, because nothing else is read.
+likely enough. What the audit finds can make them likelier, so that the race goes on where early ranks mislead. Any
+worker, after any interruption, comes to the same answer, because nothing else is read.
 
 All curves here are logarithms of the best error so far, one a level of epochs: `best[trial][epoch - 1]`. So lower is better.
 
@@ -20,6 +21,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ DIVISIONS = 16  # the first rung is at this part of the longest training
 PRIOR_WEIGHT = 3.0  # of what is believed about a change before any trial has shown it, in trials
 PRIOR_SPREAD = 0.3  # of a change over a doubling of epochs, in spreads of the first rung
 SMALLEST_ERROR = 1e-6  # whose logarithm stands for an error of 0
+NONE: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class Promotion:
     epochs: int
     fraction: float = 0.4
     first: int | None = None
-    chance: float = 0.005
+    chance: float = 0.01
     audit: float = 0.05
     val_images: int | None = None
 
@@ -121,36 +124,49 @@ def _noise(rule: Promotion, logarithm: float) -> float:
 
 
 def find_raced(
-    rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int], costs: Costs | None = None
+    rule: Promotion,
+    best: Curves,
+    final: Mapping[int, float],
+    paused: Mapping[int, int],
+    costs: Costs | None = None,
+    audited: Mapping[int, float] = NONE,
 ) -> int | None:
     """The paused trial that is worth one level more when no new one may start; None where all may be given up.
 
-    `final` gives the logarithm of the error of each trial that was trained to its last epoch.
+    `final` gives the logarithm of the error of each trial that was trained to its last epoch, `audited` of those that were only
+    trained to it for the audit.
     """
     if not final:
         return min(paused, key=lambda trial: (-paused[trial], best[trial][-1], trial), default=None)
-    chances = estimate_chances(rule, best, final, paused, costs)
+    chances = estimate_chances(rule, best, final, paused, costs, audited)
     trial = max(chances, key=lambda trial: (chances[trial], paused[trial], -trial), default=None)
     return trial if trial is not None and chances[trial] >= rule.chance else None
 
 
 def estimate_chances(
-    rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int], costs: Costs | None = None
+    rule: Promotion,
+    best: Curves,
+    final: Mapping[int, float],
+    paused: Mapping[int, int],
+    costs: Costs | None = None,
+    audited: Mapping[int, float] = NONE,
 ) -> dict[int, float]:
     """How likely each paused trial is to end better than the best so far; with `costs` than the best that costs no more."""
     if not paused:
         return {}
-    mean, spread = estimate_changes(rule, best, final)
+    mean, spread = estimate_changes(rule, best, final, audited)
     places = {epoch: place for place, epoch in enumerate(rule.levels)}
     level = np.array([places[epoch] for epoch in paused.values()])
     now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
-    incumbent = np.array([_find_incumbent(final, costs, trial) for trial in paused])
+    incumbent = np.array([_find_incumbent({**final, **audited}, costs, trial) for trial in paused])
     return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
 
 
-def find_hopeless(rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int]) -> set[int]:
+def find_hopeless(
+    rule: Promotion, best: Curves, final: Mapping[int, float], paused: Mapping[int, int], audited: Mapping[int, float] = NONE
+) -> set[int]:
     """The paused trials that will hardly go on any more: neither near a place to be promoted, nor with a chance in the race."""
-    chances = estimate_chances(rule, best, final, paused)
+    chances = estimate_chances(rule, best, final, paused, audited=audited)
     unlikely = [number for number in paused if chances[number] < rule.chance * HOPELESS]
     found = set()
     for rung, following in zip(rule.rungs, [*rule.rungs[1:], rule.epochs], strict=True):
@@ -175,8 +191,14 @@ def predict_errors(rule: Promotion, best: Curves, final: Mapping[int, float], pa
     return {trial: math.exp(best[trial][epoch - 1] + mean[levels.index(epoch)]) for trial, epoch in paused.items() if epoch in levels}
 
 
-def estimate_changes(rule: Promotion, best: Curves, final: Mapping[int, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and spread of the change from each level to the end, learnt from the study's own trials and shrunk towards a prior."""
+def estimate_changes(
+    rule: Promotion, best: Curves, final: Mapping[int, float], audited: Mapping[int, float] = NONE
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and spread of the change from each level to the end, learnt from the study's own trials and shrunk towards a prior.
+
+    The mean is learnt from `final`, which the rule itself chose among the best. Of the `audited`, which it had given up, counts by
+    how much they ended better than that mean foretold: it is by such surprises alone that the rule could have lost a winner.
+    """
     levels = rule.levels
     count = len(levels)
 
@@ -203,6 +225,9 @@ def estimate_changes(rule: Promotion, best: Curves, final: Mapping[int, float]) 
     to_end = np.array([[at(trial, count) - at(trial, level) for level in range(count)] for trial in final])
     seen = to_end.mean(0)
     squares = ((to_end - seen) ** 2).sum(0)
-    return (n * seen + PRIOR_WEIGHT * mean) / (n + PRIOR_WEIGHT), np.sqrt(
-        (PRIOR_WEIGHT * variance + squares) / (PRIOR_WEIGHT + n - 1) * (1 + 1 / n)
-    )
+    mean = (n * seen + PRIOR_WEIGHT * mean) / (n + PRIOR_WEIGHT)
+    for trial, end in audited.items():
+        changes = end - np.array([at(trial, level) for level in range(count)])
+        squares += np.minimum(changes - mean, 0.0) ** 2
+    weight = PRIOR_WEIGHT + n - 1 + len(audited)
+    return mean, np.sqrt((PRIOR_WEIGHT * variance + squares) / weight * (1 + 1 / n))

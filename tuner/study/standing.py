@@ -163,6 +163,12 @@ class Standing:
         """The trials that went on last for this reason."""
         return {number for number, row in self.decided.items() if row.taken == reason}
 
+    def split_final(self, reason: str) -> tuple[dict[int, float], dict[int, float]]:
+        """The ends of the trials but for those that went on last for this reason, and the ends of these."""
+        taken = self.list_taken(reason)
+        others = {number: end for number, end in self.final.items() if number not in taken}
+        return others, {number: end for number, end in self.final.items() if number in taken}
+
     def find_place(self, best: Curves, number: int) -> Place:
         """Where a trial stands at the end of its curve; equals stand as they began."""
         epoch = len(best[number])
