@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -58,11 +59,12 @@ class Carried:
     server_cpu: float  # cores
 
 
-def work(url: str, numbers: range, workers: int, trial: float, pipe: Connection) -> None:
+def work(url: str, numbers: range, workers: int, trial: float, gave_up: Flag, pipe: Connection) -> None:
     """A process of simulated workers."""
     told = _Told()
     ready = threading.Barrier(len(numbers) + 1)
-    threads = [threading.Thread(target=_simulate, args=(url, number / workers * trial, trial, ready, told)) for number in numbers]
+    given = (trial, ready, gave_up, told)
+    threads = [threading.Thread(target=_simulate, args=(url, number / workers * trial, *given)) for number in numbers]
     for thread in threads:
         thread.start()
     ready.wait()  # all have opened the study
@@ -83,7 +85,7 @@ class _Told:
         self.counts: Counter[str] = Counter()
 
 
-def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, told: _Told) -> None:
+def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, gave_up: Flag, told: _Told) -> None:
     from tuner.study.lease import NothingToClaim
     from tuner.study.retry import Retry, open_again
     from tuner.study.studies import load
@@ -112,7 +114,7 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, t
             began = time.perf_counter()
             lease = study.leases.claim(worker_id, study.new_trial)
             if isinstance(lease, NothingToClaim):
-                if lease.full or not lease.held:
+                if lease.full or not lease.held or gave_up.is_set():
                     break
                 time.sleep(1.0)
                 continue
@@ -121,6 +123,7 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, t
             told.latencies.append(time.perf_counter() - began - trial)
     except Exception as error:
         told.counts[f"error {type(error).__name__}"] += 1
+        gave_up.set()  # its process lives, so nobody will take up its trial: the others need not wait for it
     storage.close()
 
 
@@ -131,10 +134,11 @@ def measure(server: str, workers: int, trial: float, seconds: float, folder: Pat
     make_ours(url, asked, folder)
     processes = min(workers, 2 * (os.cpu_count() or 1))
     context = multiprocessing.get_context("spawn")
-    pipes, children = [], []
+    pipes, children, gave_up = [], [], context.Event()
     for index in range(processes):
         ours, theirs = context.Pipe()
-        children.append(context.Process(target=work, args=(url, range(index, workers, processes), workers, trial, theirs), daemon=True))
+        given = (url, range(index, workers, processes), workers, trial, gave_up, theirs)
+        children.append(context.Process(target=work, args=given, daemon=True))
         children[-1].start()
         pipes.append(ours)
     for pipe in pipes:

@@ -180,6 +180,36 @@ def test_a_search_needs_no_more_connections_than_it_has_processes(
     assert [t["state"] for t in shown("small", "--storage", server.url)["trials"]] == ["COMPLETE"] * 6
 
 
+class Waits(threading.Event):
+    """A search that never stops; what is waited for is over at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0.0)
+        return False
+
+
+def test_who_is_refused_by_a_full_server_comes_back_less_and_less_often(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each refusal costs the server a process; whoever meets another outage is to see its end soon."""
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    longest = {}
+    for words in ("FATAL:  sorry, too many clients already", "connection refused"):
+        waits, answers = Waits(), [*[sa.exc.OperationalError("", {}, Exception(words))] * 12, "answered"]
+
+        def call(answers: list[object] = answers) -> object:
+            if isinstance(answer := answers.pop(0), Exception):
+                raise answer
+            return answer
+
+        assert Retry(storage, stop=waits)(call) == "answered"
+        assert waits.seconds == sorted(waits.seconds) and len(waits.seconds) == 12
+        longest[words[:5]] = waits.seconds[-1]
+    assert longest == {"FATAL": 10.0, "conne": 2.0}
+
+
 @pytest.fixture
 def limit_files() -> Iterator[Callable[[int], None]]:
     """Lets this process write files up to so many bytes only: SQLite then has what it calls a disk I/O error."""

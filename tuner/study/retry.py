@@ -22,6 +22,16 @@ FULL_SECONDS = 5.0  # without a word: many workers that take turns at a server's
 _PASSING = ("locked", "busy", "unable to open", "disk is full", "disk i/o error", "locking protocol")
 
 
+_AWAY_WAIT = tenacity.wait_random_exponential(multiplier=0.1, max=2.0)
+# Every refusal costs a server that is full a process: hundreds that came back each second would keep it from the work they wait for.
+_FULL_WAIT = tenacity.wait_random_exponential(multiplier=0.1, max=10.0)
+
+
+def _choose_wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return (_FULL_WAIT if error is not None and is_full(error) else _AWAY_WAIT)(state)
+
+
 def is_outage(error: BaseException | None) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
     if isinstance(error, NotOpen):
@@ -113,7 +123,7 @@ class Retry:
         began = self.clock()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._passes),
-            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
+            wait=_choose_wait,
             stop=tenacity.stop_after_delay(self.seconds),
             sleep=self._sleep,
             reraise=True,
