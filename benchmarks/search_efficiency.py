@@ -5,8 +5,8 @@ no pruning, when configurations come in random order; a search that has spent 60
 of a search of 50 trials, which part of the epochs is trained, and how many points of accuracy does the winner lack.
 
 `--curves FILE` takes an .npz of arrays [configurations, epochs] of errors in place of the three sets that come with tuner,
-`--crossing` curves made to cross (`crossing.py`). `--cut E` looks at the first E epochs only. `--ray` replays Ray's ASHA
-too, by its own code.
+`--crossing` curves made to cross (`crossing.py`). `--cut E` looks at the first E epochs only. `--ray` and `--syne-tune`
+replay their ASHAs too, by their own code.
 """
 
 from __future__ import annotations
@@ -51,6 +51,18 @@ class RaysAsha(Nothing):
         return Step.STOP if self._bracket.on_result(told, epoch, -error) == "STOP" else Step.GO
 
 
+class SyneTunesAsha(Nothing):
+    """Syne Tune's, of its kind that stops: as Ray's."""
+
+    def __init__(self, epochs: int) -> None:
+        from syne_tune.optimizer.schedulers.asha import Bracket
+
+        self._bracket = Bracket(1, epochs, 3, 0)
+
+    def report(self, trial: int, epoch: int, error: float) -> Step:
+        return Step.STOP if self._bracket.on_result(trial, epoch, {"error": error}) == "STOP" else Step.GO
+
+
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curves", type=Path, metavar="FILE")
@@ -59,6 +71,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--workers", type=int, action="append")
     parser.add_argument("--ray", action="store_true", help="Ray's ASHA too; wants `pip install 'ray[tune]'`")
+    parser.add_argument("--syne-tune", action="store_true", help="Syne Tune's ASHA too; wants `pip install syne-tune`")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(given)
     if options.crossing and options.curves is not None:
@@ -68,7 +81,11 @@ def main(given: Sequence[str] | None = None) -> None:
         sets = [make_crossing(agreement) for agreement in AGREEMENTS]
     if options.cut is not None:
         sets = [each.cut(options.cut) for each in sets]
-    rules = RULES | ({"ray's asha, eta 3": lambda epochs, seed: RaysAsha(epochs)} if options.ray else {})
+    rules = dict(RULES)
+    if options.ray:
+        rules["ray's asha, eta 3"] = lambda epochs, seed: RaysAsha(epochs)
+    if options.syne_tune:
+        rules["syne tune's asha, eta 3"] = lambda epochs, seed: SyneTunesAsha(epochs)
     told: list[dict[str, Any]] = []
     for workers in options.workers or [1]:
         rows = [row for each in sets for row in replay_all(each, rules, workers=workers, seeds=options.seeds, trials=50, top=True, say=say)]

@@ -93,6 +93,9 @@ def test_what_the_audit_found_is_said_with_what_it_cannot_exclude() -> None:
     assert (none.checked, none.won, none.sentence) == (6, 0, "of 6 checked, none would have won")
     assert none.most == pytest.approx(1 - 0.05 ** (1 / 6))  # none of n: the rule of three's exact form
     assert read_audit(final, {7, 6}).sentence == "of 2 checked, 1 would have won"
+    small = {trial: 1.0 if trial == 6 else 2.0 for trial in final}  # the best of its size, though the others are more accurate
+    front = read_audit(final, {6, 5}, small)
+    assert front.sentence == "of 2 checked, 1 would have been on the front"
     assert read_audit({0: -1.0}, set()).sentence == "none of the trials left paused was checked"
 
 

@@ -168,5 +168,6 @@ def _tell_safety(study: Study, words: Language) -> list[str]:
         told.append(words.say(key, number=found.left, chance=f"{100 * found.chance:.2g}"))
     if found.audit is not None:
         audit = found.audit
-        told.append(words.say("audited", sentence=audit.sentence, checked=audit.checked, won=audit.won))
+        key = "audited_front" if audit.front else "audited"
+        told.append(words.say(key, sentence=audit.sentence, checked=audit.checked, won=audit.won))
     return told

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from scipy.special import betaincinv
 
-from .promotion import Curves, Promotion
+from .promotion import Costs, Curves, Promotion, find_incumbent
 
 AUDITED_FROM = 40  # trials: below, a check costs more than it tells
 
@@ -47,10 +47,14 @@ def _draw(seed: int, stretch: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditResult:
-    """What the audit found: of `checked` trials that had been given up, `won` ended better than the best of the others."""
+    """What the audit found: of `checked` trials that had been given up, `won` ended better than the best of the others.
+
+    With `front` they are compared with the others that cost no more, as the trials of a study with two objectives are.
+    """
 
     checked: int
     won: int
+    front: bool = False
 
     @property
     def most(self) -> float:
@@ -63,11 +67,12 @@ class AuditResult:
         if not self.checked:
             return "none of the trials left paused was checked"
         won = "none" if not self.won else str(self.won)
-        return f"of {self.checked} checked, {won} would have won"
+        return f"of {self.checked} checked, {won} would have {'been on the front' if self.front else 'won'}"
 
 
-def read_audit(final: Mapping[int, float], audited: set[int]) -> AuditResult:
-    """`final` of all finished trials, and which of them were only finished for the audit."""
-    others = [value for trial, value in final.items() if trial not in audited]
-    checked = [final[trial] for trial in audited if trial in final]
-    return AuditResult(checked=len(checked), won=sum(value < min(others, default=math.inf) for value in checked) if others else 0)
+def read_audit(final: Mapping[int, float], audited: set[int], costs: Costs | None = None) -> AuditResult:
+    """`final` of all finished trials, and which of them were only finished for the audit; `costs` where they are an objective."""
+    others = {trial: value for trial, value in final.items() if trial not in audited}
+    checked = {trial: value for trial, value in final.items() if trial in audited}
+    beaten = [value < find_incumbent(others, costs, trial) for trial, value in checked.items()]
+    return AuditResult(checked=len(checked), won=sum(beaten) if others else 0, front=costs is not None)

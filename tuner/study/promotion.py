@@ -158,7 +158,7 @@ def estimate_chances(
     places = {epoch: place for place, epoch in enumerate(rule.levels)}
     level = np.array([places[epoch] for epoch in paused.values()])
     now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
-    incumbent = np.array([_find_incumbent({**final, **audited}, costs, trial) for trial in paused])
+    incumbent = np.array([find_incumbent({**final, **audited}, costs, trial) for trial in paused])
     return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
 
 
@@ -177,7 +177,7 @@ def find_hopeless(
     return found
 
 
-def _find_incumbent(final: Mapping[int, float], costs: Costs | None, trial: int) -> float:
+def find_incumbent(final: Mapping[int, float], costs: Costs | None, trial: int) -> float:
     """The error of the finished trial that this one has to beat; infinite where there is none."""
     return min((error for other, error in final.items() if costs is None or costs[other] <= costs[trial]), default=math.inf)
 

@@ -29,12 +29,12 @@ def measure_safety(study: Study) -> Safety | None:
     standing, rule = study.retry(study.leases.read_standing), study.leases.rule
     runs = [facts.get("run", {}) for facts in study.read_facts(study.finished_trials(), "run")]
     chances = [run["chance"] for run in runs if "chance" in run]
-    audited = standing.list_taken(AUDIT)
+    audited, costs = standing.list_taken(AUDIT), None if study.config.cost is None else standing.costs
     return Safety(
         measured=[each for each in measure_agreement(rule, standing.best, standing.final) if each.shrunk is not None],
         left=len(chances),
         chance=min(1.0, sum(chances)),
-        audit=read_audit(standing.final, audited) if audited & standing.final.keys() else None,
+        audit=read_audit(standing.final, audited, costs) if audited & standing.final.keys() else None,
     )
 
 

@@ -21,6 +21,7 @@ COSTS = {
     "front_caption": "Accuracy against {cost} of each trial; the line joins the front.",
     "left_paused_front": "Of the trials that paused, {number} stayed there; the chance that any would have been on the front is "
     "about {chance} %.",
+    "audited_front": "Trained to the end all the same, to check the pruner: {sentence}.",
     "pruned_pauses_front": "every trial paused after its first epochs, and only those went on that still stood a chance of a place on "
     "the front",
     "p_macs": "Accuracy against multiply-adds",
