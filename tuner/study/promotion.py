@@ -1,6 +1,7 @@
 """Pause and promote: which paused trial goes on next, as pure functions of what a study's rows hold.
 
-A trial pauses at its first rung and at each later rung where it is not among the best. When no new trial may start,
+A trial pauses at its first rung and at each later rung where it is not among the best, or where enough went on before
+it. When no new trial may start,
 the paused ones race: the one most likely to end better than the best so far goes on by one level, until none is
 likely enough. What the audit finds can make them likelier, so that the race goes on where early ranks mislead. Any
 worker, after any interruption, comes to the same answer, because nothing else is read.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -34,6 +35,7 @@ Costs = Mapping[int, float]  # by trial number
 DIVISIONS = 16  # the first rung is at this part of the longest training
 PRIOR_WEIGHT = 3.0  # of what is believed about a change before any trial has shown it, in trials
 PRIOR_SPREAD = 0.3  # of a change over a doubling of epochs, in spreads of the first rung
+SURPLUS = 1.25  # times its share of the trials at a rung may go on from it
 SMALLEST_ERROR = 1e-6  # whose logarithm stands for an error of 0
 NONE: Mapping[int, float] = MappingProxyType({})
 
@@ -96,14 +98,23 @@ def find_promoted(rule: Promotion, best: Curves, paused: Mapping[int, int], cost
         behind = values if costs is None else _measure_gaps(values, costs)
         reached = sorted((value, trial) for trial, value in behind.items())
         share = rule.fraction ** math.log2(following / epoch)
-        places = int(len(reached) * share + 1e-9)
+        places, enough = int(len(reached) * share + 1e-9), _sent_enough(best, values, epoch, share)
         cut = reached[places - 1][0] + _noise(rule, values[reached[places - 1][1]]) if places else -math.inf
         for place, (value, trial) in enumerate(reached):
             if place >= places and value >= cut and (costs is None or value > 0):
                 break
-            if paused.get(trial) == epoch:
+            if paused.get(trial) == epoch and not (enough and (costs is None or value > 0)):
                 return trial
     return None
+
+
+def _sent_enough(best: Curves, reached: Collection[int], epoch: int, share: float) -> bool:
+    """Whether so many of the trials at a rung went on that the next one has to wait until more have come, or for the race.
+
+    Where a sampler learns, each trial is among the best of all before it, and where few images tell them apart many are as good as
+    the last one promoted: nearly all would go on.
+    """
+    return sum(len(best[trial]) > epoch for trial in reached) >= SURPLUS * share * len(reached)
 
 
 def _measure_gaps(values: Mapping[int, float], costs: Costs) -> dict[int, float]:
