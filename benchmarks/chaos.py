@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -69,6 +70,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--log", type=Path, help="write all that the searches said to this file")
     options = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the searches would inherit that it is ignored, and outlive their terminals
     with tempfile.TemporaryDirectory(prefix="tuner-chaos-") as folder:
         facts = compare(options, Path(folder)) if options.one_worker else survive(options, Path(folder))
     facts |= {"machine": f"{platform.machine()}, Python {platform.python_version()}", "command": " ".join(sys.argv[1:])}

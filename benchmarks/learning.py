@@ -22,8 +22,8 @@ from rich.table import Table
 
 from tuner.simulate.recording import Recording, load_shipped, read_recordings
 from tuner.simulate.replay import replay
-from tuner.simulate.rules import MakeRule, Promoting, find_rule
-from tuner.study.promotion import SMALLEST_ERROR, Promotion
+from tuner.simulate.rules import MakeRule, find_rule
+from tuner.study.promotion import SMALLEST_ERROR
 
 TRIALS = 50
 AT_RANDOM = 10  # trials before the sampler has learnt anything
@@ -71,7 +71,7 @@ def main(given: Sequence[str] | None = None) -> None:
     rules: dict[str, MakeRule] = {
         "none": find_rule("none"),
         "median": find_rule("median"),
-        "promote": lambda epochs, seed: Promoting(Promotion(epochs=epochs, val_images=options.images), seed),
+        "promote": find_rule("promote", val_images=options.images),
     }
     sets = load_shipped() if options.curves is None else read_recordings(options.curves)
     sets = [each.cut(options.cut) for each in sets if each.errors.max() <= 1]

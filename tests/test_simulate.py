@@ -83,10 +83,10 @@ def test_a_search_that_never_finds_a_top_one_is_counted_as_missed() -> None:
     assert halving.relative_to(none).mean > 1
 
 
-def make_study(folder: Path, curves: Sequence[Sequence[float]], *, pruner: str = "none") -> Study:
+def make_study(folder: Path, curves: Sequence[Sequence[float]], *, pruner: str = "none", images: int | None = None) -> Study:
     storage = Storage(f"sqlite:///{folder}/tuner.db", make=True)
     plain = {"data": "digits", "pruner": pruner, "space": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "epochs": EPOCHS}}
-    study = fabricated.study(storage, plain, trials=len(curves))
+    study = fabricated.study(storage, plain, trials=len(curves), images=images)
     trials = [fabricated.trial(study, {"lr": 0.001 + 0.001 * n, "epochs": EPOCHS}, curve, number=n) for n, curve in enumerate(curves)]
     fabricated.add(study, trials)
     return study
@@ -102,6 +102,18 @@ def test_too_few_curves_are_said_with_the_remedy(tmp_path: Path) -> None:
     study = make_study(tmp_path, (1 - make_curves(19).errors).tolist())
     with pytest.raises(NothingToShow, match=r"study 'made' has 19 trials of all 9 epochs, and 20 .* are wanted: search on"):
         read_curves(study)
+
+
+def test_a_replay_heeds_how_few_images_judge_as_the_search_itself_does(tmp_path: Path) -> None:
+    """What 20 images cannot tell apart is let go on, so that more is trained than where 100,000 judge."""
+    shares = []
+    for images in (100_000, 20):
+        (tmp_path / str(images)).mkdir()
+        study = make_study(tmp_path / str(images), (1 - make_curves(30).errors).tolist(), images=images)
+        none, promote = simulate(study, pruners=["promote"], workers=[1], seeds=4, say=print)
+        assert none.share.mean == 1
+        shares.append(promote.share.mean)
+    assert shares[1] > shares[0] + 0.05
 
 
 def test_the_command_judges_a_study_in_a_table_a_sentence_and_a_picture(tmp_path: Path, tuner: Tuner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Protocol, cast
 
@@ -138,8 +139,11 @@ class Promoting:
 USUAL: Mapping[str, Mapping[str, Any]] = {"median": {"n_startup_trials": 5, "n_warmup_steps": 2}}
 
 
-def find_rule(name: str, options: Mapping[str, Any] | None = None) -> MakeRule:
-    """A pruner by its name in study files. Errors: UsageError for an unknown one, and for options that it does not take."""
+def find_rule(name: str, options: Mapping[str, Any] | None = None, *, val_images: int | None = None) -> MakeRule:
+    """A pruner by its name in study files. `val_images` is how many images the errors are shares of, where it is known.
+
+    Errors: UsageError for an unknown one, and for options that it does not take.
+    """
     if name not in PRUNERS:
         raise UsageError(f"no pruner {name!r}: {nearest(name, PRUNERS)}")
     given = USUAL.get(name, {}) if options is None else options
@@ -149,6 +153,6 @@ def find_rule(name: str, options: Mapping[str, Any] | None = None) -> MakeRule:
     def make(epochs: int, seed: int) -> Rule:
         config = StudyConfig(pruner=(name, dict(given)), fixed={"epochs": epochs})
         rule = make_promotion(config)
-        return Stopping(make_pruner(config), epochs, seed) if rule is None else Promoting(rule, seed)
+        return Stopping(make_pruner(config), epochs, seed) if rule is None else Promoting(replace(rule, val_images=val_images), seed)
 
     return make

@@ -56,7 +56,8 @@ def simulate(
     `seeds` searches for each figure. Errors: UsageError for an unknown pruner, NothingToShow for too few curves.
     """
     options: Mapping[str, Any] = {} if study is None else {study.config.pruner[0]: study.config.pruner[1]}
-    rules = {name: find_rule(name, options.get(name)) for name in dict.fromkeys([BASE, *pruners])}
+    images = study.val_images if study is not None and study.objective.counted else None
+    rules = {name: find_rule(name, options.get(name), val_images=images) for name in dict.fromkeys([BASE, *pruners])}
     sets = [read_curves(study)] if study is not None else [*(recordings or load_shipped())]
     rows = []
     for curves in sets:

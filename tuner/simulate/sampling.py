@@ -82,7 +82,7 @@ def judge_samplers(
     surrogate = fit_surrogate(study)
     rows = []
     for pruner, count in product(("none", "promote"), workers):
-        make = find_rule(pruner)
+        make = find_rule(pruner, val_images=surrogate.val_images)
         base: Sampled | None = None
         for name, method in {BASE[0]: BASE, **methods}.items():
             say(f"{seeds} searches of {trials} trials on the surrogate: sampler {name}, pruner {pruner}")
