@@ -131,7 +131,7 @@ def test_the_race_goes_on_only_for_what_speaks_against_the_rule() -> None:
     best |= {5: to_curve([0.65]), 6: to_curve([0.7, 0.5])}
     alone = estimate_chances(rule, best, final, {5: 1})[5]
     assert alone < rule.chance and find_raced(rule, best, final, {5: 1}) is None
-    for end, goes_on in ((0.41, True), (0.57, False), (0.7, False)):  # 0.57 is as foretold
+    for end, goes_on in ((0.39, True), (0.57, False), (0.7, False)):  # 0.57 is as foretold
         audited = {6: math.log(end)}
         assert find_raced(rule, best, final, {5: 1}, audited=audited) == (5 if goes_on else None)
         assert (estimate_chances(rule, best, final, {5: 1}, audited=audited)[5] > alone) is goes_on

@@ -54,7 +54,7 @@ class Promotion:
     epochs: int
     fraction: float = 0.4
     first: int | None = None
-    chance: float = 0.01
+    chance: float = 0.015
     audit: float = 0.05
     val_images: int | None = None
 
