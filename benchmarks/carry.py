@@ -2,8 +2,8 @@
 
     python -m benchmarks.carry --workers 50 100 200 400 1000 --trial 10 --seconds 60
 
-A simulated worker is a thread that does all that a worker does with the database, with connections of its own, and pauses
-where it would train: a trial of --trial seconds has six epochs. Workers begin spread over one trial. `kept up` is the
+A simulated worker is a thread that does all that a worker does with the database, heartbeats too, with connections of its own,
+and pauses where it would train: a trial of --trial seconds has six epochs. Workers begin spread over one trial. `kept up` is the
 share of the trials that they would finish if the database took no time; 1 means that it costs them nothing. All of it,
 the server too, shares this machine's cores: where `CPU` nears them, the limit is this machine's and not the server's.
 The run ends when its trials are finished; nothing may be lost, twice or in surplus.
@@ -18,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
@@ -86,11 +87,12 @@ class _Told:
 
 
 def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, gave_up: Flag, told: _Told) -> None:
-    from tuner.study.lease import NothingToClaim
+    from tuner.study.lease import NothingToClaim, read_lease_seconds
     from tuner.study.retry import Retry, open_again
     from tuner.study.studies import load
     from tuner.study.worker_id import WorkerId
     from tuner.workers.events import Event, TrialEnded
+    from tuner.workers.heartbeats import send_heartbeats
 
     from . import noop
 
@@ -105,7 +107,7 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, g
         storage = open_again(url, stop=threading.Event(), say=say)
     retry = Retry(storage, say=say)
     study = retry(lambda: load(storage, NAME, retry))
-    worker_id = WorkerId.here()
+    worker_id, lost = WorkerId.here(), threading.Event()
     ready.wait()
     ready.wait()
     time.sleep(offset)
@@ -119,7 +121,9 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, g
                 time.sleep(1.0)
                 continue
             told.numbers.append(lease.number)
-            noop.train_nothing(study, lease, pause=trial / EPOCHS, say=hear)
+            beat: Any = partial(study.leases.heartbeat, lease)
+            with send_heartbeats(beat, every=read_lease_seconds() / 3, late=lambda: False, lost=lost):
+                noop.train_nothing(study, lease, pause=trial / EPOCHS, say=hear)
             told.latencies.append(time.perf_counter() - began - trial)
     except Exception as error:
         told.counts[f"error {type(error).__name__}"] += 1

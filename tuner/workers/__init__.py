@@ -6,6 +6,7 @@ reporter.py     an epoch's checkpoint, its report, and whether the trial is prun
 budget.py       what a trial took of the study's budget, and whether its next epoch fits it
 pace.py         steps within an epoch, counted and said now and then
 events.py       what workers, supervisor and the live view tell each other
+heartbeats.py   says now and then that a worker lives, so that nobody takes its trial over
 worker.py       claims trials and trains them until the study is full or it is told to stop
 supervisor.py   starts workers, restarts dead ones, and ends them all
 engine.py       what a supervisor needs of whatever places its workers

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..models.own_code import Code, blaming, check_digest, find_permitted, list_
 from ..placement import Placement
 from ..study.outcome import Outcome
 from .events import Command, Event, Message, NothingLeft, StepsTaken, TrialEnded, Waiting, WorkerFailed
+from .heartbeats import send_heartbeats
 from .watch import STALL_SECONDS, Watch, share
 
 EXIT_STOPPED = 75  # ended as it was told to, its trial back in the queue
@@ -226,31 +228,12 @@ def _train_trials(assignment: Assignment, signals: Signals, train: Callable[...,
             continue
         pause = 0.1
         signals.lost.clear()
-        done = threading.Event()
         watch.begin_trial()
-        renewal: Any = (lambda lease=lease: study.leases.heartbeat(lease), watch, read_lease_seconds() / 3, done, signals.lost)
-        threading.Thread(target=_send_heartbeats, args=renewal, daemon=True).start()
+        beat: Any = partial(study.leases.heartbeat, lease)
         try:
-            train(study, lease, parts, placement, stop=signals.ask, say=say, watch=watch)
+            with send_heartbeats(beat, every=read_lease_seconds() / 3, late=lambda: watch.late, lost=signals.lost):
+                train(study, lease, parts, placement, stop=signals.ask, say=say, watch=watch)
         finally:
             watch.end_trial()
-            done.set()
         tidy(study, assignment.keep)
     return False
-
-
-def _send_heartbeats(heartbeat: Callable[[], bool], watch: Watch, interval: float, done: threading.Event, lost: threading.Event) -> None:
-    """Say now and then that the worker gets on. An outage is no reason to stop: the next heartbeat may get through."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    pause = interval
-    while not done.wait(pause):
-        pause = interval
-        if watch.late:
-            continue  # the lease runs out, should nobody be there to end this process
-        try:
-            if not heartbeat():
-                lost.set()
-                return
-        except SQLAlchemyError:
-            pause = interval / 8  # a server that has too few connections has one soon
