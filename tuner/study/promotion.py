@@ -1,10 +1,9 @@
 """Pause and promote: which paused trial goes on next, as pure functions of what a study's rows hold.
 
-A trial pauses at its first rung and at each later rung where it is not among the best, or where enough went on before
-it. When no new trial may start,
-the paused ones race: the one most likely to end better than the best so far goes on by one level, until none is
-likely enough. What the audit finds can make them likelier, so that the race goes on where early ranks mislead. Any
-worker, after any interruption, comes to the same answer, because nothing else is read.
+A trial pauses at its first rung and at each later rung where it is not among the best, or where enough went on before it.
+When no new trial may start, the paused ones race: the one most likely to end better than the best so far goes on by one
+level, until none is likely enough. What the audit finds can make them likelier, so that the race goes on where early ranks
+mislead. Any worker, after any interruption, comes to the same answer, because nothing else is read.
 
 All curves here are logarithms of the best error so far, one a level of epochs: `best[trial][epoch - 1]`. So lower is better.
 
@@ -169,7 +168,10 @@ def estimate_chances(
     places = {epoch: place for place, epoch in enumerate(rule.levels)}
     level = np.array([places[epoch] for epoch in paused.values()])
     now = np.array([best[trial][epoch - 1] for trial, epoch in paused.items()])
-    incumbent = np.array([find_incumbent({**final, **audited}, costs, trial) for trial in paused])
+    ends = {**final, **audited}
+    incumbent = np.array(
+        [find_incumbent(ends, costs, trial) for trial in paused] if costs is not None else min(ends.values(), default=math.inf)
+    )
     return dict(zip(paused, ndtr((incumbent - now - mean[level]) / spread[level]).tolist(), strict=True))
 
 
