@@ -22,7 +22,8 @@ from optuna.trial import TrialState
 from tuner.commands import main
 from tuner.config.study_config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
-from tuner.study import connections
+from tuner.study import connections, holders
+from tuner.study import leases as module
 from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released, read_lease_seconds
 from tuner.study.retry import Retry, StorageAway
 from tuner.study.storage import Storage
@@ -156,6 +157,29 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once_and_the_third_death_i
     assert states(study)[0] == "FAIL"
     assert study.read_facts(study.frozen_trials())[0]["run"]["reason"] == "its worker died 3 times while training it"
     assert study.leases.counts().used == 1
+
+
+def test_a_claim_looks_for_each_worker_once_and_reads_only_what_may_have_been_left_behind(
+    storage: Storage, elsewhere: WorkerId, gone: Callable[[], WorkerId], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create_or_load(storage, "s", config(), "f", trials=30)
+    owners = [WorkerId.here(), elsewhere]
+    for _ in range(10):
+        for owner in owners:
+            claim(study, owner)
+    asked, read, is_dead, read_unfinished = [], [], WorkerId.is_dead, holders.read_unfinished
+
+    def ask(owner: WorkerId) -> bool:
+        asked.append(str(owner))
+        return is_dead(owner)
+
+    monkeypatch.setattr(WorkerId, "is_dead", ask)
+    monkeypatch.setattr(module, "read_unfinished", lambda *given: read.append(read_unfinished(*given)) or read[-1])
+    held = claim(study)
+    assert not held.resumed and sorted(asked) == sorted(map(str, owners)) and read == [[]]
+    dead = claim(study, gone())
+    assert claim(study).number == dead.number
+    assert [[row.number for row in rows] for rows in read[1:]] == [[], [dead.number]]
 
 
 def test_a_reaped_worker_gives_its_trial_back_at_once(study: Study, elsewhere: WorkerId) -> None:

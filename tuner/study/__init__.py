@@ -6,7 +6,7 @@ retry.py         outages of the database, waited out
 processes.py     what this machine says of its processes
 worker_id.py     a worker's process, and whether it still lives
 lease.py         the right to write a trial
-leases.py        exact totals, claims, and every write of a leased trial
+leases.py        exact totals, claims, and every write of a leased trial; holders.py which workers hold which trials
 stopping.py      rules that end a study early; stopping_leases.py claims under them; flat.py and costs.py what they read
 cost_model.py    seconds of an epoch from a configuration's size; forecast.py the same from a study's own trials
 search_space.py  a study's dimensions as Optuna knows them; what a trial draws

@@ -18,14 +18,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState, create_trial
 
 from ..errors import TunerError
-from .contact import Contact, tolerated_step
+from .contact import Contact
 from .counts import count_used, read_counts
 from .facts import count_forgiven, write_facts, write_run
+from .holders import count_held, find_dead, left_behind, read_unfinished
 from .lease import Counts, EndedByOtherTool, Lease, LeaseLost, NewTrial, NothingToClaim, Released, StaleTrial, read_lease_seconds
 from .outcome import Outcome
 from .retry import Retry
 from .storage import Storage
-from .tables import UNFINISHED, leases, studies, trials
+from .tables import leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
@@ -74,14 +75,15 @@ class Leases:
             with self._locked() as (connection, n_trials):
                 if made is not None and self._renew(connection, made):
                     return made  # the commit before the outage had succeeded
-                held = 0
-                for row in self._unfinished(connection):
+                owners = count_held(connection, self.study_id)  # a RUNNING row that no worker of ours held is not waited for
+                held = sum(owners.values())
+                for row in self._unfinished(connection, left_behind(self.storage, find_dead(owners))):
                     if row.state is TrialState.RUNNING and not self._abandoned(row):
-                        held += row.owner is not None  # a RUNNING row that no worker of ours held is not waited for
                         continue
                     crashed = row.state is TrialState.RUNNING
                     if self._fail_if_it_crashes_too_often(connection, row, crashed=crashed):
                         failed[row.number] = Released(number=row.number, failed=_describe_crashes())
+                        held -= 1
                         continue
                     if not crashed:
                         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
@@ -126,12 +128,7 @@ class Leases:
             yield connection, found.slots
 
     def _unfinished(self, connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Any]:
-        joined = trials.outerjoin(leases, leases.c.trial_id == trials.c.trial_id)
-        # A heartbeat of the future is from before the clock was set back: who lives sends another.
-        lives = leases.c.beat.between(self.storage.now - read_lease_seconds(), self.storage.now + tolerated_step())
-        columns = (trials.c.trial_id, trials.c.number, trials.c.state, leases.c.owner, leases.c.deaths, (~lives).label("expired"))
-        where = (trials.c.study_id == self.study_id, trials.c.state.in_(UNFINISHED), *where)
-        return list(connection.execute(sa.select(*columns).select_from(joined).where(*where).order_by(trials.c.number)))
+        return read_unfinished(connection, self.storage, self.study_id, *where)
 
     def _abandoned(self, row: Any) -> bool:
         """Whether a RUNNING row's worker is gone: seen to be dead, or silent for a lease's time.
@@ -251,8 +248,8 @@ class Leases:
         def attempt() -> list[Released]:
             with self._locked() as (connection, _):
                 found = []
-                for row in self._unfinished(connection):
-                    if row.state is TrialState.RUNNING and row.owner == str(worker_id):
+                for row in self._unfinished(connection, leases.c.owner == str(worker_id)):
+                    if row.state is TrialState.RUNNING:
                         failed = self._fail_if_it_crashes_too_often(connection, row, crashed=crashed, cause=cause)
                         found.append(Released(number=row.number, failed=_describe_crashes(cause) if failed else None))
                         if not failed:
