@@ -81,7 +81,7 @@ def fit_surrogate(study: Study) -> Surrogate:
         epochs=outputs.shape[1],
         trials=len(rows),
         worth=_correlate(forest.oob_prediction_[:, -1], outputs[:, -1]),
-        val_images=_count_validation(rows) if study.objective.counted else None,
+        val_images=(study.val_images or _count_validation(rows)) if study.objective.counted else None,
         space=space,
         forest=forest,
     )
@@ -110,7 +110,7 @@ def _encode(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) ->
 
 
 def _count_validation(rows: Sequence[TrialRow]) -> int:
-    """The images of the validation part: every share of them is a whole number."""
+    """The images of the validation part of a study that does not say: every share of them is a whole number."""
     found = 1
     for row in rows:
         for value in row.curve:
