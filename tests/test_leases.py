@@ -24,6 +24,7 @@ from tuner.config.study_config import StudyConfig
 from tuner.errors import Interrupted, TunerError, UsageError
 from tuner.study import connections, holders
 from tuner.study import leases as module
+from tuner.study.drawing import Drawing
 from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released, read_lease_seconds
 from tuner.study.retry import Retry, StorageAway
 from tuner.study.storage import Storage
@@ -454,6 +455,24 @@ def test_finished_trials_are_read_again_only_when_there_are_more(storage: Storag
     finish(other, slow, 0.75)
     assert [t.value for t in study.finished_trials()] == [0.75, 0.5, 0.5]
     other.storage.close()
+
+
+def test_all_parameters_of_a_draw_are_drawn_from_the_same_trials(storage: Storage) -> None:
+    study = create_or_load(storage, "s", config(sampler={"name": "tpe", "n_startup_trials": 1, "multivariate": False}), "f", trials=9)
+    frozen = storage.optuna.get_trial(claim(study).trial_id)
+    ended, seen = claim(study), study.optuna_study(carried=True)
+
+    def draw(meanwhile: Callable[[], object]) -> list[object]:
+        drawing = Drawing(seen, frozen)
+        meanwhile()
+        first = drawing.suggest_float("lr", 0.001, 0.1, log=True)
+        meanwhile()
+        return [first, drawing.suggest_categorical("batch_size", [8, 16]), drawing._study.get_trials(states=(TrialState.COMPLETE,))]
+
+    assert draw(lambda: None)[-1] == []
+    calls = iter([lambda: finish(study, ended), lambda: finish(study, claim(study))])
+    assert [trial.number for trial in draw(lambda: next(calls)())[-1]] == [ended.number]
+    assert len(study.finished_trials()) == 2
 
 
 def test_more_is_added_once_until_its_trials_are_done(storage: Storage) -> None:

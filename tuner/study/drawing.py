@@ -13,6 +13,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalChoiceType, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from .finished import OptunaStudy
+
 
 class Drawing:
     """One draw of a trial. What it has already, what is fixed for it (by a start row, or `fixed`) and what can be one value only is
@@ -24,7 +26,8 @@ class Drawing:
     def __init__(self, study: optuna.Study, trial: FrozenTrial, fixed: Mapping[str, Any] | None = None) -> None:
         self._storage = study._storage
         self._sampler = study.sampler
-        self._study = optuna.pruners._filter_study(study, trial)  # Hyperband's brackets are searched each on its own
+        seen = study.read_once() if isinstance(study, OptunaStudy) else study  # all parameters are drawn from the same trials
+        self._study = optuna.pruners._filter_study(seen, trial)  # Hyperband's brackets are searched each on its own
         self._fixed = dict(trial.system_attrs.get("fixed_params", {}) if fixed is None else fixed)
         self._joint: dict[str, Any] | None = None  # drawn when it is asked for, as Optuna does
         self._new: dict[str, BaseDistribution] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Container
 
 import optuna
@@ -53,6 +54,12 @@ class OptunaStudy(optuna.Study):
     """
 
     finished: Callable[[], list[FrozenTrial]]
+
+    def read_once(self) -> OptunaStudy:
+        """The same study, which asks for its finished trials at the first question only."""
+        made = copy.copy(self)
+        made.finished = functools.cache(self.finished)
+        return made
 
     def _get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False) -> list[FrozenTrial]:
         unfinished: list[FrozenTrial] = []
