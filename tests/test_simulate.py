@@ -14,12 +14,12 @@ from benchmarks.crossing import make_crossing
 from tests import fabricated
 from tests.conftest import Tuner
 from tuner.errors import NothingToShow
-from tuner.simulate.costs import search_all, search_top
+from tuner.simulate.costs import Estimate, search_all, search_top
 from tuner.simulate.own_curves import read_curves
 from tuner.simulate.recording import Recording
 from tuner.simulate.replay import replay
 from tuner.simulate.rules import Nothing, find_rule
-from tuner.simulate.run import simulate
+from tuner.simulate.run import Row, choose_best, simulate
 from tuner.study.storage import Storage
 from tuner.study.study import Study
 
@@ -126,6 +126,23 @@ def test_the_command_judges_a_study_in_a_table_a_sentence_and_a_picture(tmp_path
     assert [(row["pruner"], row["workers"]) for row in told["rows"]] == [("none", 1), ("promote", 1), ("none", 4), ("promote", 4)]
     assert told["rows"][0]["share"] == [1, 1, 1] and 0 < told["rows"][1]["share"][0] < 1
     assert told["rows"][0]["cost_to_top"] is None, "of 24 curves the best 2 % are none"
+
+
+def test_a_pruner_that_loses_much_is_not_named_for_being_cheap() -> None:
+    def make_row(pruner: str, share: float, points: float) -> Row:
+        def exact(value: float) -> Estimate:
+            return Estimate(mean=value, low=value, high=value)
+
+        return Row(curves="made", pruner=pruner, workers=1, top=None, missed=None, share=exact(share), points=exact(points))
+
+    sha, median, promote, cheaper = (
+        make_row("sha", 0.28, 3.72),
+        make_row("median", 0.48, 0.53),
+        make_row("promote", 0.5, 0.14),
+        make_row("promote", 0.45, 0.09),
+    )
+    assert choose_best([sha, median, promote]) is promote
+    assert choose_best([make_row("hyperband", 0.5, 0.0), cheaper, sha]) is cheaper
 
 
 def test_what_a_pruner_chose_is_said_to_be_a_selection(tmp_path: Path, tuner: Tuner) -> None:
