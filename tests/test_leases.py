@@ -32,6 +32,7 @@ from tuner.study.studies import create_or_load, delete, list_studies, load
 from tuner.study.study import Study
 from tuner.study.tables import leases
 from tuner.study.worker_id import WorkerId
+from tuner.workers.leased_trial import LeasedTrial
 
 CONFIG = {"data": "digits", "space": {"lr": {"low": 0.001, "high": 0.1, "log": True}, "batch_size": [8, 16]}}
 
@@ -473,6 +474,25 @@ def test_all_parameters_of_a_draw_are_drawn_from_the_same_trials(storage: Storag
     calls = iter([lambda: finish(study, ended), lambda: finish(study, claim(study))])
     assert [trial.number for trial in draw(lambda: next(calls)())[-1]] == [ended.number]
     assert len(study.finished_trials()) == 2
+
+
+def test_a_worker_draws_a_row_of_its_own_without_reading_those_of_others_and_one_of_another_s_too(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create_or_load(storage, "s", config(sampler="random"), "f", trials=9)
+    other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
+    reads, real = [], type(storage.optuna).get_all_trials
+    monkeypatch.setattr(type(storage.optuna), "get_all_trials", lambda *a, **k: reads.append("all") or real(*a, **k))
+    made = [claim(study) for _ in range(3)]
+    reads.clear()
+    drawn = LeasedTrial(study, made[0]).configure(threads=1, precision="fp32")
+    assert not reads and study.storage.optuna.get_trial(made[0].trial_id).params["lr"] == drawn.lr
+    study.leases.requeue(made[1])
+    taken = claim(other)
+    assert taken.number == made[1].number and taken.resumed
+    config_of_it = LeasedTrial(other, taken).configure(threads=1, precision="fp32")
+    assert storage.optuna.get_trial(taken.trial_id).params["lr"] == config_of_it.lr
+    other.storage.close()
 
 
 def test_more_is_added_once_until_its_trials_are_done(storage: Storage) -> None:

@@ -25,6 +25,7 @@ class Drawing:
 
     def __init__(self, study: optuna.Study, trial: FrozenTrial, fixed: Mapping[str, Any] | None = None) -> None:
         self._storage = study._storage
+        self._study_id = study._study_id
         self._sampler = study.sampler
         seen = study.read_once() if isinstance(study, OptunaStudy) else study  # all parameters are drawn from the same trials
         self._study = optuna.pruners._filter_study(seen, trial)  # Hyperband's brackets are searched each on its own
@@ -70,6 +71,13 @@ class Drawing:
 
     def store(self) -> None:
         """Write what is new with the trial."""
+        try:
+            self._write()
+        except KeyError:  # Optuna's cache does not know a row that another process made: then all that are unfinished are read
+            self._storage.get_all_trials(self._study_id, deepcopy=False)
+            self._write()
+
+    def _write(self) -> None:
         for name, distribution in self._new.items():
             self._storage.set_trial_param(self._trial._trial_id, name, distribution.to_internal_repr(self.params[name]), distribution)
 

@@ -92,7 +92,6 @@ class LeasedTrial:
             if "config" in self._facts:
                 self._frozen = frozen
                 return self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
-            self.storage.get_all_trials(self.study.leases.study_id, deepcopy=False)  # the cache must know the row
             row = self._facts.get("set", {})
             drawn = draw(self.study, self.optuna_study(), frozen, row, threads=threads, precision=precision)
             self._put(config=drawn.config.to_dict(), **({"cost": drawn.cost} if drawn.cost else {}))
