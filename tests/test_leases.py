@@ -495,6 +495,34 @@ def test_a_worker_draws_a_row_of_its_own_without_reading_those_of_others_and_one
     other.storage.close()
 
 
+def test_the_parameters_of_running_trials_are_read_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = create_or_load(storage, "s", config(sampler="random"), "f", trials=9)
+    other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
+    held = [claim(other) for _ in range(3)]
+    drawn = [LeasedTrial(other, lease).configure(threads=1, precision="fp32").lr for lease in held[:2]]
+    reads: list[int] = []
+    kind = type(storage.optuna)
+    get_trial, get_all_trials = kind.get_trial, kind.get_all_trials
+    monkeypatch.setattr(kind, "get_trial", lambda self, trial_id: reads.append(trial_id) or get_trial(self, trial_id))
+    monkeypatch.setattr(kind, "get_all_trials", lambda *a, **k: reads.append(-1) or get_all_trials(*a, **k))
+
+    def look() -> list[tuple[int, str, float | None]]:
+        reads.clear()
+        wanted = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)  # what TPE asks for
+        rows = study.optuna_study()._get_trials(deepcopy=False, states=wanted)
+        return [(row.number, row.state.name, row.params.get("lr")) for row in rows]
+
+    first, second, third = (0, "RUNNING", drawn[0]), (1, "RUNNING", drawn[1]), (2, "RUNNING", None)
+    assert look() == [first, second, third] and reads == [lease.trial_id for lease in held]
+    assert look() == [first, second, third] and reads == [held[2].trial_id], "the one that has no parameters yet"
+    finish(other, held[0])
+    other.leases.requeue(held[1])
+    assert look() == [(0, "COMPLETE", drawn[0]), third]
+    claim(other)
+    assert look() == [(0, "COMPLETE", drawn[0]), second, third]
+    other.storage.close()
+
+
 def test_more_is_added_once_until_its_trials_are_done(storage: Storage) -> None:
     made = create_or_load(storage, "s", config(), "f", trials=2)
     for _ in range(2):

@@ -18,7 +18,7 @@ from .carried import Carried
 from .contestants import Plan
 from .facts import read_facts
 from .files import StudyFiles
-from .finished import Finished, OptunaStudy
+from .finished import Finished, OptunaStudy, Running
 from .lease import NewTrial
 from .objectives import leave_out_pruned
 from .pruners import make_pruner
@@ -80,11 +80,16 @@ class Study:
         `attempt` counts the draws of a trial before this one.
         """
         made = OptunaStudy(self.name, self.storage.optuna, make_sampler(self.config, attempt), make_pruner(self.config))
+        made.running = self._running
         own = self._carried if carried and self._carried is not None else self._finished
         made.finished = (lambda: [*self.earlier, *own()]) if carried and self.earlier else own
         if carried and self.config.cost is not None:
             made.finished = lambda: leave_out_pruned(own())
         return made
+
+    @cached_property
+    def _running(self) -> Running:
+        return Running(self.storage, self.leases.study_id)
 
     def finished_trials(self) -> list[FrozenTrial]:
         """The rows that no longer change, by number. Not copies: do not change them."""
