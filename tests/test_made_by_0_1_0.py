@@ -94,7 +94,9 @@ def test_a_configuration_file_trains_to_its_figures(tuner: Tuner) -> None:
     result = json.loads(tuner("train", "config.yaml", "--json", "--device", "cpu").stdout)
     before = json.loads((MADE / "result.json").read_text(encoding="utf-8"))
     assert result["parameters"] == before["parameters"]
-    assert [e["train_loss"] for e in result["epochs"]] == pytest.approx([e["train_loss"] for e in before["epochs"]], abs=0.02)
+    losses, theirs = ([e["train_loss"] for e in each["epochs"]] for each in (result, before))
+    # Another CPU rounds otherwise, and that grows by the epoch; another seed is off by 0.026 in the first and 0.04 in the others.
+    assert losses[0] == pytest.approx(theirs[0], abs=0.01) and losses[1:] == pytest.approx(theirs[1:], abs=0.03)
     assert result["stamp"] == before["stamp"], "so a training that 0.1.0 began or ended is known"
 
 
