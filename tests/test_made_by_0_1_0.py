@@ -95,9 +95,9 @@ def test_a_configuration_file_trains_to_its_figures(tuner: Tuner) -> None:
     before = json.loads((MADE / "result.json").read_text(encoding="utf-8"))
     assert result["parameters"] == before["parameters"]
     losses, theirs = ([e["train_loss"] for e in each["epochs"]] for each in (result, before))
-    # Another CPU rounds otherwise, and that grows by the epoch: one with AVX-512 is off by 0.002, 0.023 and 0.011. Without AVX-512
-    # these figures say nothing: rounding is off by up to 0.17 there, as another seed would be.
-    assert losses[0] == pytest.approx(theirs[0], abs=0.01) and losses[1:] == pytest.approx(theirs[1:], abs=0.03)
+    # Another CPU rounds otherwise, and that grows by the epoch: an AMD EPYC (family 25, model 17) is off by 0.002, 0.023 and
+    # 0.011, and fails here. Without AVX-512 it is up to 0.17, as another seed would be.
+    assert losses[0] == pytest.approx(theirs[0], abs=0.01) and losses[1:] == pytest.approx(theirs[1:], abs=0.02)
     assert result["stamp"] == before["stamp"], "so a training that 0.1.0 began or ended is known"
 
 
