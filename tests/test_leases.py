@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -17,7 +17,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from tuner.commands import main
 from tuner.config.study_config import StudyConfig
@@ -436,21 +436,31 @@ def test_a_database_without_an_encoding_of_its_own_works(postgres: str) -> None:
     engine.dispose()
 
 
+def record_reads(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The ids that rows are asked for by, one list a call; -1 where Optuna lists all that are not finished."""
+    reads: list[list[int]] = []
+    read_trials, get_all_trials = Storage.read_trials, optuna.storages._CachedStorage.get_all_trials
+
+    def read_these(self: Storage, study_id: int, ids: Iterable[int]) -> list[FrozenTrial]:
+        reads.append(sorted(ids))
+        return read_trials(self, study_id, reads[-1])
+
+    monkeypatch.setattr(Storage, "read_trials", read_these)
+    monkeypatch.setattr(optuna.storages._CachedStorage, "get_all_trials", lambda *a, **k: reads.append([-1]) or get_all_trials(*a, **k))
+    return reads
+
+
 def test_finished_trials_are_read_again_only_when_there_are_more(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     study = create_or_load(storage, "s", config(), "f", trials=9)
     other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
     slow = claim(other)  # runs all the while
-    reads: list[str] = []
-    for name in ("get_trial", "get_all_trials"):  # one by itself, not all with the rows of those that are not finished
-        real = getattr(type(storage.optuna), name)
-        monkeypatch.setattr(
-            type(storage.optuna), name, lambda self, *a, name=name, real=real, **k: reads.append(name) or real(self, *a, **k)
-        )
+    reads = record_reads(monkeypatch)
     assert study.finished_trials() == [] and not reads
     for count in (1, 2):
-        finish(other, claim(other), 0.5)
+        ended = claim(other)
+        finish(other, ended, 0.5)
         reads.clear()
-        assert [t.value for t in study.finished_trials()] == [0.5] * count and reads == ["get_trial"]
+        assert [t.value for t in study.finished_trials()] == [0.5] * count and reads == [[ended.trial_id]]
         assert len(study.finished_trials()) == count and len(reads) == 1
         assert study.optuna_study().get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) == study.finished_trials() and len(reads) == 1
     finish(other, slow, 0.75)
@@ -495,16 +505,28 @@ def test_a_worker_draws_a_row_of_its_own_without_reading_those_of_others_and_one
     other.storage.close()
 
 
+def test_many_trials_are_read_by_as_many_statements_as_one(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred workers finish a hundred trials while each trains one, and each reads them all."""
+    study = create_or_load(storage, "s", config(sampler="random"), "f", trials=30)
+    made = [claim(study) for _ in range(20)]
+    drawn = [LeasedTrial(study, lease).configure(threads=1, precision="fp32").lr for lease in made]
+    ids = [lease.trial_id for lease in made]
+    said: list[str] = []
+    sa.event.listen(storage.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    [one] = storage.read_trials(study.leases.study_id, ids[3:4])
+    alone = len(said)
+    assert [row.params["lr"] for row in storage.read_trials(study.leases.study_id, reversed(ids))] == drawn and one.params["lr"] == drawn[3]
+    assert len(said) == 2 * alone and not storage.read_trials(study.leases.study_id, [])
+    monkeypatch.setattr("tuner.study.storage.MOST_IDS", 8)
+    assert [row._trial_id for row in storage.read_trials(study.leases.study_id, [*ids[:19], 10**6])] == ids[:19]
+
+
 def test_the_parameters_of_running_trials_are_read_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     study = create_or_load(storage, "s", config(sampler="random"), "f", trials=9)
     other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
     held = [claim(other) for _ in range(3)]
     drawn = [LeasedTrial(other, lease).configure(threads=1, precision="fp32").lr for lease in held[:2]]
-    reads: list[int] = []
-    kind = type(storage.optuna)
-    get_trial, get_all_trials = kind.get_trial, kind.get_all_trials
-    monkeypatch.setattr(kind, "get_trial", lambda self, trial_id: reads.append(trial_id) or get_trial(self, trial_id))
-    monkeypatch.setattr(kind, "get_all_trials", lambda *a, **k: reads.append(-1) or get_all_trials(*a, **k))
+    reads = record_reads(monkeypatch)
 
     def look() -> list[tuple[int, str, float | None]]:
         reads.clear()
@@ -513,8 +535,8 @@ def test_the_parameters_of_running_trials_are_read_once(storage: Storage, monkey
         return [(row.number, row.state.name, row.params.get("lr")) for row in rows]
 
     first, second, third = (0, "RUNNING", drawn[0]), (1, "RUNNING", drawn[1]), (2, "RUNNING", None)
-    assert look() == [first, second, third] and reads == [lease.trial_id for lease in held]
-    assert look() == [first, second, third] and reads == [held[2].trial_id], "the one that has no parameters yet"
+    assert look() == [first, second, third] and reads[-1] == [lease.trial_id for lease in held]
+    assert look() == [first, second, third] and reads[-1] == [held[2].trial_id], "the one that has no parameters yet"
     finish(other, held[0])
     other.leases.requeue(held[1])
     assert look() == [(0, "COMPLETE", drawn[0]), third]

@@ -13,8 +13,6 @@ from optuna.trial import FrozenTrial, TrialState
 from .storage import Storage
 from .tables import UNFINISHED, trials
 
-MANY = 50  # rows, from which on it is quicker to read all that are not known at once
-
 
 class Finished:
     """The rows of one study that no longer change. Finished trials are only ever added, so a changed count says that there are more."""
@@ -34,16 +32,10 @@ class Finished:
             if count != len(self._known):
                 new = set(connection.execute(sa.select(trials.c.trial_id).where(*ours)).scalars()) - self._known
         if new:
-            self._read(new)
+            found = [row for row in self._storage.read_trials(self._study_id, new) if row.state.is_finished()]
+            self._known |= {row._trial_id for row in found}
+            self._rows = sorted([*self._rows, *found], key=lambda row: row.number)
         return self._rows
-
-    def _read(self, new: set[int]) -> None:
-        """Optuna reads every unfinished row again to list all, and there are many of them where trials pause."""
-        optuna = self._storage.optuna
-        rows = optuna.get_all_trials(self._study_id, deepcopy=False) if len(new) > MANY else [optuna.get_trial(each) for each in new]
-        found = [row for row in rows if row.state.is_finished() and row._trial_id not in self._known]
-        self._known |= {row._trial_id for row in found}
-        self._rows = sorted([*self._rows, *found], key=lambda row: row.number)
 
 
 class Running:
@@ -64,9 +56,7 @@ class Running:
             ids = list(connection.execute(sa.select(trials.c.trial_id).where(*ours).order_by(trials.c.trial_id)).scalars())
         self._drawn = {each: self._drawn[each] for each in ids if each in self._drawn}
         new = [each for each in ids if each not in self._drawn]
-        optuna = self._storage.optuna
-        read = optuna.get_all_trials(self._study_id, deepcopy=False) if len(new) > MANY else [optuna.get_trial(each) for each in new]
-        rows = {row._trial_id: row for row in read if row.state is TrialState.RUNNING}
+        rows = {row._trial_id: row for row in self._storage.read_trials(self._study_id, new) if row.state is TrialState.RUNNING}
         self._drawn |= {each: rows[each] for each in new if each in rows and rows[each].params}
         return [self._drawn.get(each) or rows[each] for each in ids if each in self._drawn or each in rows]
 
