@@ -25,6 +25,7 @@ from tuner.errors import Interrupted, TunerError, UsageError
 from tuner.study import connections, holders
 from tuner.study import leases as module
 from tuner.study.drawing import Drawing
+from tuner.study.frozen import read_trials
 from tuner.study.lease import EndedByOtherTool, Lease, LeaseLost, NothingToClaim, Released, read_lease_seconds
 from tuner.study.retry import Retry, StorageAway
 from tuner.study.storage import Storage
@@ -439,13 +440,13 @@ def test_a_database_without_an_encoding_of_its_own_works(postgres: str) -> None:
 def record_reads(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The ids that rows are asked for by, one list a call; -1 where Optuna lists all that are not finished."""
     reads: list[list[int]] = []
-    read_trials, get_all_trials = Storage.read_trials, optuna.storages._CachedStorage.get_all_trials
+    get_all_trials = optuna.storages._CachedStorage.get_all_trials
 
-    def read_these(self: Storage, study_id: int, ids: Iterable[int]) -> list[FrozenTrial]:
+    def read_these(connection: sa.Connection, ids: Iterable[int]) -> list[FrozenTrial]:
         reads.append(sorted(ids))
-        return read_trials(self, study_id, reads[-1])
+        return read_trials(connection, reads[-1])
 
-    monkeypatch.setattr(Storage, "read_trials", read_these)
+    monkeypatch.setattr("tuner.study.finished.read_trials", read_these)
     monkeypatch.setattr(optuna.storages._CachedStorage, "get_all_trials", lambda *a, **k: reads.append([-1]) or get_all_trials(*a, **k))
     return reads
 
@@ -503,22 +504,6 @@ def test_a_worker_draws_a_row_of_its_own_without_reading_those_of_others_and_one
     config_of_it = LeasedTrial(other, taken).configure(threads=1, precision="fp32")
     assert storage.optuna.get_trial(taken.trial_id).params["lr"] == config_of_it.lr
     other.storage.close()
-
-
-def test_many_trials_are_read_by_as_many_statements_as_one(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred workers finish a hundred trials while each trains one, and each reads them all."""
-    study = create_or_load(storage, "s", config(sampler="random"), "f", trials=30)
-    made = [claim(study) for _ in range(20)]
-    drawn = [LeasedTrial(study, lease).configure(threads=1, precision="fp32").lr for lease in made]
-    ids = [lease.trial_id for lease in made]
-    said: list[str] = []
-    sa.event.listen(storage.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
-    [one] = storage.read_trials(study.leases.study_id, ids[3:4])
-    alone = len(said)
-    assert [row.params["lr"] for row in storage.read_trials(study.leases.study_id, reversed(ids))] == drawn and one.params["lr"] == drawn[3]
-    assert len(said) == 2 * alone and not storage.read_trials(study.leases.study_id, [])
-    monkeypatch.setattr("tuner.study.storage.MOST_IDS", 8)
-    assert [row._trial_id for row in storage.read_trials(study.leases.study_id, [*ids[:19], 10**6])] == ids[:19]
 
 
 def test_the_parameters_of_running_trials_are_read_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,6 @@ samplers.py      Optuna's samplers, seeded by trial; pruners.py its pruners
 outcome.py       how a trial ended
 trials.py        trials as plain rows, best first
 files.py         which files on the disk are a study's own
-finished.py      finished trials, read again only when there are more
+finished.py      finished trials, read again only when there are more; frozen.py reads them, many at once
 study.py         a study; studies.py those of a storage: listed, loaded, created, deleted
 """

@@ -10,6 +10,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
+from .frozen import read_trials
 from .storage import Storage
 from .tables import UNFINISHED, trials
 
@@ -28,13 +29,11 @@ class Finished:
         ours = (trials.c.study_id == self._study_id, trials.c.state.not_in(UNFINISHED))
         with self._storage.connect() as connection:
             count = connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
-            new: set[int] = set()
             if count != len(self._known):
                 new = set(connection.execute(sa.select(trials.c.trial_id).where(*ours)).scalars()) - self._known
-        if new:
-            found = [row for row in self._storage.read_trials(self._study_id, new) if row.state.is_finished()]
-            self._known |= {row._trial_id for row in found}
-            self._rows = sorted([*self._rows, *found], key=lambda row: row.number)
+                found = [row for row in read_trials(connection, new) if row.state.is_finished()]
+                self._known |= {row._trial_id for row in found}
+                self._rows = sorted([*self._rows, *found], key=lambda row: row.number)
         return self._rows
 
 
@@ -54,9 +53,9 @@ class Running:
         ours = (trials.c.study_id == self._study_id, trials.c.state == TrialState.RUNNING)
         with self._storage.connect() as connection:
             ids = list(connection.execute(sa.select(trials.c.trial_id).where(*ours).order_by(trials.c.trial_id)).scalars())
-        self._drawn = {each: self._drawn[each] for each in ids if each in self._drawn}
-        new = [each for each in ids if each not in self._drawn]
-        rows = {row._trial_id: row for row in self._storage.read_trials(self._study_id, new) if row.state is TrialState.RUNNING}
+            self._drawn = {each: self._drawn[each] for each in ids if each in self._drawn}
+            new = [each for each in ids if each not in self._drawn]
+            rows = {row._trial_id: row for row in read_trials(connection, new) if row.state is TrialState.RUNNING}
         self._drawn |= {each: rows[each] for each in new if each in rows and rows[each].params}
         return [self._drawn.get(each) or rows[each] for each in ids if each in self._drawn or each in rows]
 

@@ -8,7 +8,7 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from optuna.trial import FrozenTrial
 
 from ..config.environment import check_seconds
 from ..config.study_files import DEFAULT_URL
@@ -27,8 +26,6 @@ from .database_url import find_sqlite_path, hide_secrets, parse
 from .driver_errors import find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
-MOST_IDS = 500  # in one statement: each is one of the variables that a database counts
-LAST_ID = 2**31 - 1  # no trial is newer
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
 
 # What Optuna would warn of, such as independent draws of a grid, is what a study file asked for.
@@ -189,15 +186,6 @@ class Storage:
     def drop_cache(self) -> None:
         """Drop the cache: after a transaction that was rolled back it may hold rows that never were."""
         self.optuna = optuna.storages.get_storage(self._rdb)
-
-    def read_trials(self, study_id: int, ids: Iterable[int]) -> list[FrozenTrial]:
-        """The trials with these ids, in the order of their ids. KeyError where the study is gone.
-
-        Optuna's own calls read one, by seven queries, or all that are unfinished: many, where a hundred workers train.
-        """
-        wanted = sorted(ids)
-        parts = [set(wanted[at : at + MOST_IDS]) for at in range(0, len(wanted), MOST_IDS)]
-        return [row for part in parts for row in self._rdb._get_trials(study_id, None, part, LAST_ID)]
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
