@@ -43,6 +43,14 @@ def read_trials(connection: sa.Connection, ids: Iterable[int]) -> list[FrozenTri
     return [trial for part in parts for trial in _read_part(connection, part)]
 
 
+def read_trial(connection: sa.Connection, trial_id: int) -> FrozenTrial:
+    """The trial with this id. KeyError where it is gone."""
+    found = read_trials(connection, [trial_id])
+    if not found:
+        raise KeyError(f"no trial with the id {trial_id}")
+    return found[0]
+
+
 def _read_part(connection: sa.Connection, ids: list[int]) -> list[FrozenTrial]:
     made = {row.trial_id: _make_trial(row) for row in _read(connection, _trials, ids)}
 

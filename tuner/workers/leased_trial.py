@@ -17,6 +17,7 @@ from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
 from ..errors import TunerError
 from ..study.facts import read_facts, write_facts, write_run
+from ..study.frozen import read_trial
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.objectives import make_values
 from ..study.outcome import Outcome
@@ -67,7 +68,8 @@ class LeasedTrial:
         return self._optuna_study
 
     def frozen(self) -> FrozenTrial:
-        return self.storage.get_trial(self.lease.trial_id)
+        with self.study.storage.connect() as connection:
+            return read_trial(connection, self.lease.trial_id)
 
     def configure(self, *, threads: int, precision: str) -> TrialConfig:
         """The trial's configuration: as stored, or drawn now, all parameters in one transaction.

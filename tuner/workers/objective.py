@@ -98,6 +98,8 @@ def _bring_to_end(
     with study.storage.visit():
         config = trial.configure(threads=placement.threads, precision=placement.precision)
         other = None if trial.reported else trial.find_duplicate(config)
+        budget = TrialBudget(trial, config)
+        lacking = budget.begin() if other is None else None
     parts = parts.split_by(config.data.seed)
     if other is not None:
         trial.take_over(other)
@@ -105,8 +107,7 @@ def _bring_to_end(
     path, notes = study.checkpoint_path(trial.lease.number), trial.notes
     if trial.code_was is not None:
         _note(f"the file of its network was changed, SHA-256 before: {trial.code_was}", notes, trial, say)
-    budget = TrialBudget(trial, config)
-    if (lacking := budget.begin()) is not None:
+    if lacking is not None:
         study.leases.requeue(trial.lease)
         return Ending(outcome=Outcome.STOPPED, reason=lacking), False
     foresight = look_ahead(study, parts, placement.device)
