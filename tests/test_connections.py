@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from benchmarks import noop
 from tests.test_leases import claim, config, finish
+from tuner.study import connections
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
 
@@ -55,12 +56,17 @@ def test_no_connection_is_held_while_a_trial_trains_and_one_serves_all_of_it(
                 yield score
 
     monkeypatch.setattr(noop, "_NoRun", Run)
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 60)
+    opened.clear()
+    before = 1  # the first trial's claim has one of its own
     for _ in range(3):
-        before = len(opened)
         noop.train_nothing(study, claim(study))
-        assert len(opened) - before <= 1 + 1 + noop.EPOCHS + 4, "claimed, drawn, each epoch's report, ended and tidied"
+        assert len(opened) - before == noop.EPOCHS, "one serves the last report, the end, the next claim and its draw"
+        before = len(opened)
         counted.append(count())
-    assert max(counted) <= 1 and wait_for_none(count)
+    assert max(counted) <= 1
+    study.leases.counts()
+    assert wait_for_none(count), "a call that says nothing closes it"
     assert study.leases.counts().finished == 3
     storage.close()
 
@@ -92,6 +98,30 @@ def test_calls_of_one_visit_share_a_connection_that_is_closed_at_its_end(postgre
             other.execute(sa.text(query))
         assert study.leases.counts().complete == 1, "one that died in between is made again"
     assert wait_for_none(count)
+    storage.close()
+
+
+def test_a_connection_that_is_kept_for_the_next_call_is_closed_where_none_comes(
+    postgres: str, count: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.2)
+    storage = Storage(postgres, make=True)
+    study = create_or_load(storage, "s", config(), "f", trials=3)
+    opened: list[object] = []
+    sa.event.listen(storage.engine, "connect", lambda connection, record: opened.append(connection))
+    held = claim(study)
+    assert wait_for_none(count) and len(opened) == 1, "after a claim that no draw follows"
+    with storage.visit():
+        study.leases.counts()
+        storage.linger()
+    assert wait_for_none(count) and len(opened) == 2, "after a visit"
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 60)
+    finish(study, held)
+    with storage.visit():
+        storage._one._close()  # its time is over
+        assert count() == 1, "a visit began meanwhile"
+        study.leases.counts()
+    assert wait_for_none(count) and len(opened) == 3
     storage.close()
 
 

@@ -2,7 +2,8 @@
 
 A server's connections are few, 100 in PostgreSQL as it comes, and its workers may be a thousand. Each asks it for some
 milliseconds an epoch. So a process has one connection at most, and it is closed when its transaction ends. Where calls
-follow each other closely, a `visit` keeps it from the first to the last of them.
+follow each other closely, a `visit` keeps it from the first to the last of them, and after a call that said so it `lingers`
+for the next one. A connection costs the server as much as all that a worker asks it in an epoch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ BUSY_SECONDS = 60
 # A server whose own encoding is SQL_ASCII would else answer in bytes. Statements are not prepared: behind a pooler the next
 # one may run on another connection.
 CONNECT_ARGS = {"connect_timeout": 10, "application_name": "tuner", "client_encoding": "utf8", "prepare_threshold": None}
+LINGER_SECONDS = 0.5
 IN_TURN_SECONDS = 5  # how long a thread waits until another one has given back the process's connection
 
 
@@ -51,10 +53,13 @@ def describe_file(*, read_only: bool) -> dict[str, Any]:
 class OneConnection:
     """The one connection that this process has to a server, as its engine's pool is told of it."""
 
+    engine: sa.Engine  # that was made with `describe_server`
+
     def __init__(self) -> None:
         self._visits = 0
         self._counting = threading.Lock()
         self._kept = False  # open, and nobody uses it
+        self._lingers = False  # is kept for a moment when it is given back
 
     def describe_server(self) -> dict[str, Any]:
         """What an engine for a server is made with."""
@@ -68,7 +73,7 @@ class OneConnection:
         }
 
     @contextmanager
-    def visit(self, engine: sa.Engine) -> Iterator[None]:
+    def visit(self) -> Iterator[None]:
         """Keep the connection that is opened inside until the end."""
         with self._counting:
             self._visits += 1
@@ -77,19 +82,39 @@ class OneConnection:
         finally:
             with self._counting:
                 self._visits -= 1
-                over = self._visits == 0
-            if over and self._kept:
-                with suppress(sa.exc.SQLAlchemyError), engine.connect():
-                    pass  # given back once more, now it is closed
+                lingers = self._take_note() if self._visits == 0 else True
+            if not lingers:
+                self._close()
+
+    def linger(self) -> None:
+        """The next call comes at once: when the connection is given back, keep it for that, for LINGER_SECONDS at most."""
+        self._lingers = True
 
     def _take(self, connection: Any, record: Any, proxy: Any) -> None:
         self._kept = False
 
     def _give_back(self, connection: Any, record: Any) -> None:
         with self._counting:
-            self._kept = self._visits > 0 and connection is not None
+            self._kept = connection is not None
+            if self._visits == 0:
+                self._kept = self._take_note() and self._kept
         if not self._kept:
             record.close()
+
+    def _take_note(self) -> bool:
+        """Whether the connection is to linger now. Then it is closed a moment later."""
+        lingers, self._lingers = self._lingers, False
+        if lingers:
+            timer = threading.Timer(LINGER_SECONDS, self._close)
+            timer.daemon = True
+            timer.start()
+        return lingers
+
+    def _close(self) -> None:
+        """Close the connection, if nobody took it meanwhile."""
+        with suppress(sa.exc.SQLAlchemyError):
+            if self._kept and self._visits == 0:
+                self.engine.connect().close()  # given back once more
 
 
 def _set_session(connection: Any, _: Any) -> None:

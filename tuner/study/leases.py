@@ -158,6 +158,7 @@ class Leases:
         if updated.rowcount == 0:
             connection.execute(sa.insert(leases).values(trial_id=trial_id, study_id=self.study_id, epoch=1, **values))
         fence = connection.execute(sa.select(leases.c.epoch).where(mine)).scalar_one()
+        self.storage.linger()  # its parameters are drawn next
         return Lease(trial_id=trial_id, number=number, worker_id=str(worker_id), fence=fence, crashes=crashes, resumed=resumed)
 
     # -- writes of a leased trial
@@ -189,6 +190,7 @@ class Leases:
                     raise _lost(lease)
                 self._unless_ended(connection, lease, call)
                 connection.execute(sa.update(leases).where(leases.c.trial_id == lease.trial_id).values(owner=None))
+                self.storage.linger()  # the worker claims the next one
 
         self.retry(attempt)
         self.storage.write_through()

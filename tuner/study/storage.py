@@ -82,7 +82,7 @@ class Storage:
             raise NotOpen(f"storage {hide_secrets(self.url)!r} does not open: {read_first_line(error)}") from None
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {hide_secrets(self.url)!r}: {read_first_line(error)}") from None
-        self.engine = self._rdb.engine
+        self.engine = self._one.engine = self._rdb.engine
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
         _opened.append(weakref.ref(self))
@@ -238,7 +238,11 @@ class Storage:
 
     def visit(self) -> AbstractContextManager[None]:
         """Around calls that follow each other closely: what a server's connection costs is paid once for all of them."""
-        return self._one.visit(self.engine) if self.path is None else nullcontext()
+        return self._one.visit() if self.path is None else nullcontext()
+
+    def linger(self) -> None:
+        """Within a call that the next one follows at once: it is to use the same connection."""
+        self._one.linger()
 
     @contextmanager
     def _connect_aside(self) -> Iterator[sa.Connection]:

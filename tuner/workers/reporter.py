@@ -96,7 +96,10 @@ class Reporter:
             self._trial.report(score)
             self._say(EpochReported(number=self._trial.lease.number, epochs=self._config.epochs, score=score, new=new))
             lacking = self._budget.note() if judged else None
-            if not judged or score.epoch >= self._config.epochs:
+            if score.epoch >= self._config.epochs:
+                self._trial.study.storage.linger()  # it ends next
+                return
+            if not judged:
                 return
             if (reason := self._trial.pause(score.epoch, lambda reason: self._collect_facts(reason, self._run()))) is not None:
                 raise Paused(reason)
