@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import sqlalchemy as sa
+from optuna.trial import FrozenTrial
 
 from benchmarks import noop
 from tests.test_leases import claim, config, finish
 from tuner.study import connections
+from tuner.study.samplers import SeededSampler
 from tuner.study.storage import Storage
 from tuner.study.studies import create_or_load, load
+from tuner.workers.leased_trial import LeasedTrial
 
 Count = Callable[[], int]
 
@@ -61,7 +65,8 @@ def test_no_connection_is_held_while_a_trial_trains_and_one_serves_all_of_it(
     before = 1  # the first trial's claim has one of its own
     for _ in range(3):
         noop.train_nothing(study, claim(study))
-        assert len(opened) - before == noop.EPOCHS, "one serves the last report, the end, the next claim and its draw"
+        what = "the last report, the end, the next claim and what its draw reads share one; so do what it stores and the start"
+        assert len(opened) - before == 1 + noop.EPOCHS, what
         before = len(opened)
         counted.append(count())
     assert max(counted) <= 1
@@ -69,6 +74,49 @@ def test_no_connection_is_held_while_a_trial_trains_and_one_serves_all_of_it(
     assert wait_for_none(count), "a call that says nothing closes it"
     assert study.leases.counts().finished == 3
     storage.close()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "nsga2"])
+def test_no_connection_is_held_while_a_sampler_draws(postgres: str, count: Count, monkeypatch: pytest.MonkeyPatch, sampler: str) -> None:
+    storage = Storage(postgres, make=True)
+    options = {"population_size": 2} if sampler == "nsga2" else {"n_startup_trials": 1}
+    study = create_or_load(storage, "s", config(pruner="none", space=noop.SPACE, sampler={"name": sampler, **options}), "f", trials=4)
+    for _ in range(2):
+        noop.train_nothing(study, claim(study))
+    drawn, sample = [], SeededSampler.sample_relative
+
+    def sample_alone(self: SeededSampler, seen: optuna.Study, trial: FrozenTrial, space: Any) -> dict[str, Any]:
+        found = sample(self, seen, trial, space)
+        drawn.append(found)
+        assert wait_for_none(count), "held while it draws"
+        return found
+
+    monkeypatch.setattr(SeededSampler, "sample_relative", sample_alone)
+    leased = LeasedTrial(study, claim(study))
+    made = leased.configure(threads=1, precision="fp32")
+    row = leased.frozen()
+    assert drawn[0] and drawn[0].items() <= row.params.items() and made.lr == row.params["lr"]
+    noted = {"tpe": "tpe:", "cmaes": "cma:", "nsga2": "NSGAIISampler:generation"}[sampler]
+    assert any(name.startswith(noted) for name in row.system_attrs), "what the sampler notes with the trial is stored with it"
+    storage.close()
+
+
+def test_a_draw_does_not_keep_others_from_writing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has one lock for all that write."""
+    study = create_or_load(storage, "s", config(sampler="random"), "f", trials=4)
+    other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
+    sample, claimed = SeededSampler.sample_independent, []
+
+    def sample_beside(self: SeededSampler, *given: Any) -> Any:
+        claimed.append(claim(other))
+        return sample(self, *given)
+
+    held = claim(study)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 1)
+    monkeypatch.setattr(SeededSampler, "sample_independent", sample_beside)
+    LeasedTrial(study, held).configure(threads=1, precision="fp32")
+    assert claimed and claimed[0].number == 1
+    other.storage.close()
 
 
 def test_calls_of_one_visit_share_a_connection_that_is_closed_at_its_end(postgres: str, count: Count) -> None:

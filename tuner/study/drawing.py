@@ -1,16 +1,18 @@
-"""A trial's parameters before they are stored: they can be drawn again.
+"""A trial's parameters before they are stored: they can be drawn again, and no connection is held while they are.
 
 What `optuna.Trial` draws stands in the storage at once and for good. Here the sampler is asked by the same public methods, in the same
-order, for the same values; `store` writes them.
+order, for the same values; `store` writes them, and what the sampler itself notes with the trial.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalChoiceType, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from .finished import OptunaStudy
@@ -27,7 +29,8 @@ class Drawing:
         self._storage = study._storage
         self._study_id = study._study_id
         self._sampler = study.sampler
-        seen = study.read_once() if isinstance(study, OptunaStudy) else study  # all parameters are drawn from the same trials
+        seen = study.read_once() if isinstance(study, OptunaStudy) else copy.copy(study)  # all parameters are drawn from the same trials
+        self._notes = seen._storage = _Notes(study._storage, trial._trial_id)  # type: ignore[assignment]
         self._study = optuna.pruners._filter_study(seen, trial)  # Hyperband's brackets are searched each on its own
         self._fixed = dict(trial.system_attrs.get("fixed_params", {}) if fixed is None else fixed)
         self._joint: dict[str, Any] | None = None  # drawn when it is asked for, as Optuna does
@@ -35,7 +38,8 @@ class Drawing:
         self.params: dict[str, Any] = {}
         if fixed is None:
             self._sampler.before_trial(self._study, trial)
-        self._trial = self._storage.get_trial(trial._trial_id)  # the grid has noted its point there
+        self._trial = copy.copy(trial)
+        self._trial._system_attrs = trial.system_attrs | self._notes.attrs  # the grid notes its point there
 
     def suggest_categorical(self, name: str, choices: Sequence[CategoricalChoiceType]) -> Any:
         return self._suggest(name, CategoricalDistribution(choices))
@@ -78,8 +82,26 @@ class Drawing:
             self._write()
 
     def _write(self) -> None:
+        for name, value in self._notes.attrs.items():
+            self._storage.set_trial_system_attr(self._trial._trial_id, name, value)
         for name, distribution in self._new.items():
             self._storage.set_trial_param(self._trial._trial_id, name, distribution.to_internal_repr(self.params[name]), distribution)
+
+
+class _Notes:
+    """A storage as a sampler sees it while it draws a trial: what it notes with the trial is kept in `attrs`."""
+
+    def __init__(self, storage: BaseStorage, trial_id: int) -> None:
+        self._storage = storage
+        self._trial_id = trial_id
+        self.attrs: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        assert trial_id == self._trial_id, "a sampler notes only with the trial that it draws"
+        self.attrs[key] = value
 
 
 def _find_single(distribution: BaseDistribution) -> float:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..config.limits import KNOWN_BEFORE, describe_cost
 from ..config.samplers import SAMPLERS
 from ..config.trial_config import TrialConfig
+from ..errors import Interrupted, TunerError
 from ..study.drawing import Drawing
+from ..study.retry import StorageAway
 from ..study.search_space import count_configurations, derive_seed, find_point, find_untried, suggest
 from ..study.sizes import find_size, shrink
+from ..study.storage import read_first_line
 from ..study.study import Study
 
+T = TypeVar("T")
 MOST_DRAWS = 30  # of one trial, where the networks that are drawn are above the study's limits
 HALVINGS = 6  # of the way to the smallest network
 LOOKS, FEW_LOOKS = 10_000, 200  # at points of a finite space, for one within the limits; few where every look measures another network
@@ -38,19 +44,19 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A configuration whose parameters are stored. `cost` is what is known of it, with `draws`; empty where nothing asks for it."""
+    """A configuration whose parameters `store` writes. `cost` is what is known of it, with `draws`; empty where nothing asks for it."""
 
+    drawing: Drawing
     config: TrialConfig
     cost: dict[str, Any]
 
 
 def draw(study: Study, seen: optuna.Study, trial: FrozenTrial, row: Mapping[str, Any], *, threads: int, precision: str) -> Drawn:
-    """Draw the configuration of a trial, and store its parameters. `row` is the trial's start row, `seen` what its sampler sees.
+    """Draw the configuration of a trial. `row` is the trial's start row, `seen` what its sampler sees.
 
     One that is above the study's limits is drawn again, with seeds of its own (study's seed, trial's number, count of draws): it is
     no trial, and costs nothing. After MOST_DRAWS of them the smallest is made smaller, until it is just within. Of a finite space a point
-    that another row has is replaced by one that none has. To be called in a transaction that proves the lease. Errors: CannotDraw where
-    nothing is within the limits, and those of the sampler.
+    that another row has is replaced by one that none has. Errors: CannotDraw where nothing is within the limits, and those of the sampler.
     """
     config, limits = study.config, study.config.limits.known_before
     wanted = bool(limits) or config.cost in KNOWN_BEFORE
@@ -73,8 +79,23 @@ def draw(study: Study, seen: optuna.Study, trial: FrozenTrial, row: Mapping[str,
         best = attempt(Drawing(seen, trial, fixed=other))
     if best.excess > 1:
         raise CannotDraw(_describe_misses(study, draws, best.cost))
-    best.drawing.store()
-    return Drawn(config=best.config, cost={**best.cost, "draws": draws} if wanted else {})
+    return Drawn(drawing=best.drawing, config=best.config, cost={**best.cost, "draws": draws} if wanted else {})
+
+
+def name_faults(call: Callable[[], T]) -> Callable[[], T]:
+    """The same call, whose errors are CannotDraw where neither the database nor another tool is at fault."""
+
+    def attempt() -> T:
+        try:
+            return call()
+        except (CannotDraw, Interrupted, StorageAway, SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
+            raise
+        except TunerError as fault:
+            raise CannotDraw(fault.message) from fault
+        except Exception as fault:
+            raise CannotDraw(f"{type(fault).__name__}: {read_first_line(fault)}"[:500]) from fault
+
+    return attempt
 
 
 def _make_smaller(study: Study, seen: optuna.Study, trial: FrozenTrial, drawn: Attempt, attempt: Callable[[Drawing], Attempt]) -> Attempt:

@@ -8,25 +8,22 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..config.pruners import PRUNERS
-from ..config.samplers import SAMPLERS
+from ..config.samplers import SAMPLERS, SamplerSpec
 from ..config.trial_config import TrialConfig
-from ..errors import TunerError
 from ..study.facts import read_facts, write_facts, write_run
+from ..study.finished import OptunaStudy
 from ..study.frozen import read_trial
 from ..study.lease import FORGIVEN, Lease, read_lease_seconds
 from ..study.objectives import make_values
 from ..study.outcome import Outcome
 from ..study.pausing import PausingLeases
 from ..study.search_space import count_configurations, put_on_steps
-from ..study.storage import read_first_line
 from ..study.study import Study
 from ..training.score import Score
-from .draws import CannotDraw, draw
+from .draws import Drawn, draw, name_faults
 
 T = TypeVar("T")
 MOST_MICRO_BATCHES = 4
@@ -72,38 +69,58 @@ class LeasedTrial:
             return read_trial(connection, self.lease.trial_id)
 
     def configure(self, *, threads: int, precision: str) -> TrialConfig:
-        """The trial's configuration: as stored, or drawn now, all parameters in one transaction.
+        """The trial's configuration: as stored, or drawn now, and stored with all parameters in one transaction.
 
+        No connection is held while a sampler draws: that takes a core a second, where a study has many trials. But points of a
+        sequence or of a finite space are drawn under the study's lock, so that no two workers draw the same.
         Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
         """
-        study_config = self.study.config
+        sampler = SAMPLERS[self.study.config.sampler[0]]
+        finite = count_configurations(self.study.config) is not None and bool(self.study.config.drawn)
 
-        def draw_or_fail() -> TrialConfig:
-            try:
-                return draw_or_read()
-            except (CannotDraw, SQLAlchemyError, StorageInternalError, UpdateFinishedTrialError):
-                raise
-            except TunerError as fault:
-                raise CannotDraw(fault.message) from fault
-            except Exception as fault:
-                raise CannotDraw(f"{type(fault).__name__}: {read_first_line(fault)}"[:500]) from fault
+        def sample(frozen: FrozenTrial, seen: optuna.Study) -> Drawn:
+            return draw(self.study, seen, frozen, self._facts.get("set", {}), threads=threads, precision=precision)
 
-        def draw_or_read() -> TrialConfig:
-            frozen = self.frozen()
-            [self._facts] = read_facts(self.study.storage, self.study.leases.study_id, [frozen])
-            if "config" in self._facts:
-                self._frozen = frozen
-                return self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
-            row = self._facts.get("set", {})
-            drawn = draw(self.study, self.optuna_study(), frozen, row, threads=threads, precision=precision)
-            self._put(config=drawn.config.to_dict(), **({"cost": drawn.cost} if drawn.cost else {}))
-            self._facts["cost"] = drawn.cost
-            self._frozen = self.frozen()
-            return drawn.config
+        def draw_alone() -> TrialConfig:
+            frozen, found = self._read_stored()
+            return found or self._store(sample(frozen, self.optuna_study()))
 
-        # Points of a sequence or of a finite space are drawn under the study's lock, so that no two workers draw the same.
-        finite = count_configurations(study_config) is not None and bool(study_config.drawn)
-        return self._write(draw_or_fail, alone=finite or SAMPLERS[study_config.sampler[0]].sequence)
+        if finite or sampler.sequence:
+            return self._write(name_faults(draw_alone), alone=True)
+        with self.study.storage.visit():
+            frozen, found = self._write(name_faults(self._read_stored))
+            if found is not None:
+                return found
+            seen = self.study.retry(lambda: self._read_for(sampler))
+        drawn = self.study.retry(name_faults(lambda: sample(frozen, seen)))
+        return self._write(name_faults(lambda: self._store(drawn)))
+
+    def _read_stored(self) -> tuple[FrozenTrial, TrialConfig | None]:
+        """The trial as it stands, and the configuration that it has already."""
+        frozen = self.frozen()
+        [self._facts] = read_facts(self.study.storage, self.study.leases.study_id, [frozen])
+        if "config" not in self._facts:
+            return frozen, None
+        self._frozen = frozen
+        return frozen, self._with_code_of_today(TrialConfig.from_dict(self._facts["config"], f"trial {self.lease.number}"))
+
+    def _read_for(self, sampler: SamplerSpec) -> optuna.Study:
+        """The study as the sampler is to see it, with what it asks for read already."""
+        seen = self.optuna_study()
+        if isinstance(seen, OptunaStudy):
+            seen = seen.read_once()
+            seen.finished()
+            if sampler.learns:
+                seen.running()
+        return seen
+
+    def _store(self, drawn: Drawn) -> TrialConfig:
+        drawn.drawing.store()
+        self._put(config=drawn.config.to_dict(), **({"cost": drawn.cost} if drawn.cost else {}))
+        self._facts["cost"] = drawn.cost
+        self._frozen = self.frozen()
+        self.study.storage.linger()  # whether it is to be trained is asked next
+        return drawn.config
 
     @property
     def cost(self) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def _bring_to_end(
 ) -> tuple[Ending, bool]:
     """Configure, train and end the trial. Returns its ending, and whether the heap is full."""
     study = trial.study
+    config = trial.configure(threads=placement.threads, precision=placement.precision)
     with study.storage.visit():
-        config = trial.configure(threads=placement.threads, precision=placement.precision)
         other = None if trial.reported else trial.find_duplicate(config)
         budget = TrialBudget(trial, config)
         lacking = budget.begin() if other is None else None
