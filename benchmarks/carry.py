@@ -90,7 +90,7 @@ class _Told:
 def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, gave_up: Flag, told: _Told) -> None:
     from tuner.study.driver_errors import find_cause
     from tuner.study.lease import NothingToClaim, read_lease_seconds
-    from tuner.study.retry import Retry, open_again
+    from tuner.study.retry import Retry, StorageAway, open_again
     from tuner.study.storage import read_first_line
     from tuner.study.studies import load
     from tuner.study.worker_id import WorkerId
@@ -130,9 +130,9 @@ def _simulate(url: str, offset: float, trial: float, ready: threading.Barrier, g
             told.latencies.append(time.perf_counter() - began - trial)
     except Exception as error:
         told.counts[f"error {type(error).__name__}"] += 1
-        if told.counts["told"] < 3:  # of a process: what it was, in the driver's words
-            told.counts["told"] += 1
-            print(f"a worker gave up: {type(error).__name__}: {type(find_cause(error)).__name__}: {read_first_line(error)}", file=sys.stderr)
+        if not isinstance(error, StorageAway):
+            cause = find_cause(error)
+            print(f"a worker gave up: {type(error).__name__}: {type(cause).__name__}: {read_first_line(cause)}", file=sys.stderr)
         gave_up.set()  # its process lives, so nobody will take up its trial: the others need not wait for it
     storage.close()
 
