@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+
+import sqlalchemy as sa
 
 _FULL = ("too many clients", "connection slots are reserved", "too many connections for")  # a refused connection has no code
 
@@ -36,3 +39,31 @@ def is_damage(error: BaseException) -> bool:
     """Whether an error says that a SQLite file is broken, or that its text is none."""
     cause = find_cause(error)
     return type(cause) is sqlite3.DatabaseError or isinstance(cause, UnicodeError) or "decode to UTF-8" in str(cause)
+
+
+class FirstError:
+    """What first went wrong in a thread's transaction.
+
+    Optuna makes a trial in up to five attempts. Inside a transaction of ours the later ones only say that it is closed: whether the
+    connection was lost, which is waited out, the first one knows.
+    """
+
+    def __init__(self) -> None:
+        self._held = threading.local()
+
+    def watch(self, engine: sa.Engine) -> None:
+        sa.event.listen(engine, "handle_error", self._note)
+
+    def forget(self) -> None:
+        """A transaction begins."""
+        self._held.error = None
+
+    def find(self, error: BaseException) -> BaseException:
+        """The error that the transaction ends with: the first, where this one only says that it had ended."""
+        first: BaseException | None = getattr(self._held, "error", None)
+        says_closed = isinstance(error.__cause__ or error, sa.exc.InvalidRequestError)
+        return first if first is not None and says_closed else error
+
+    def _note(self, context: sa.engine.ExceptionContext) -> None:
+        if getattr(self._held, "error", None) is None:
+            self._held.error = context.sqlalchemy_exception

@@ -23,7 +23,7 @@ from ..errors import MOST, TunerError, UsageError, hide_passwords
 from . import schema, tables
 from .connections import BUSY_SECONDS, CONNECT_ARGS, OneConnection, ReadOnlyConnection, describe_file
 from .database_url import find_sqlite_path, hide_secrets, parse
-from .driver_errors import find_cause, is_damage, is_read_only
+from .driver_errors import FirstError, find_cause, is_damage, is_read_only
 from .file_systems import find_network
 
 SCHEMA_LOCK = 0x74756E6572  # PostgreSQL advisory lock: "tuner"
@@ -64,7 +64,7 @@ class Storage:
         if self.path is not None:
             _check_place(self.path, make=make and url is None)
         self.read_only = self.path is not None and self.path.exists() and not _may_write(self.path)
-        self._one = OneConnection()
+        self._one, self._first = OneConnection(), FirstError()
         self._seen: set[str] = set()  # newer tables of ours
         self._held = threading.local()  # `connection` of the transaction that a thread is in
         options = self._one.describe_server() if self.path is None else describe_file(read_only=self.read_only)
@@ -83,6 +83,7 @@ class Storage:
         except RuntimeError as error:  # Optuna's own: a schema of another version
             raise TunerError(f"storage {hide_secrets(self.url)!r}: {read_first_line(error)}") from None
         self.engine = self._one.engine = self._rdb.engine
+        self._first.watch(self.engine)
         self.optuna = optuna.storages.get_storage(self._rdb)
         self._inode = self.path.stat().st_ino if self.path is not None else 0
         _opened.append(weakref.ref(self))
@@ -196,14 +197,15 @@ class Storage:
         self.check_file()
         sessions = self._rdb.scoped_session
         with self.engine.begin() as connection:
+            self._first.forget()
             sessions.remove()
             sessions(bind=connection, join_transaction_mode="rollback_only")
             self._held.connection = connection
             try:
                 yield connection
-            except BaseException:
+            except BaseException as error:
                 self.drop_cache()
-                raise
+                raise self._first.find(error)  # noqa: B904 - it came before
             finally:
                 self._held.connection = None
                 sessions.remove()

@@ -180,10 +180,13 @@ class LeasedTrial:
         assert frozen is not None, "configure comes first"
         if not spec.prunes:
             return False
-        study = self.study.optuna_study() if self.study.earlier else self.optuna_study()  # pruners compare with the study's own trials
-        if spec.writes:
-            return self._write(lambda: bool(study.pruner.prune(study, self.frozen())))
-        return self.study.retry(lambda: bool(study.pruner.prune(study, frozen)))
+
+        def judge(trial: FrozenTrial) -> bool:
+            # Pruners compare with the study's own trials.
+            study = self.study.optuna_study() if self.study.earlier else self.optuna_study()
+            return bool(study.pruner.prune(study, trial))
+
+        return self._write(lambda: judge(self.frozen())) if spec.writes else self.study.retry(lambda: judge(frozen))
 
     def pause(self, epoch: int, collect_facts: Callable[[str], dict[str, Any]]) -> str | None:
         """Pause after this epoch, where the study's pruner leaves the trial there. The reason; None where it goes on."""
