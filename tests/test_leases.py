@@ -224,6 +224,24 @@ def test_a_stale_trial_of_another_tool_holds_nothing_up_and_can_be_mended(study:
     assert claim(study).number == 0
 
 
+def test_a_late_writer_is_refused_though_nobody_took_its_trial_up(study: Study, elsewhere: WorkerId) -> None:
+    """Its own end, whose acknowledgement was lost, is found done. What others did with the trial is none."""
+    for _ in range(2):
+        silence(study, claim(study, elsewhere))
+    third = claim(study, elsewhere)
+    silence(study, third)
+    assert claim(study).number == 1 and states(study) == ["FAIL", "RUNNING"]
+    for late in (lambda: finish(study, third), lambda: study.leases.requeue(third)):
+        with pytest.raises(LeaseLost):
+            late()
+    put_back = claim(study, replace(elsewhere, pid=2))
+    silence(study, put_back)
+    assert study.leases.requeue_stale(study.leases.stale_trials()) == 1
+    with pytest.raises(LeaseLost):
+        finish(study, put_back)
+    assert states(study) == ["FAIL", "RUNNING", "WAITING"]
+
+
 def test_repair_gives_a_silent_worker_elsewhere_a_lease_s_time_for_a_heartbeat(
     study: Study, elsewhere: WorkerId, monkeypatch: pytest.MonkeyPatch
 ) -> None:

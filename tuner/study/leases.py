@@ -30,6 +30,7 @@ from .tables import leases, studies, trials
 from .worker_id import WorkerId
 
 T = TypeVar("T")
+_REVOKED = {"owner": None, "epoch": leases.c.epoch + 1}  # by others: a worker that wakes late does not take it for its own end
 MOST_CRASHES = 3  # of workers in one trial without a further epoch; then the trial is at fault
 
 
@@ -148,7 +149,7 @@ class Leases:
         run = {"reason": _describe_crashes(cause), "outcome": Outcome.WORKER_LOST, "workers_lost": crashes}
         write_run(self.storage, self.study_id, row.trial_id, run)
         self.storage.optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
-        connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(owner=None, deaths=crashes))
+        connection.execute(sa.update(leases).where(leases.c.trial_id == row.trial_id).values(**_REVOKED, deaths=crashes))
         return True
 
     def _lease(self, connection: sa.Connection, trial_id: int, number: int, worker_id: WorkerId, *, crashes: int, resumed: bool) -> Lease:
@@ -292,7 +293,7 @@ class Leases:
 
     def _put_back(self, connection: sa.Connection, trial_id: int, **values: Any) -> None:
         self.storage.optuna.set_trial_state_values(trial_id, TrialState.WAITING)
-        connection.execute(sa.update(leases).where(leases.c.trial_id == trial_id).values(owner=None, **values))
+        connection.execute(sa.update(leases).where(leases.c.trial_id == trial_id).values(**_REVOKED, **values))
 
 
 def _lost(lease: Lease) -> LeaseLost:
