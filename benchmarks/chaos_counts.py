@@ -34,7 +34,6 @@ def counted(driver: Driver) -> dict[str, Any]:
     rows = {row["number"]: row for row in json.loads(answer.stdout)["trials"]}
     storage = Storage(plan.database.url)
     with storage.engine.connect() as connection:
-        claims = connection.execute(sa.select(sa.func.sum(leases.c.epoch))).scalar_one()
         deaths = connection.execute(sa.select(sa.func.sum(leases.c.deaths))).scalar_one()
         numbers = list(connection.execute(sa.select(trials.c.number)).scalars())
     storage.close()
@@ -48,7 +47,7 @@ def counted(driver: Driver) -> dict[str, Any]:
         "finished": finished,
         "failed": failed,
         "unexplained_failures": [text for text in failed if "its worker died 3 times" not in text],
-        "claims": claims,
+        "claims": len(rows) + journal.resumed,  # seen by their first step
         "resumed": journal.resumed,
         "deaths": deaths,
         "paused": journal.paused,

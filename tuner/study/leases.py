@@ -2,7 +2,7 @@
 
 A study's total is `n_trials` (the column `slots`). A worker that finds nothing to resume, and fewer trials than the
 total, makes one row and claims it, all in one transaction that takes the study's lock first. A claim gives a lease: a
-worker's id and a number, the fence (the column `epoch`), that rises at every claim. Every write of a trial names both
+worker's id and a number, the fence (the column `epoch`), that rises at every claim and revocation. Every write of a trial names both
 in the same transaction, so a writer that lost its lease is refused, whenever it wakes.
 """
 

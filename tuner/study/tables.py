@@ -23,7 +23,8 @@ studies = sa.Table(
 )
 
 # One row a trial that was ever claimed. `owner` is the id of the worker that holds it, `beat` its last heartbeat, `epoch` the
-# fence: it rises at every claim, and a writer that names an older one is refused. `deaths` counts crashes of its workers.
+# fence: it rises whenever the lease is given or taken away, and a writer that names an older one is refused. `deaths` counts
+# crashes of its workers.
 leases = sa.Table(
     "tuner_leases",
     metadata,
