@@ -103,6 +103,8 @@ def test_no_connection_is_held_while_a_sampler_draws(postgres: str, count: Count
 
 def test_a_draw_does_not_keep_others_from_writing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite has one lock for all that write."""
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 1)  # what `other` is opened with
+    monkeypatch.setenv("TUNER_PATIENCE_SECONDS", "1")
     study = create_or_load(storage, "s", config(sampler="random"), "f", trials=4)
     other = load(Storage(storage.url.render_as_string(hide_password=False)), "s")
     sample, claimed = SeededSampler.sample_independent, []
@@ -112,7 +114,6 @@ def test_a_draw_does_not_keep_others_from_writing(storage: Storage, monkeypatch:
         return sample(self, *given)
 
     held = claim(study)
-    monkeypatch.setattr(connections, "BUSY_SECONDS", 1)
     monkeypatch.setattr(SeededSampler, "sample_independent", sample_beside)
     LeasedTrial(study, held).configure(threads=1, precision="fp32")
     assert claimed and claimed[0].number == 1

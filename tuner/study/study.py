@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config.dimension import put_on_step
@@ -73,7 +72,7 @@ class Study:
         """Which configurations are within the study's limits."""
         return Fitting(self.config, self.count_classes())
 
-    def optuna_study(self, *, carried: bool = False, attempt: int = 0) -> optuna.Study:
+    def optuna_study(self, *, carried: bool = False, attempt: int = 0) -> OptunaStudy:
         """Optuna's study with our sampler and pruner, fresh, over the process's one cached storage.
 
         With `carried` it is what a sampler should see: trials that paused at their end, and before all those of an earlier study.

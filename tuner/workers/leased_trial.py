@@ -38,7 +38,7 @@ class LeasedTrial:
         self.curve: list[dict[str, Any]] = []
         self._frozen: FrozenTrial | None = None  # as it stood when it was configured, and what was reported since
         self._facts: dict[str, Any] = {}  # as they stood then
-        self._optuna_study: optuna.Study | None = None
+        self._optuna_study: OptunaStudy | None = None
         self._stored_curve = 0  # epochs of it that the storage has
         self._proved = study.retry.clock()
         self.code_was: str | None = None  # the digest of the network's file before it was changed
@@ -58,7 +58,7 @@ class LeasedTrial:
     def storage(self) -> optuna.storages.BaseStorage:
         return self.study.storage.optuna
 
-    def optuna_study(self) -> optuna.Study:
+    def optuna_study(self) -> OptunaStudy:
         """Optuna's study, made once, and anew over a storage whose cache was dropped."""
         if self._optuna_study is None or self._optuna_study._storage is not self.storage:
             self._optuna_study = self.study.optuna_study(carried=True)
@@ -71,7 +71,7 @@ class LeasedTrial:
     def configure(self, *, threads: int, precision: str) -> TrialConfig:
         """The trial's configuration: as stored, or drawn now, and stored with all parameters in one transaction.
 
-        No connection is held while a sampler draws: that takes a core a second, where a study has many trials. But points of a
+        No connection is held while a sampler draws: where a study has many trials, that takes a second of a core. But points of a
         sequence or of a finite space are drawn under the study's lock, so that no two workers draw the same.
         Errors: CannotDraw for a row that another tool filled with what the space does not hold, or a sampler that fails.
         """
@@ -106,12 +106,10 @@ class LeasedTrial:
 
     def _read_for(self, sampler: SamplerSpec) -> optuna.Study:
         """The study as the sampler is to see it, with what it asks for read already."""
-        seen = self.optuna_study()
-        if isinstance(seen, OptunaStudy):
-            seen = seen.read_once()
-            seen.finished()
-            if sampler.learns:
-                seen.running()
+        seen = self.optuna_study().read_once()
+        seen.finished()
+        if sampler.learns:
+            seen.running()
         return seen
 
     def _store(self, drawn: Drawn) -> TrialConfig:
